@@ -1,0 +1,1 @@
+"""sigvault: enroll, verify and identify offline handwritten signatures."""

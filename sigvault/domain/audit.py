@@ -1,0 +1,280 @@
+"""What the audit log records: one frozen class per kind of event.
+
+Each event has a public part, which the hash chain covers directly, and a personal part, of
+which the chain covers a salted digest alone: erasing a signer removes the personal part and
+leaves the chain whole. Signers appear in public parts by their random key only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+from sigvault.domain.comparison import Decision
+from sigvault.domain.identifiers import EventNumber, GenerationId, ModelId, ReferenceId, SignerKey
+
+FIRST_HASH = "0" * 64
+"""What stands for the hash of the event before the first."""
+
+
+class AuditEvent(Protocol):
+    """What every kind of event offers."""
+
+    kind: ClassVar[str]
+
+    def public(self) -> dict[str, Any]:
+        """The part that stays for ever, JSON-ready, without personal content."""
+
+    def personal(self) -> dict[str, Any]:
+        """The part that is removed with the signer, JSON-ready; may be empty."""
+
+    def subject(self) -> SignerKey | None:
+        """The signer with whom the personal part is removed, or None."""
+
+
+@dataclass(frozen=True)
+class _Public:
+    """An event without personal content and without a signer."""
+
+    def personal(self) -> dict[str, Any]:
+        return {}
+
+    def subject(self) -> SignerKey | None:
+        return None
+
+
+@dataclass(frozen=True)
+class VaultCreated(_Public):
+    """The vault was set up."""
+
+    kind: ClassVar[str] = "vault-created"
+    version: str
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {"version": self.version}
+
+
+@dataclass(frozen=True)
+class GenerationActivated(_Public):
+    """A generation became the one that decides."""
+
+    kind: ClassVar[str] = "generation-activated"
+    generation: GenerationId
+    model: ModelId
+    preprocessing: str
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {
+            "generation": self.generation,
+            "model": self.model,
+            "preprocessing": self.preprocessing,
+        }
+
+
+@dataclass(frozen=True)
+class Calibrated(_Public):
+    """Thresholds were made for a generation."""
+
+    kind: ClassVar[str] = "calibrated"
+    generation: GenerationId
+    thresholds: tuple[dict[str, Any], ...]
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {"generation": self.generation, "thresholds": list(self.thresholds)}
+
+
+@dataclass(frozen=True)
+class ReferenceEnrolled:
+    """A reference was enrolled."""
+
+    kind: ClassVar[str] = "reference-enrolled"
+    signer: SignerKey
+    reference: ReferenceId
+    generation: GenerationId
+    details: dict[str, Any]
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {
+            "signer": self.signer,
+            "reference": self.reference,
+            "generation": self.generation,
+        }
+
+    def personal(self) -> dict[str, Any]:
+        """The signer's outside identifier, image digest, findings, by whom."""
+        return self.details
+
+    def subject(self) -> SignerKey | None:
+        """See AuditEvent."""
+        return self.signer
+
+
+@dataclass(frozen=True)
+class EnrollmentFailed:
+    """An image could not serve as a reference."""
+
+    kind: ClassVar[str] = "enrollment-failed"
+    signer: SignerKey | None
+    error: str
+    details: dict[str, Any]
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {"signer": self.signer, "error": self.error}
+
+    def personal(self) -> dict[str, Any]:
+        """The signer's outside identifier, image digest, findings."""
+        return self.details
+
+    def subject(self) -> SignerKey | None:
+        """See AuditEvent."""
+        return self.signer
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A probe was compared with a claimed signer's gallery."""
+
+    kind: ClassVar[str] = "verified"
+    signer: SignerKey
+    decision: Decision
+    score: float
+    llr: float
+    generation: GenerationId
+    model: ModelId
+    evidence: dict[str, Any]
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {
+            "signer": self.signer,
+            "decision": self.decision.value,
+            "score": self.score,
+            "llr": self.llr,
+            "generation": self.generation,
+            "model": self.model,
+        }
+
+    def personal(self) -> dict[str, Any]:
+        """The whole evidence, with the signer's outside identifier and the probe's digest."""
+        return self.evidence
+
+    def subject(self) -> SignerKey | None:
+        """See AuditEvent."""
+        return self.signer
+
+
+@dataclass(frozen=True)
+class AcquisitionFailed:
+    """A probe could not serve."""
+
+    kind: ClassVar[str] = "acquisition-failed"
+    signer: SignerKey | None
+    error: str
+    details: dict[str, Any]
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {"signer": self.signer, "error": self.error}
+
+    def personal(self) -> dict[str, Any]:
+        """The claimed signer's outside identifier, probe digest, findings."""
+        return self.details
+
+    def subject(self) -> SignerKey | None:
+        """See AuditEvent."""
+        return self.signer
+
+
+@dataclass(frozen=True)
+class Identified(_Public):
+    """A probe was searched for among all galleries."""
+
+    kind: ClassVar[str] = "identified"
+    generation: GenerationId
+    candidates: tuple[dict[str, Any], ...]
+
+    def public(self) -> dict[str, Any]:
+        """Candidates by their keys, with scores and decisions."""
+        return {"generation": self.generation, "candidates": list(self.candidates)}
+
+
+@dataclass(frozen=True)
+class SignerErased(_Public):
+    """A signer was erased, with every reference, image, vector and personal part."""
+
+    kind: ClassVar[str] = "signer-erased"
+    signer: SignerKey
+    references: int
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {"signer": self.signer, "references": self.references}
+
+
+@dataclass(frozen=True)
+class AuditRecord:
+    """An event as it lies in the log.
+
+    Attributes:
+        number: its place, from 1 without gaps.
+        at: when, UTC.
+        kind: the kind of event.
+        public: the part that stays.
+        personal: the part that is removed with the signer; None once it is.
+        personal_digest: salted SHA-256 of the personal part, hex.
+        previous: the hash of the event before.
+        hash: the hash of this event.
+    """
+
+    number: EventNumber
+    at: datetime
+    kind: str
+    public: dict[str, Any]
+    personal: dict[str, Any] | None
+    personal_digest: str
+    previous: str
+    hash: str
+
+
+def canonical_json(content: Any) -> str:
+    """JSON with sorted keys, no spaces and no NaN: the same text for the same content."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest_personal(salt: str, personal: dict[str, Any]) -> str:
+    """Salted SHA-256 of a personal part; without the salt nothing can be guessed from it."""
+    return hashlib.sha256(f"{salt}\n{canonical_json(personal)}".encode()).hexdigest()
+
+
+def chain_hash(
+    number: int, at: datetime, kind: str, public: dict[str, Any], personal_digest: str, previous: str
+) -> str:
+    """The hash of an event, which covers the one before it (a hash chain, RFC 9162's simpler kin).
+
+    Args:
+        number: the event's place.
+        at: when, with a time zone; hashed as UTC ISO 8601 with microseconds.
+        kind: the kind of event.
+        public: the public part.
+        personal_digest: the digest of the personal part.
+        previous: the hash of the event before, or FIRST_HASH.
+    """
+    text = canonical_json(
+        {
+            "number": number,
+            "at": at.isoformat(timespec="microseconds"),
+            "kind": kind,
+            "public": public,
+            "personal_digest": personal_digest,
+            "previous": previous,
+        }
+    )
+    return hashlib.sha256(text.encode()).hexdigest()

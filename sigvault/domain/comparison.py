@@ -1,0 +1,314 @@
+"""A probe against a claimed signer's gallery: scores, threshold, decision, evidence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from sigvault.domain.embedding import Embedding
+from sigvault.domain.errors import GenerationMismatch
+from sigvault.domain.fusion import FusionRule
+from sigvault.domain.gallery import Gallery, Spread
+from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
+from sigvault.domain.image import QualityFinding
+from sigvault.domain.local_matching import match_local
+
+
+class Decision(StrEnum):
+    """The three answers."""
+
+    ACCEPT = "accept"
+    REVIEW = "review"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """An error rate with its interval.
+
+    Attributes:
+        value: the rate, in [0, 1].
+        low: the lower end of the 95 % interval that resamples signers.
+        high: the upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """What happens when everything from a score upwards passes.
+
+    Attributes:
+        fnmr: the share of genuine signatures that don't pass.
+        fmr: the share of random forgeries (other signers' genuine signatures) that pass.
+        skilled_fmr: the share of skilled forgeries that pass; None without such data.
+    """
+
+    fnmr: Rate
+    fmr: Rate
+    skilled_fmr: Rate | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a threshold comes from; there is none without one.
+
+    Attributes:
+        data: what was measured, such as ``"cedar, sigcomp2011"``.
+        protocol: how, in words.
+        signers: how many signers, none of which the model was trained on.
+        mated: how many comparisons of a signer's own signatures.
+        random_forgeries: how many comparisons with other signers' genuine signatures.
+        skilled_forgeries: how many comparisons with skilled forgeries.
+        draws: how many random draws of the references.
+        seed: the seed of the draws.
+        model: the model that made the scores.
+        preprocessing: the preprocessing that the model was fed with.
+    """
+
+    data: str
+    protocol: str
+    signers: int
+    mated: int
+    random_forgeries: int
+    skilled_forgeries: int
+    draws: int
+    seed: int
+    model: ModelId
+    preprocessing: str
+
+
+@dataclass(frozen=True)
+class LikelihoodRatio:
+    """Turns a score into a calibrated log10 likelihood ratio: genuine against skilled forgery.
+
+    ``llr = clip(slope * score + intercept, lower, upper)``.
+
+    Attributes:
+        slope: log10 units per unit of score, above 0.
+        intercept: log10 units.
+        lower: the least that the calibration data can support, below 0.
+        upper: the most that the calibration data can support, above 0.
+    """
+
+    slope: float
+    intercept: float
+    lower: float
+    upper: float
+
+    def llr(self, score: float) -> float:
+        """The base-10 log-likelihood ratio of a fused score."""
+        return min(self.upper, max(self.lower, self.slope * score + self.intercept))
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Two operating points for a number of references, with the review zone between them.
+
+    Attributes:
+        references: the number of references that it was calibrated with.
+        accept: scores of at least this are accepted.
+        refuse: scores below this are refused; never above ``accept``.
+        accept_rates: error rates when everything from ``accept`` upwards passes.
+        refuse_rates: error rates when everything from ``refuse`` upwards passes.
+        likelihood_ratio: the calibration of the likelihood ratio.
+        fusion: the rule by which the calibrated scores were fused.
+        origin: where all this comes from.
+    """
+
+    references: int
+    accept: float
+    refuse: float
+    accept_rates: ErrorRates
+    refuse_rates: ErrorRates
+    likelihood_ratio: LikelihoodRatio
+    fusion: FusionRule
+    origin: Origin
+
+    def __post_init__(self) -> None:
+        """Check the order of the operating points.
+
+        Raises:
+            ValueError: If they are not finite or in the wrong order.
+        """
+        if not (math.isfinite(self.accept) and math.isfinite(self.refuse)):
+            raise ValueError("the operating points are not finite")
+        if self.refuse > self.accept:
+            raise ValueError(f"refuse ({self.refuse}) lies above accept ({self.accept})")
+
+    def decide(self, score: float) -> Decision:
+        """Decide on a fused score; one that is not a number is refused.
+
+        A pure function of the score, so evidence can be replayed.
+        """
+        if score >= self.accept:
+            return Decision.ACCEPT
+        return Decision.REVIEW if score >= self.refuse else Decision.REFUSE
+
+
+@dataclass(frozen=True)
+class ReferenceScore:
+    """The probe against one reference.
+
+    Attributes:
+        reference: the reference.
+        cosine: cosine similarity of the global embeddings, in [-1, 1].
+        distance: Euclidean distance of the unit vectors, sqrt(2 - 2 cosine), in [0, 2].
+        local: local score, in [-1, 1].
+    """
+
+    reference: ReferenceId
+    cosine: float
+    distance: float
+    local: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """A probe against a gallery.
+
+    Attributes:
+        value: the fused score; higher is more alike.
+        per_reference: one entry a reference, in the gallery's order.
+        spread: the gallery's own variability, or None with a single reference.
+        fusion: the rule that made ``value``.
+    """
+
+    value: float
+    per_reference: tuple[ReferenceScore, ...]
+    spread: Spread | None
+    fusion: FusionRule
+
+
+def compare(probe: Embedding, gallery: Gallery, fusion: FusionRule) -> Score:
+    """Score a probe against every reference of a gallery and fuse the scores.
+
+    Args:
+        probe: the probe's embedding.
+        gallery: the claimed signer's gallery.
+        fusion: the rule of the generation.
+
+    Raises:
+        GenerationMismatch: If another model made the probe's embedding than the gallery's.
+    """
+    model = gallery.references[0].embedding.model
+    if probe.model != model:
+        raise GenerationMismatch(
+            f"the probe was embedded by {probe.model}, the gallery by {model}: "
+            "embed the probe with the generation's own model"
+        )
+    scores = tuple(
+        _score_reference(probe, reference.id, reference.embedding)
+        for reference in gallery.references
+    )
+    value = fusion.fuse(
+        [score.cosine for score in scores], [score.local for score in scores], gallery.spread
+    )
+    return Score(value, scores, gallery.spread, fusion)
+
+
+def _score_reference(probe: Embedding, reference: ReferenceId, enrolled: Embedding) -> ReferenceScore:
+    cosine = min(1.0, max(-1.0, float(np.dot(probe.vector, enrolled.vector))))
+    return ReferenceScore(
+        reference=reference,
+        cosine=cosine,
+        distance=math.sqrt(2.0 - 2.0 * cosine),
+        local=match_local(probe.local, enrolled.local).score,
+    )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a decision rests on; replaying it gives the same answer.
+
+    Attributes:
+        signer: the claimed signer.
+        probe_digest: SHA-256 of the probe's bytes, hex.
+        decision: the answer.
+        score: the scores against the references, and their fusion.
+        llr: calibrated base-10 log-likelihood ratio of the fused score.
+        threshold: the threshold applied.
+        findings: what quality inspection noticed about the probe.
+        model: the model that embedded probe and references.
+        preprocessing: the preprocessing that both went through.
+        generation: the generation that the gallery and the threshold belong to.
+    """
+
+    signer: SignerId
+    probe_digest: str
+    decision: Decision
+    score: Score
+    llr: float
+    threshold: Threshold
+    findings: tuple[QualityFinding, ...]
+    model: ModelId
+    preprocessing: str
+    generation: GenerationId
+
+    def replay(self) -> Decision:
+        """Fuse the recorded scores and decide once more."""
+        scores = self.score.per_reference
+        value = self.score.fusion.fuse(
+            [score.cosine for score in scores], [score.local for score in scores], self.score.spread
+        )
+        return self.threshold.decide(value)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One signer that an identification came up with.
+
+    Attributes:
+        rank: 1 for the most alike.
+        signer: the candidate.
+        score: the probe against the candidate's whole gallery, fused as in verification.
+        llr: calibrated base-10 log-likelihood ratio of that score.
+        decision: what a verification against this signer would answer.
+    """
+
+    rank: int
+    signer: SignerId
+    score: Score
+    llr: float
+    decision: Decision
+
+
+def select_threshold(thresholds: tuple[Threshold, ...], references: int) -> Threshold | None:
+    """The threshold for a number of references: the largest calibrated number not above it.
+
+    Args:
+        thresholds: what one generation was calibrated with, in any order.
+        references: how many references the gallery holds.
+
+    Returns:
+        The threshold, or None if none was calibrated for so few.
+    """
+    fitting = [threshold for threshold in thresholds if threshold.references <= references]
+    return max(fitting, key=lambda threshold: threshold.references, default=None)
+
+
+VERBAL_SCALE: tuple[tuple[float, str], ...] = (
+    (6.0, "extremely strong support"),
+    (4.0, "very strong support"),
+    (3.0, "strong support"),
+    (2.0, "moderately strong support"),
+    (1.0, "moderate support"),
+    (0.30103, "weak support"),
+)
+"""Least absolute base-10 LLR and its words, after the ENFSI guideline for evaluative reporting
+in forensic science (2015), appendix on verbal equivalents; 0.30103 is a ratio of 2."""
+
+
+def describe_llr(llr: float) -> str:
+    """Say a base-10 log-likelihood ratio in words, with the direction of the support."""
+    for least, words in VERBAL_SCALE:
+        if abs(llr) >= least:
+            side = "the claimed signer wrote it" if llr > 0 else "somebody else wrote it"
+            return f"{words} that {side}"
+    return "no support either way"

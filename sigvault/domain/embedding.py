@@ -1,0 +1,66 @@
+"""What a network says of one signature: a unit vector, and a grid of local features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sigvault.domain.identifiers import ModelId
+
+UNIT_NORM_TOLERANCE = 1e-3
+"""How far from 1 the norm of a vector may lie: 16-bit storage costs up to about 5e-4."""
+
+LOCAL_SCALE = 127.0
+"""The integer that stands for 1.0 in local features."""
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """One signature as one model sees it.
+
+    Attributes:
+        vector: float32 (D,), unit norm: the global embedding, for search and the first score.
+        local: int8 (rows, columns, C): a grid of descriptors over the canvas, each of norm
+            ``LOCAL_SCALE`` within rounding, or all zero where the cell holds no ink.
+        model: the model that made both; embeddings of two models are never compared.
+    """
+
+    vector: npt.NDArray[np.float32]
+    local: npt.NDArray[np.int8]
+    model: ModelId
+
+    def __post_init__(self) -> None:
+        """Check shapes, types and the norm.
+
+        Raises:
+            ValueError: If an array is not what the class says.
+        """
+        if self.vector.ndim != 1 or self.vector.dtype != np.float32:
+            raise ValueError(
+                f"the vector is {self.vector.dtype} {self.vector.shape}, not float32 (D,)"
+            )
+        if self.local.ndim != 3 or self.local.dtype != np.int8:
+            raise ValueError(
+                f"local features are {self.local.dtype} {self.local.shape}, not int8 (R, C, D)"
+            )
+        norm = float(np.linalg.norm(self.vector))
+        if not abs(norm - 1.0) <= UNIT_NORM_TOLERANCE:
+            raise ValueError(f"the vector's norm is {norm}, not 1")
+
+
+def pack_local(features: npt.NDArray[np.float32], inked: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+    """Make local features compact: one byte a channel, zero where there is no ink.
+
+    Args:
+        features: float32 (rows, columns, C), any norm.
+        inked: bool (rows, columns), True where the cell holds ink.
+
+    Returns:
+        int8 (rows, columns, C), each inked cell scaled to norm ``LOCAL_SCALE`` and rounded.
+    """
+    norms = np.linalg.norm(features, axis=-1, keepdims=True)
+    unit = features / np.maximum(norms, np.finfo(np.float32).tiny)
+    packed = np.rint(unit * LOCAL_SCALE * inked[..., None])
+    return packed.astype(np.int8)

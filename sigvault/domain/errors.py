@@ -1,0 +1,144 @@
+"""Every error that sigvault raises on purpose.
+
+::
+
+    SigvaultError
+    ├── ConfigurationError        settings or a configuration file that can't be used
+    ├── DatasetError              a folder of signatures that fits no layout or is too small
+    ├── ImageError                bytes that are no usable picture
+    │   ├── UnreadableFile        the file can't be opened (missing, a folder, no permission)
+    │   ├── UnsupportedImage      empty, truncated, renamed or of another format
+    │   └── ImageTooLarge         more bytes or pixels than the limits allow
+    ├── AcquisitionError          a picture that can't serve as a signature
+    │   ├── FailureToAcquire      of a probe
+    │   └── FailureToEnroll       of a reference
+    ├── ModelError
+    │   ├── CheckpointMismatch    a checkpoint that doesn't fit; says which part
+    │   ├── UnknownModel          no such model
+    │   ├── WeightsUnavailable    pre-trained weights that can't be had; says what to do offline
+    │   └── TrainingDiverged      a loss that is not finite; names the batch
+    ├── VaultError
+    │   ├── VaultNotFound         nothing lies at the vault's path
+    │   ├── VaultExists           something lies there already
+    │   ├── VaultDamaged          the vault contradicts itself
+    │   ├── VaultTooNew           made by a later version of sigvault
+    │   ├── StorageFailed         disk full, database unreachable, no permission
+    │   └── GenerationMismatch    vectors, thresholds or index of two generations would mix
+    ├── UnknownSigner             no such signer, or erased
+    ├── EmptyGallery              a signer without references in the active generation
+    ├── DuplicateAcrossSigners    the same image under another signer
+    ├── NotCalibrated             no threshold for the active generation
+    └── IndexFailed               the vector index can't be built, read or searched
+
+Each message says what happened and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class SigvaultError(Exception):
+    """The root: whatever sigvault raises on purpose."""
+
+
+class ConfigurationError(SigvaultError):
+    """Settings or a configuration file can't be used."""
+
+
+class DatasetError(SigvaultError):
+    """A folder of signatures fits no layout, or holds too little for what was asked."""
+
+
+class ImageError(SigvaultError):
+    """The bytes are no usable picture."""
+
+
+class UnreadableFile(ImageError):
+    """The file can't be opened: missing, a folder, or not permitted."""
+
+
+class UnsupportedImage(ImageError):
+    """The bytes are empty, truncated, or of a format that is not accepted."""
+
+
+class ImageTooLarge(ImageError):
+    """The picture has more bytes or pixels than the limits allow."""
+
+
+class AcquisitionError(SigvaultError):
+    """A picture that was read but can't serve as a signature (ISO/IEC 19795-1)."""
+
+
+class FailureToAcquire(AcquisitionError):
+    """A probe can't serve."""
+
+
+class FailureToEnroll(AcquisitionError):
+    """A reference can't serve."""
+
+
+class ModelError(SigvaultError):
+    """A model can't be loaded, found or trained."""
+
+
+class CheckpointMismatch(ModelError):
+    """A checkpoint doesn't fit; the message says which part."""
+
+
+class UnknownModel(ModelError):
+    """There is no such model."""
+
+
+class WeightsUnavailable(ModelError):
+    """Pre-trained weights can't be had; the message names the offline alternative."""
+
+
+class TrainingDiverged(ModelError):
+    """The loss is not finite; the message names the batch."""
+
+
+class VaultError(SigvaultError):
+    """Something is wrong with the vault as a whole."""
+
+
+class VaultNotFound(VaultError):
+    """Nothing that is a vault lies at the path."""
+
+
+class VaultExists(VaultError):
+    """Something lies at the path already."""
+
+
+class VaultDamaged(VaultError):
+    """The vault contradicts itself: a missing image, a broken chain, a wrong digest."""
+
+
+class VaultTooNew(VaultError):
+    """The vault was written by a later version of sigvault."""
+
+
+class StorageFailed(VaultError):
+    """The database or the image folder can't be read or written."""
+
+
+class GenerationMismatch(VaultError):
+    """Vectors, thresholds or an index of two generations would have been mixed."""
+
+
+class UnknownSigner(SigvaultError):
+    """There is no such signer, or the signer was erased."""
+
+
+class EmptyGallery(SigvaultError):
+    """The signer has no references in the active generation."""
+
+
+class DuplicateAcrossSigners(SigvaultError):
+    """The same image is enrolled under another signer."""
+
+
+class NotCalibrated(SigvaultError):
+    """The active generation has no threshold, so nothing can be decided."""
+
+
+class IndexFailed(SigvaultError):
+    """The vector index can't be built, read or searched."""

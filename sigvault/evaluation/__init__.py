@@ -1,0 +1,1 @@
+"""How error is measured: leak tests, protocols, error rates, calibration."""

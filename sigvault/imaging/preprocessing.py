@@ -1,0 +1,195 @@
+"""The one path from a decoded picture to ink on the canvas, for training and serving alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from sigvault.domain.errors import CheckpointMismatch
+from sigvault.domain.image import InkImage, QualityFinding, SignatureImage
+from sigvault.imaging.canvas import Box, fit_scale, ink_box, place_on_canvas
+from sigvault.imaging.ink import find_ink
+from sigvault.imaging.quality import inspect_ink
+from sigvault.imaging.specks import remove_specks
+
+_METHOD = "sauvola"
+_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSignature:
+    """A harmonised signature and what was noticed on the way.
+
+    Attributes:
+        ink: the ink on the canvas.
+        findings: the quality findings, severe ones first.
+        box: where the ink lies in the upright source, in source pixels; none without ink.
+    """
+
+    ink: InkImage
+    findings: tuple[QualityFinding, ...]
+    box: Box | None
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Every parameter of the path; two equal ones give equal ink.
+
+    Attributes:
+        height: of the canvas, in pixels.
+        width: of the canvas, in pixels.
+        margin: paper left free on each side of the canvas, in pixels.
+        max_scale: most canvas pixels per source pixel.
+        working_side: longest side in pixels at which ink is looked for; larger pictures are
+            reduced by a whole factor.
+        window: side of Sauvola's window, in pixels of the working size.
+        k: Sauvola's weight of the local deviation.
+        low_contrast: ink contrast in [0, 1] below which contrast is raised.
+        max_gain: most that contrast is multiplied by.
+        speck_area: pieces below this many squares of the stroke's width are specks.
+        dirt_share: pieces below this share of the ink are dirt if they lie far off.
+        reach: how far off, as a share of the writing's longer side.
+        edge: pieces within this many pixels of a border are the scan's own edge.
+    """
+
+    height: int = 128
+    width: int = 208
+    margin: int = 4
+    max_scale: float = 2.0
+    working_side: int = 1280
+    window: int = 51
+    k: float = 0.2
+    low_contrast: float = 0.4
+    max_gain: float = 3.0
+    speck_area: float = 0.5
+    dirt_share: float = 0.01
+    reach: float = 0.15
+    edge: int = 3
+
+    @property
+    def name(self) -> str:
+        """The recipe and its version; it changes whenever the same picture gives other ink."""
+        return f"{_METHOD}-{_VERSION}"
+
+    def to_dict(self) -> dict[str, str | int | float]:
+        """The name and every parameter, for a model card."""
+        return {"name": self.name, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, card: Mapping[str, object]) -> Preprocessing:
+        """The preprocessing that a model card names.
+
+        Raises:
+            CheckpointMismatch: if the recipe, its version or a parameter is not known here.
+        """
+        parameters = dict(card)
+        name = parameters.pop("name", None)
+        if name != f"{_METHOD}-{_VERSION}":
+            raise CheckpointMismatch(
+                f"The model expects preprocessing {name!r}; this version of sigvault has"
+                f" '{_METHOD}-{_VERSION}'. Use the sigvault that the model was made with,"
+                " or retrain it."
+            )
+        known = {field.name for field in fields(cls)}
+        if set(parameters) != known:
+            odd = ", ".join(sorted(set(parameters) ^ known))
+            raise CheckpointMismatch(
+                f"The model's preprocessing differs from '{name}' in its parameters: {odd}."
+            )
+        return cls(**parameters)  # type: ignore[arg-type]
+
+    def prepare(self, image: SignatureImage) -> PreparedSignature:
+        """Harmonise a picture. Deterministic; safe to call from several threads.
+
+        Args:
+            image: the decoded picture.
+
+        Returns:
+            Ink float32 (height, width) in [0, 1], all zero if there is none, with the findings.
+        """
+        ink, origin, factor = self._ink_at_working_size(image.pixels)
+        findings = inspect_ink(ink)
+        box = ink_box(ink)
+        if box is None:
+            canvas, scale = np.zeros((self.height, self.width), dtype=np.float32), 1.0
+        else:
+            scale = fit_scale(box, self.height, self.width, self.margin, self.max_scale * factor)
+            canvas = place_on_canvas(ink, box, height=self.height, width=self.width, scale=scale)
+        shrink = image.pixels.shape[1] / image.source_width
+        return PreparedSignature(
+            ink=InkImage(
+                ink=canvas,
+                digest=image.digest,
+                preprocessing=self.name,
+                scale=scale / factor * shrink,
+            ),
+            findings=findings,
+            box=None if box is None else _to_source(box, origin, factor, image),
+        )
+
+    def _ink_at_working_size(
+        self, pixels: npt.NDArray[np.uint8]
+    ) -> tuple[npt.NDArray[np.bool_], tuple[int, int], int]:
+        """Ink, the top left corner it was looked for from, and the reduction used.
+
+        On a page too large to be read whole, the writing is located on a reduced copy and its
+        neighbourhood is then read at the finest whole reduction that fits.
+        """
+        factor = self._factor(pixels)
+        ink = self._clean_ink(_reduce(pixels, factor))
+        box = ink_box(ink)
+        if factor == 1 or box is None:
+            return ink, (0, 0), factor
+        margin = self.window
+        top, left = max(0, (box.top - margin) * factor), max(0, (box.left - margin) * factor)
+        near = pixels[top : (box.bottom + margin) * factor, left : (box.right + margin) * factor]
+        finer = self._factor(near)
+        if finer == factor:
+            return ink, (0, 0), factor
+        return self._clean_ink(_reduce(near, finer)), (top, left), finer
+
+    def _factor(self, pixels: npt.NDArray[np.uint8]) -> int:
+        return max(1, -(-max(pixels.shape) // self.working_side))
+
+    def _clean_ink(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+        ink = find_ink(
+            pixels,
+            window=self.window,
+            k=self.k,
+            low_contrast=self.low_contrast,
+            max_gain=self.max_gain,
+        )
+        return remove_specks(
+            ink,
+            speck_area=self.speck_area,
+            dirt_share=self.dirt_share,
+            reach=self.reach,
+            edge=self.edge,
+        )
+
+
+DEFAULT_PREPROCESSING = Preprocessing()
+
+
+def _reduce(pixels: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:
+    """Means over squares of ``factor`` pixels."""
+    if factor == 1:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).reduce(factor), dtype=np.uint8)
+
+
+def _to_source(box: Box, origin: tuple[int, int], factor: int, image: SignatureImage) -> Box:
+    """The box in the source's pixels, inside its borders."""
+    height, width = image.pixels.shape
+    down, across = image.source_height / height, image.source_width / width
+    top, left = origin
+    return Box(
+        top=int((top + box.top * factor) * down),
+        left=int((left + box.left * factor) * across),
+        bottom=min(image.source_height, round((top + box.bottom * factor) * down)),
+        right=min(image.source_width, round((left + box.right * factor) * across)),
+    )
