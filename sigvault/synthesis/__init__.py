@@ -1,0 +1,30 @@
+"""Synthetic signers: kinematics, ink, scan.
+
+A first generator of synthetic handwritten signatures on the sigma-lognormal model of movement; see
+``docs/synthesis.md`` for what it models and what it doesn't.
+"""
+
+from __future__ import annotations
+
+from sigvault.synthesis.folder import DatasetSummary, write_dataset
+from sigvault.synthesis.forger import write_forged
+from sigvault.synthesis.rendering import Scan, draw_scan, render, render_forged, render_genuine
+from sigvault.synthesis.settings import SynthesisSettings
+from sigvault.synthesis.signer import SyntheticSigner, generate_signer
+from sigvault.synthesis.specimen import Writing, write_genuine
+
+__all__ = [
+    "DatasetSummary",
+    "Scan",
+    "SynthesisSettings",
+    "SyntheticSigner",
+    "Writing",
+    "draw_scan",
+    "generate_signer",
+    "render",
+    "render_forged",
+    "render_genuine",
+    "write_dataset",
+    "write_forged",
+    "write_genuine",
+]

@@ -1,0 +1,169 @@
+"""Ink on paper under a scanner.
+
+Pen, paper and scanner are drawn from one distribution whoever writes, so that nothing but the
+writing tells a genuine signature from a forgery. Ink is laid down as in the ink deposition models
+of Ferrer, Diaz-Cabrera and Morales (2015): a round point whose width and flow follow the pressure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from sigvault.synthesis.lognormal import Floats
+from sigvault.synthesis.forger import write_forged
+from sigvault.synthesis.signer import Purpose, SyntheticSigner, stream
+from sigvault.synthesis.specimen import Writing, write_genuine
+
+Pixels = npt.NDArray[np.uint8]
+Grey = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The pen, the paper and the scanner of one image.
+
+    Attributes:
+        dpi: resolution, in pixels per inch.
+        pen_width: width of the line at usual pressure, in millimetres.
+        ink_tone: grey level of a full line, in [0, 255].
+        flow: how much width and darkness follow the pressure, in [0, 1].
+        grain: roughness of the ink, 0 = even.
+        paper_tone: grey level of the paper, in [0, 255].
+        shading: difference of tone across the sheet, in grey levels.
+        fibre: spread of the paper's texture, in grey levels.
+        noise: spread of the sensor's noise, in grey levels.
+        blur: spread of the optics' blur, in pixels.
+        margins: left, top, right and bottom margin, in millimetres.
+    """
+
+    dpi: float
+    pen_width: float
+    ink_tone: float
+    flow: float
+    grain: float
+    paper_tone: float
+    shading: float
+    fibre: float
+    noise: float
+    blur: float
+    margins: tuple[float, float, float, float]
+
+
+def draw_scan(rng: np.random.Generator, dpi: float) -> Scan:
+    """Draw the pen, paper and scanner of an image; knows nothing about who writes."""
+    left, top, right, bottom = rng.uniform(2.0, 8.0, 4)
+    return Scan(
+        dpi=dpi,
+        pen_width=float(np.clip(rng.normal(0.42, 0.08), 0.28, 0.65)),
+        ink_tone=rng.uniform(25, 100),
+        flow=rng.uniform(0.3, 0.8),
+        grain=rng.uniform(0.05, 0.3),
+        paper_tone=rng.uniform(226, 250),
+        shading=rng.uniform(0, 8),
+        fibre=rng.uniform(0.3, 2.0),
+        noise=rng.uniform(0.5, 2.5),
+        blur=rng.uniform(0.4, 0.8),
+        margins=(left, top, right, bottom),
+    )
+
+
+def render_genuine(signer: SyntheticSigner, number: int, *, dpi: float = 300.0) -> Pixels:
+    """Scan genuine signature ``number`` (from 1) of a signer.
+
+    Returns:
+        uint8 (H, W), 0 = black, 255 = white; the same for the same arguments.
+    """
+    rng = stream(signer.seed, signer.number, Purpose.GENUINE_SCAN, number)
+    return render(write_genuine(signer, number), draw_scan(rng, dpi), rng)
+
+
+def render_forged(signer: SyntheticSigner, number: int, *, dpi: float = 300.0) -> Pixels:
+    """Scan skilled forgery ``number`` (from 1) of a signer's signature.
+
+    Returns:
+        uint8 (H, W), 0 = black, 255 = white; the same for the same arguments.
+    """
+    rng = stream(signer.seed, signer.number, Purpose.FORGED_SCAN, number)
+    return render(write_forged(signer, number), draw_scan(rng, dpi), rng)
+
+
+def render(writing: Writing, scan: Scan, rng: np.random.Generator) -> Pixels:
+    """Draw a movement as a grey scan.
+
+    Args:
+        writing: the movement; only what lies on the paper is drawn.
+        scan: pen, paper and scanner.
+        rng: where texture and noise come from.
+
+    Returns:
+        uint8 (H, W), 0 = black, 255 = white; row 0 is the top.
+    """
+    per_mm = scan.dpi / 25.4
+    inked = writing.points[writing.down]
+    low, high = inked.min(axis=0), inked.max(axis=0)
+    left, top, right, bottom = scan.margins
+    width = int(np.ceil((high[0] - low[0] + left + right) * per_mm))
+    height = int(np.ceil((high[1] - low[1] + top + bottom) * per_mm))
+    x = (writing.points[:, 0] - low[0] + left) * per_mm
+    y = (high[1] + top - writing.points[:, 1]) * per_mm
+    coverage = _deposit(x, y, writing, scan, (height, width))
+    ink = coverage * _texture(rng, (height, width), scan.grain)
+    grey = _paper(rng, (height, width), scan)
+    grey = grey * (1 - ink) + np.float32(scan.ink_tone) * ink
+    grey = ndimage.gaussian_filter(grey, scan.blur, truncate=3.0)
+    grey += np.float32(scan.noise) * rng.standard_normal(grey.shape, dtype=np.float32)
+    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+
+
+def _deposit(x: Floats, y: Floats, writing: Writing, scan: Scan, shape: tuple[int, int]) -> Grey:
+    """Cover the paper with discs along the movement, half a pixel apart, with soft edges."""
+    place, spot = _along(x, y, writing.down)
+    xs, ys = np.interp(place, spot, x), np.interp(place, spot, y)
+    pressure = np.interp(place, spot, writing.pressure)
+    on = np.interp(place, spot, writing.down.astype(np.float64)) > 0.5
+    xs, ys, pressure = xs[on], ys[on], pressure[on]
+    swing = scan.flow * (pressure - 0.5)
+    radius = 0.5 * scan.pen_width * scan.dpi / 25.4 * (1 + 0.9 * swing)
+    dark = np.clip(0.9 + 0.6 * swing, 0.35, 1.0)
+    reach = int(np.ceil(radius.max() + 0.5))
+    offsets = np.arange(-reach, reach + 1)
+    columns = np.rint(xs).astype(np.int64)[:, None, None] + offsets[None, None, :]
+    rows = np.rint(ys).astype(np.int64)[:, None, None] + offsets[None, :, None]
+    distance = np.hypot(columns - xs[:, None, None], rows - ys[:, None, None])
+    cover = np.clip(radius[:, None, None] + 0.5 - distance, 0, 1) * dark[:, None, None]
+    flat = (rows * shape[1] + columns).ravel()
+    coverage = np.zeros(shape[0] * shape[1], dtype=np.float32)
+    np.maximum.at(coverage, flat, cover.astype(np.float32).ravel())
+    return coverage.reshape(shape)
+
+
+def _along(x: Floats, y: Floats, down: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Places half a pixel apart along the movement, and the place of each of its points."""
+    step = np.hypot(np.diff(x), np.diff(y))
+    step = np.where(down[1:] & down[:-1], step, 1e-6)
+    spot = np.concatenate([[0.0], np.cumsum(step)])
+    return np.arange(0.0, spot[-1], 0.5), spot
+
+
+def _texture(rng: np.random.Generator, shape: tuple[int, int], grain: float) -> Grey:
+    """Roughness of paper under the ink: the share of the ink that takes."""
+    rough = ndimage.uniform_filter(rng.standard_normal(shape, dtype=np.float32), 2) * 2
+    taken: Grey = np.clip(1 - np.float32(grain) * np.abs(rough) * np.float32(0.6), 0, 1)
+    return taken
+
+
+def _paper(rng: np.random.Generator, shape: tuple[int, int], scan: Scan) -> Grey:
+    """Tone, shading and fibres of the sheet."""
+    rows = np.linspace(-0.5, 0.5, shape[0], dtype=np.float32)[:, None]
+    columns = np.linspace(-0.5, 0.5, shape[1], dtype=np.float32)[None, :]
+    turn = rng.uniform(0, 2 * np.pi)
+    shade = np.float32(scan.shading * np.cos(turn)) * rows
+    shade = shade + np.float32(scan.shading * np.sin(turn)) * columns
+    coarse = rng.standard_normal((shape[0] // 3 + 2, shape[1] // 3 + 2), dtype=np.float32)
+    fibre = np.repeat(np.repeat(coarse, 3, axis=0), 3, axis=1)[: shape[0], : shape[1]]
+    sheet: Grey = np.float32(scan.paper_tone) + shade + np.float32(scan.fibre) * fibre
+    return sheet
