@@ -132,10 +132,14 @@ def _check_folder(out: Path, replaced: set[Path], *, overwrite: bool) -> None:
         if path.is_dir():
             continue
         if not overwrite:
-            message = f"{out} is not empty (it holds {path.name}); choose another folder or overwrite"
+            message = (
+                f"{out} is not empty (it holds {path.name}); choose another folder or overwrite"
+            )
             raise ConfigurationError(message)
         if path not in replaced:
-            message = f"{path} would be left among the new images; remove it or choose another folder"
+            message = (
+                f"{path} would be left among the new images; remove it or choose another folder"
+            )
             raise ConfigurationError(message)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from sigvault.synthesis.lognormal import Floats
 from sigvault.synthesis.plan import ActionPlan
-from sigvault.synthesis.signer import Purpose, SyntheticSigner, stream
+from sigvault.synthesis.seeding import Purpose, stream
+from sigvault.synthesis.signer import SyntheticSigner
 from sigvault.synthesis.specimen import Writing, correlated, perturb, write
 from sigvault.synthesis.style import Dynamics, draw_dynamics, draw_style
 
@@ -30,7 +31,9 @@ def write_forged(signer: SyntheticSigner, number: int) -> Writing:
     Returns:
         The movement; the same for the same arguments.
     """
-    forger = stream(signer.seed, signer.number, Purpose.FORGER, (number - 1) // FORGERIES_PER_FORGER)
+    forger = stream(
+        signer.seed, signer.number, Purpose.FORGER, (number - 1) // FORGERIES_PER_FORGER
+    )
     skill = forger.uniform(0.0, 1.0)
     dynamics = _drawn(draw_dynamics(forger), skill, forger)
     plan = _imitate(signer, skill, forger)

@@ -29,3 +29,18 @@ def pseudo_name(rng: np.random.Generator, syllables: int) -> str:
     word = "".join(parts) + str(rng.choice(_CODAS))
     first = str(rng.choice(sorted(CAPITALS)))
     return first + word[0 if first in "AEIOU" else 1 :]
+
+
+def signature_words(rng: np.random.Generator) -> list[str]:
+    """The words that a signer signs with: full names, initials and a name, or one name."""
+    first = pseudo_name(rng, int(rng.integers(1, 3)))
+    last = pseudo_name(rng, int(rng.integers(1, 4)))
+    middle = pseudo_name(rng, 1)
+    forms = (
+        [first, last],
+        [first[0], last],
+        [first[0], middle[0], last],
+        [last],
+        [first, middle[0]],
+    )
+    return list(forms[int(rng.choice(len(forms), p=[0.34, 0.28, 0.12, 0.16, 0.10]))])

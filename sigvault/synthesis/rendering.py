@@ -15,7 +15,8 @@ from scipy import ndimage
 
 from sigvault.synthesis.lognormal import Floats
 from sigvault.synthesis.forger import write_forged
-from sigvault.synthesis.signer import Purpose, SyntheticSigner, stream
+from sigvault.synthesis.seeding import Purpose, stream
+from sigvault.synthesis.signer import SyntheticSigner
 from sigvault.synthesis.specimen import Writing, write_genuine
 
 Pixels = npt.NDArray[np.uint8]
@@ -58,9 +59,9 @@ def draw_scan(rng: np.random.Generator, dpi: float) -> Scan:
     left, top, right, bottom = rng.uniform(2.0, 8.0, 4)
     return Scan(
         dpi=dpi,
-        pen_width=float(np.clip(rng.normal(0.42, 0.08), 0.28, 0.65)),
+        pen_width=float(np.clip(rng.normal(0.38, 0.07), 0.26, 0.6)),
         ink_tone=rng.uniform(25, 100),
-        flow=rng.uniform(0.3, 0.8),
+        flow=rng.uniform(0.4, 1.0),
         grain=rng.uniform(0.05, 0.3),
         paper_tone=rng.uniform(226, 250),
         shading=rng.uniform(0, 8),
@@ -127,7 +128,7 @@ def _deposit(x: Floats, y: Floats, writing: Writing, scan: Scan, shape: tuple[in
     on = np.interp(place, spot, writing.down.astype(np.float64)) > 0.5
     xs, ys, pressure = xs[on], ys[on], pressure[on]
     swing = scan.flow * (pressure - 0.5)
-    radius = 0.5 * scan.pen_width * scan.dpi / 25.4 * (1 + 0.9 * swing)
+    radius = 0.5 * scan.pen_width * scan.dpi / 25.4 * (1 + 1.1 * swing)
     dark = np.clip(0.9 + 0.6 * swing, 0.35, 1.0)
     reach = int(np.ceil(radius.max() + 0.5))
     offsets = np.arange(-reach, reach + 1)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from sigvault.synthesis.lognormal import Floats, trajectory
 from sigvault.synthesis.plan import ActionPlan, execute
-from sigvault.synthesis.signer import Purpose, SyntheticSigner, stream
+from sigvault.synthesis.seeding import Purpose, stream
+from sigvault.synthesis.signer import SyntheticSigner
 from sigvault.synthesis.style import Dynamics
 
 SAMPLING_HZ = 250.0
@@ -160,6 +161,6 @@ def _since_lift(down: npt.NDArray[np.bool_]) -> Floats:
 def write_genuine(signer: SyntheticSigner, number: int) -> Writing:
     """The signer's signature number ``number`` (from 1); the same for the same arguments."""
     rng = stream(signer.seed, signer.number, Purpose.GENUINE, number)
-    amount = signer.stability * np.exp(rng.normal(0, 0.2))
+    amount = signer.variation * np.exp(rng.normal(0, 0.2))
     pace = replace(signer.dynamics, mu=signer.dynamics.mu + rng.normal(0, 0.05))
     return write(perturb(signer.plan, amount, rng), pace, rng)

@@ -52,6 +52,7 @@ class Style:
         legibility: 1 = each letter is written out, 0 = the word decays to a wavy line.
         connected: chance that two letters which can join are joined.
         own_shape: spread of the hand's own deformation of every letter, in small-letter heights.
+        stacking: chance that the last of several words goes below the others.
     """
 
     letter_height: float
@@ -65,6 +66,7 @@ class Style:
     legibility: float
     connected: float
     own_shape: float
+    stacking: float
 
 
 def draw_dynamics(rng: np.random.Generator) -> Dynamics:
@@ -88,16 +90,18 @@ def draw_dynamics(rng: np.random.Generator) -> Dynamics:
 
 def draw_style(rng: np.random.Generator) -> Style:
     """Draw the style of a hand; the population is broad, most hands lean to the right."""
+    legibility = (rng.uniform(0.75, 1.0), rng.uniform(0.35, 0.75), rng.uniform(0.0, 0.35))
     return Style(
-        letter_height=float(np.exp(rng.normal(np.log(2.6), 0.16))),
-        width=float(np.exp(rng.normal(0.08, 0.2))),
+        letter_height=float(np.exp(rng.normal(np.log(3.0), 0.16))),
+        width=float(np.exp(rng.normal(0.1, 0.2))),
         slant=float(np.radians(np.clip(rng.normal(14, 14), -18, 45))),
         baseline=float(np.radians(np.clip(rng.normal(4, 5), -8, 20))),
         roundness=rng.uniform(0.55, 1.15),
-        capitals=float(np.exp(rng.normal(0.15, 0.2))),
-        extenders=float(np.exp(rng.normal(0.0, 0.15))),
-        spacing=rng.uniform(0.0, 0.35),
-        legibility=float(rng.choice([rng.uniform(0.75, 1), rng.uniform(0.3, 0.75), rng.uniform(0, 0.3)], p=[0.4, 0.35, 0.25])),
-        connected=float(rng.choice([1.0, rng.uniform(0.5, 1.0)], p=[0.6, 0.4])),
-        own_shape=rng.uniform(0.04, 0.13),
+        capitals=float(np.exp(rng.normal(0.15, 0.22))),
+        extenders=float(np.exp(rng.normal(0.05, 0.18))),
+        spacing=rng.uniform(0.0, 0.4),
+        legibility=legibility[int(rng.choice(3, p=[0.35, 0.35, 0.3]))],
+        connected=1.0 if rng.random() < 0.6 else rng.uniform(0.5, 1.0),
+        own_shape=rng.uniform(0.05, 0.15),
+        stacking=0.12,
     )
