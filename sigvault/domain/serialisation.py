@@ -1,0 +1,225 @@
+"""Domain values as JSON-ready dictionaries and back, exactly.
+
+One rule for every value: a dataclass becomes a dictionary with one entry a field, in the order
+of the fields; a tuple becomes a list, a frozen set a sorted list, an enumeration its value.
+Floats are written by ``json`` with as many digits as it takes to read the same float again.
+What is read is checked: a field that is missing (and has no default), unknown or of another type
+raises ValueError with its path, such as ``threshold.origin.seed``.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from enum import Enum
+from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from sigvault.domain.comparison import Candidate, Evidence, Score, Threshold
+from sigvault.domain.fusion import FusionRule
+from sigvault.domain.image import QualityFinding
+from sigvault.domain.model_card import ModelCard
+
+_T = TypeVar("_T")
+
+
+def threshold_to_dict(threshold: Threshold) -> dict[str, Any]:
+    """A threshold, with its error rates and its origin."""
+    return _to_dict(threshold, "threshold")
+
+
+def threshold_from_dict(content: Mapping[str, Any]) -> Threshold:
+    """The threshold that `threshold_to_dict` wrote.
+
+    Raises:
+        ValueError: If the content is no threshold; the message names the field.
+    """
+    return _from_dict(Threshold, content, "threshold")
+
+
+def score_to_dict(score: Score) -> dict[str, Any]:
+    """A score, with the score against each reference."""
+    return _to_dict(score, "score")
+
+
+def evidence_to_dict(evidence: Evidence) -> dict[str, Any]:
+    """All that a decision rests on."""
+    return _to_dict(evidence, "evidence")
+
+
+def evidence_from_dict(content: Mapping[str, Any]) -> Evidence:
+    """The evidence that `evidence_to_dict` wrote; replaying it gives the same decision.
+
+    Raises:
+        ValueError: If the content is no evidence; the message names the field.
+    """
+    return _from_dict(Evidence, content, "evidence")
+
+
+def candidate_to_dict(candidate: Candidate) -> dict[str, Any]:
+    """One candidate of an identification."""
+    return _to_dict(candidate, "candidate")
+
+
+def candidate_from_dict(content: Mapping[str, Any]) -> Candidate:
+    """The candidate that `candidate_to_dict` wrote.
+
+    Raises:
+        ValueError: If the content is no candidate; the message names the field.
+    """
+    return _from_dict(Candidate, content, "candidate")
+
+
+def finding_to_dict(finding: QualityFinding) -> dict[str, Any]:
+    """One quality finding."""
+    return _to_dict(finding, "finding")
+
+
+def finding_from_dict(content: Mapping[str, Any]) -> QualityFinding:
+    """The finding that `finding_to_dict` wrote.
+
+    Raises:
+        ValueError: If the content is no finding; the message names the field.
+    """
+    return _from_dict(QualityFinding, content, "finding")
+
+
+def fusion_to_dict(fusion: FusionRule) -> dict[str, Any]:
+    """A fusion rule."""
+    return _to_dict(fusion, "fusion")
+
+
+def fusion_from_dict(content: Mapping[str, Any]) -> FusionRule:
+    """The fusion rule that `fusion_to_dict` wrote.
+
+    Raises:
+        ValueError: If the content is no fusion rule; the message names the field.
+    """
+    return _from_dict(FusionRule, content, "fusion")
+
+
+def card_to_dict(card: ModelCard) -> dict[str, Any]:
+    """A model card; the training digests become a sorted list."""
+    return _to_dict(card, "card")
+
+
+def card_from_dict(content: Mapping[str, Any]) -> ModelCard:
+    """The card that `card_to_dict` wrote.
+
+    Raises:
+        ValueError: If the content is no model card; the message names the field.
+    """
+    return _from_dict(ModelCard, content, "card")
+
+
+def _to_dict(value: Any, path: str) -> dict[str, Any]:
+    return {
+        field.name: _to_plain(getattr(value, field.name), f"{path}.{field.name}")
+        for field in fields(value)
+    }
+
+
+def _to_plain(value: Any, path: str) -> Any:
+    """What ``json`` can write, and nothing that it would write wrongly."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return _finite(value, path)
+    if is_dataclass(value):
+        return _to_dict(value, path)
+    if isinstance(value, Mapping):
+        return {_key(key, path): _to_plain(item, f"{path}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_plain(item, f"{path}[{place}]") for place, item in enumerate(value)]
+    if isinstance(value, frozenset):
+        return sorted(_to_plain(item, path) for item in value)
+    raise ValueError(f"{path} is a {type(value).__name__}, which JSON can't hold")
+
+
+def _from_dict(kind: type[_T], content: Any, path: str) -> _T:
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path} is {_describe(content)}, not an object")
+    hints = get_type_hints(kind)
+    unknown = sorted(str(name) for name in content if name not in hints)
+    if unknown:
+        raise ValueError(f"{path} has the unknown field {unknown[0]}")
+    arguments = {}
+    for field in _fields(kind):
+        if field.name in content:
+            below = f"{path}.{field.name}"
+            arguments[field.name] = _from_plain(hints[field.name], content[field.name], below)
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise ValueError(f"{path}.{field.name} is missing")
+    try:
+        return kind(**arguments)
+    except ValueError as error:
+        raise ValueError(f"{path} can't be: {error}") from error
+
+
+def _from_plain(hint: Any, content: Any, path: str) -> Any:
+    if isinstance(hint, NewType):
+        return _from_plain(hint.__supertype__, content, path)
+    origin = get_origin(hint)
+    if origin in (types.UnionType, Union):
+        return _from_optional(hint, content, path)
+    if origin in (tuple, frozenset):
+        return _from_list(hint, content, path)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _from_dict(hint, content, path)
+    if origin is dict and isinstance(content, Mapping):
+        return _to_plain(content, path)
+    return _from_scalar(origin or hint, content, path)
+
+
+def _from_optional(hint: Any, content: Any, path: str) -> Any:
+    (inner,) = [argument for argument in get_args(hint) if argument is not type(None)]
+    return None if content is None else _from_plain(inner, content, path)
+
+
+def _from_list(hint: Any, content: Any, path: str) -> Any:
+    if not isinstance(content, list | tuple):
+        raise ValueError(f"{path} is {_describe(content)}, not a list")
+    item = get_args(hint)[0]
+    container = get_origin(hint)
+    values = [_from_plain(item, each, f"{path}[{place}]") for place, each in enumerate(content)]
+    return container(values)
+
+
+def _from_scalar(kind: type, content: Any, path: str) -> Any:
+    if issubclass(kind, Enum):
+        try:
+            return kind(content)
+        except ValueError:
+            choices = ", ".join(str(choice.value) for choice in kind)
+            raise ValueError(f"{path} is {_describe(content)}, not one of {choices}") from None
+    if kind is float and isinstance(content, int | float) and not isinstance(content, bool):
+        return _finite(float(content), path)
+    if not isinstance(content, kind) or (isinstance(content, bool) and kind is not bool):
+        raise ValueError(f"{path} is {_describe(content)}, not {kind.__name__}")
+    return content
+
+
+def _finite(value: float, path: str) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{path} is {value}, which JSON can't hold")
+    return float(value)
+
+
+def _key(key: Any, path: str) -> str:
+    if not isinstance(key, str):
+        raise ValueError(f"{path} has the key {key!r}, which is no text")
+    return key
+
+
+def _describe(content: Any) -> str:
+    text = repr(content)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _fields(kind: Any) -> tuple[Field[Any], ...]:
+    return fields(kind)
