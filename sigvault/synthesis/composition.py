@@ -13,7 +13,7 @@ from sigvault.synthesis.style import Style
 _ALIKE = frozenset("acenimorsuvwxz")
 """Letters that a hurried hand writes alike."""
 
-_PLAIN = ("u", "n", "i", "e", "r")
+_PLAIN = ("u", "n", "i", "e", "r", "m", "l")
 """What it writes in their place."""
 
 
@@ -75,7 +75,7 @@ class Composer:
         written = []
         for place, letter in enumerate(letters):
             loss = (1 - style.legibility) * (0.35 + 0.65 * place / max(1, len(letters) - 1))
-            if rng.random() < 0.5 * loss:
+            if rng.random() < 0.35 * loss:
                 continue
             blurred = letter in _ALIKE and rng.random() < loss
             written.append(str(rng.choice(_PLAIN)) if blurred else letter)

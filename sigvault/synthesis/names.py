@@ -34,7 +34,7 @@ def pseudo_name(rng: np.random.Generator, syllables: int) -> str:
 def signature_words(rng: np.random.Generator) -> list[str]:
     """The words that a signer signs with: full names, initials and a name, or one name."""
     first = pseudo_name(rng, int(rng.integers(1, 3)))
-    last = pseudo_name(rng, int(rng.integers(1, 4)))
+    last = pseudo_name(rng, int(rng.integers(2, 4)))
     middle = pseudo_name(rng, 1)
     forms = (
         [first, last],

@@ -22,8 +22,8 @@ from sigvault.synthesis.style import Dynamics
 _USUAL_LENGTH = 2.5
 """Length of stroke, in millimetres, at which ``Dynamics.mu`` holds."""
 
-_LIFT_SEPARATION = 4.2
-"""Least separation around a pen lift: the stroke is all but done when the pen leaves the paper."""
+_LIFT_SEPARATION = 3.2
+"""Least separation around a pen lift; the pen lands and leaves in motion, so lines taper."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,10 +59,10 @@ def draw_scan(rng: np.random.Generator, dpi: float) -> Scan:
     left, top, right, bottom = rng.uniform(2.0, 8.0, 4)
     return Scan(
         dpi=dpi,
-        pen_width=float(np.clip(rng.normal(0.38, 0.07), 0.26, 0.6)),
-        ink_tone=rng.uniform(25, 100),
+        pen_width=float(np.clip(rng.normal(0.34, 0.06), 0.24, 0.55)),
+        ink_tone=rng.uniform(20, 85),
         flow=rng.uniform(0.4, 1.0),
-        grain=rng.uniform(0.05, 0.3),
+        grain=rng.uniform(0.08, 0.4),
         paper_tone=rng.uniform(226, 250),
         shading=rng.uniform(0, 8),
         fibre=rng.uniform(0.3, 2.0),
@@ -111,8 +111,7 @@ def render(writing: Writing, scan: Scan, rng: np.random.Generator) -> Pixels:
     height = int(np.ceil((high[1] - low[1] + top + bottom) * per_mm))
     x = (writing.points[:, 0] - low[0] + left) * per_mm
     y = (high[1] + top - writing.points[:, 1]) * per_mm
-    coverage = _deposit(x, y, writing, scan, (height, width))
-    ink = coverage * _texture(rng, (height, width), scan.grain)
+    ink = _take(_deposit(x, y, writing, scan, (height, width), rng), scan.grain, rng)
     grey = _paper(rng, (height, width), scan)
     grey = grey * (1 - ink) + np.float32(scan.ink_tone) * ink
     grey = ndimage.gaussian_filter(grey, scan.blur, truncate=3.0)
@@ -120,40 +119,65 @@ def render(writing: Writing, scan: Scan, rng: np.random.Generator) -> Pixels:
     return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
 
 
-def _deposit(x: Floats, y: Floats, writing: Writing, scan: Scan, shape: tuple[int, int]) -> Grey:
-    """Cover the paper with discs along the movement, half a pixel apart, with soft edges."""
-    place, spot = _along(x, y, writing.down)
-    xs, ys = np.interp(place, spot, x), np.interp(place, spot, y)
-    pressure = np.interp(place, spot, writing.pressure)
-    on = np.interp(place, spot, writing.down.astype(np.float64)) > 0.5
-    xs, ys, pressure = xs[on], ys[on], pressure[on]
-    swing = scan.flow * (pressure - 0.5)
-    radius = 0.5 * scan.pen_width * scan.dpi / 25.4 * (1 + 1.1 * swing)
-    dark = np.clip(0.9 + 0.6 * swing, 0.35, 1.0)
+def _deposit(
+    x: Floats,
+    y: Floats,
+    writing: Writing,
+    scan: Scan,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+) -> Grey:
+    """Cover the paper with soft discs along the movement, half a pixel apart."""
+    xs, ys, pressure = _along(x, y, writing)
+    swing = scan.flow * (pressure - 0.5) + scan.grain * _ink_flow(rng, len(xs))
+    radius = 0.5 * scan.pen_width * scan.dpi / 25.4 * np.clip(1 + 1.1 * swing, 0.3, 2.0)
+    dark = np.clip(0.9 + 0.6 * swing, 0.35, 1.0).astype(np.float32)
     reach = int(np.ceil(radius.max() + 0.5))
+    columns, rows = np.rint(xs).astype(np.intp), np.rint(ys).astype(np.intp)
     offsets = np.arange(-reach, reach + 1)
-    columns = np.rint(xs).astype(np.int64)[:, None, None] + offsets[None, None, :]
-    rows = np.rint(ys).astype(np.int64)[:, None, None] + offsets[None, :, None]
-    distance = np.hypot(columns - xs[:, None, None], rows - ys[:, None, None])
-    cover = np.clip(radius[:, None, None] + 0.5 - distance, 0, 1) * dark[:, None, None]
-    flat = (rows * shape[1] + columns).ravel()
+    across = (offsets[None, :] + (columns - xs)[:, None]).astype(np.float32)
+    along = (offsets[None, :] + (rows - ys)[:, None]).astype(np.float32)
+    distance = np.sqrt(across[:, None, :] ** 2 + along[:, :, None] ** 2)
+    edge = (radius + 0.5).astype(np.float32)
+    cover = np.clip(edge[:, None, None] - distance, 0, 1) * dark[:, None, None]
+    disc = (offsets[:, None] * shape[1] + offsets[None, :]).ravel()
+    flat = (rows * shape[1] + columns)[:, None] + disc[None, :]
     coverage = np.zeros(shape[0] * shape[1], dtype=np.float32)
-    np.maximum.at(coverage, flat, cover.astype(np.float32).ravel())
+    np.maximum.at(coverage, flat.ravel(), cover.ravel())
     return coverage.reshape(shape)
 
 
-def _along(x: Floats, y: Floats, down: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Places half a pixel apart along the movement, and the place of each of its points."""
+def _along(x: Floats, y: Floats, writing: Writing) -> tuple[Floats, Floats, Floats]:
+    """Points half a pixel apart along what lies on the paper, and the pressure at each."""
     step = np.hypot(np.diff(x), np.diff(y))
-    step = np.where(down[1:] & down[:-1], step, 1e-6)
-    spot = np.concatenate([[0.0], np.cumsum(step)])
-    return np.arange(0.0, spot[-1], 0.5), spot
+    drawn = writing.down[1:] & writing.down[:-1]
+    spot = np.concatenate([[0.0], np.cumsum(np.where(drawn, step, 0.0))])
+    place = np.arange(0.25, spot[-1], 0.5)
+    # The interval that holds each place has a length above 0, so it is drawn.
+    after = np.searchsorted(spot, place, side="right")
+    share = (place - spot[after - 1]) / (spot[after] - spot[after - 1])
+
+    def at(values: Floats) -> Floats:
+        between: Floats = values[after - 1] + share * (values[after] - values[after - 1])
+        return between
+
+    return at(x), at(y), at(writing.pressure)
 
 
-def _texture(rng: np.random.Generator, shape: tuple[int, int], grain: float) -> Grey:
-    """Roughness of paper under the ink: the share of the ink that takes."""
-    rough = ndimage.uniform_filter(rng.standard_normal(shape, dtype=np.float32), 2) * 2
-    taken: Grey = np.clip(1 - np.float32(grain) * np.abs(rough) * np.float32(0.6), 0, 1)
+def _ink_flow(rng: np.random.Generator, count: int) -> Floats:
+    """How much more or less ink flows along the line: quick and slow fluctuation, below one in spread."""
+    quick = ndimage.uniform_filter1d(rng.standard_normal(count), 5)
+    knots = rng.standard_normal(count // 60 + 3)
+    slow = np.interp(np.arange(count) / 60, np.arange(len(knots)), knots)
+    flow: Floats = 0.7 * quick + 0.3 * slow
+    return flow
+
+
+def _take(coverage: Grey, grain: float, rng: np.random.Generator) -> Grey:
+    """Ink that takes: rough paper leaves gaps, most of all where little ink was laid down."""
+    rough = np.abs(rng.standard_normal(coverage.shape, dtype=np.float32))
+    gaps = np.float32(0.7 * grain) * ndimage.uniform_filter(rough, 2)
+    taken: Grey = np.clip(coverage * np.float32(1 + 0.4 * grain) - gaps * np.sqrt(coverage), 0, 1)
     return taken
 
 

@@ -143,18 +143,18 @@ def _tremor(step: Floats, times: Floats, dynamics: Dynamics, rng: np.random.Gene
 def _pressure(speed: Floats, down: npt.NDArray[np.bool_], dynamics: Dynamics) -> Floats:
     """Pressure falls with speed and near lifts; relative speed, so that slow hands aren't darker."""
     usual = float(np.median(speed[down])) if down.any() else 1.0
-    relative = np.log((speed + 0.15 * usual) / (1.15 * usual))
-    pressure = 0.5 - 0.35 * dynamics.pressure_swing * relative
+    relative = np.log((speed + 0.4 * usual) / (1.4 * usual))
+    pressure = 0.5 - 0.6 * dynamics.pressure_swing * relative
     ramp = _since_lift(down) * _since_lift(down[::-1])[::-1]
     eased: Floats = np.clip(pressure, 0.05, 1.0) * ramp
     return eased
 
 
 def _since_lift(down: npt.NDArray[np.bool_]) -> Floats:
-    """Rises from 0.3 to 1 over the first 30 ms after the pen touches the paper."""
+    """Rises from 0.2 to 1 over the first 40 ms after the pen touches the paper."""
     index = np.arange(len(down))
     landed = np.maximum.accumulate(np.where(down, -1, index))
-    rise: Floats = np.clip(0.3 + 0.7 * (index - landed) / (0.03 * SAMPLING_HZ), 0.3, 1.0)
+    rise: Floats = np.clip(0.2 + 0.8 * (index - landed) / (0.04 * SAMPLING_HZ), 0.2, 1.0)
     return rise
 
 

@@ -103,5 +103,5 @@ def draw_style(rng: np.random.Generator) -> Style:
         legibility=legibility[int(rng.choice(3, p=[0.35, 0.35, 0.3]))],
         connected=1.0 if rng.random() < 0.6 else rng.uniform(0.5, 1.0),
         own_shape=rng.uniform(0.05, 0.15),
-        stacking=0.12,
+        stacking=0.08,
     )
