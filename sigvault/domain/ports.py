@@ -12,10 +12,15 @@ import numpy.typing as npt
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.identifiers import ModelId
 from sigvault.domain.image import InkImage
+from sigvault.domain.model_card import ModelCard
 
 
 class Embedder(Protocol):
     """Turns harmonised signatures into embeddings."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known of the model: how it preprocesses, fuses and decides."""
 
     @property
     def model(self) -> ModelId:

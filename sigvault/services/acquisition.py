@@ -1,0 +1,76 @@
+"""From a file or bytes to harmonised ink: the first steps of every use case with a picture."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from sigvault.domain.errors import UnreadableFile
+from sigvault.domain.image import QualityFinding
+from sigvault.imaging.decode import DEFAULT_LIMITS, decode_bytes
+from sigvault.imaging.preprocessing import PreparedSignature, Preprocessing
+
+
+@dataclass(frozen=True, eq=False)
+class Acquired:
+    """A picture that was read, decoded and harmonised.
+
+    Attributes:
+        data: the bytes that it was decoded from.
+        digest: SHA-256 of the bytes, hex.
+        prepared: the ink and the findings.
+    """
+
+    data: bytes
+    digest: str
+    prepared: PreparedSignature
+
+    @property
+    def findings(self) -> tuple[QualityFinding, ...]:
+        """What quality inspection noticed."""
+        return self.prepared.findings
+
+    @property
+    def severe(self) -> tuple[QualityFinding, ...]:
+        """The findings because of which the picture can't serve."""
+        return tuple(finding for finding in self.findings if finding.severe)
+
+
+def read_source(source: Path | bytes) -> bytes:
+    """The bytes of a picture, at most one more than the limit allows.
+
+    Raises:
+        UnreadableFile: If the file can't be opened or read.
+    """
+    if isinstance(source, bytes):
+        return source
+    try:
+        with source.open("rb") as file:
+            return file.read(DEFAULT_LIMITS.max_bytes + 1)
+    except OSError as error:
+        raise UnreadableFile(
+            f"{source} can't be read ({error.strerror or error}): check the path and its permissions"
+        ) from error
+
+
+def acquire(data: bytes, preprocessing: Preprocessing) -> Acquired:
+    """Decode and harmonise a picture; whether it can serve is for the caller to judge.
+
+    Raises:
+        ImageError: If the bytes are no usable picture.
+    """
+    image = decode_bytes(data)
+    return Acquired(data, image.digest, preprocessing.prepare(image))
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256 of bytes, hex: known even of a picture that can't be decoded."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def describe(findings: tuple[QualityFinding, ...]) -> str:
+    """Findings as one line for people."""
+    return " ".join(finding.message for finding in findings)
+
+

@@ -1,0 +1,151 @@
+"""Environment and settings file to frozen settings: the only reader of either."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from sigvault.domain.errors import ConfigurationError
+
+VARIABLES = {
+    "vault": "SIGVAULT_VAULT",
+    "database_url": "SIGVAULT_DATABASE_URL",
+    "model": "SIGVAULT_MODEL",
+    "device": "SIGVAULT_DEVICE",
+    "threads": "SIGVAULT_THREADS",
+    "by": "SIGVAULT_BY",
+}
+"""Each setting's name, which is also its key in a settings file, and its variable."""
+
+SETTINGS_FILE = "SIGVAULT_SETTINGS"
+"""The variable that names a settings file (TOML); variables win over the file."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the vault lies and what it works with.
+
+    Attributes:
+        vault: the vault's folder.
+        database_url: a PostgreSQL URL, or None for the SQLite file in the folder. It may hold a
+            password and is therefore never printed.
+        model: the folder of a model, or None for the one that comes with sigvault.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``: where to embed.
+        threads: how many threads an embedding may use, or None to let the library choose.
+        by: who enrolls, verifies and erases, for the audit log.
+    """
+
+    vault: Path
+    database_url: str | None = field(default=None, repr=False)
+    model: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+    by: str = "unknown"
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ConfigurationError: If a setting can't be used.
+        """
+        if not re.fullmatch(r"auto|cpu|cuda", self.device):
+            raise ConfigurationError(
+                f"the device is '{self.device}', which is none of auto, cpu and cuda: "
+                f"set {VARIABLES['device']} to one of them"
+            )
+        if self.threads is not None and self.threads < 1:
+            raise ConfigurationError(
+                f"{self.threads} threads can't work: set {VARIABLES['threads']} to 1 or more"
+            )
+        if self.database_url is not None and not self.database_url.startswith("postgresql"):
+            raise ConfigurationError(
+                "the database's URL is not a PostgreSQL one: "
+                f"set {VARIABLES['database_url']} to postgresql://USER@HOST/DATABASE, or leave it "
+                "out to use an SQLite file in the vault's folder"
+            )
+
+
+def load_settings(
+    vault: str | os.PathLike[str] | None = None, env: Mapping[str, str] | None = None
+) -> Settings:
+    """Gather the settings: the argument wins over the environment, that over a settings file.
+
+    Args:
+        vault: the vault's folder, such as a command line's option.
+        env: the environment; the process's own if None. An empty variable counts as not set.
+
+    Returns:
+        The settings; without any, a vault in the platform's folder for user data.
+
+    Raises:
+        ConfigurationError: If the file or a value can't be used.
+    """
+    env = os.environ if env is None else env
+    file = env.get(SETTINGS_FILE)
+    found: dict[str, Any] = _read_file(Path(file)) if file else {}
+    found |= {name: env[variable] for name, variable in VARIABLES.items() if env.get(variable)}
+    if vault is not None:
+        found["vault"] = vault
+    model = found.get("model")
+    return Settings(
+        vault=_folder(found.get("vault") or platformdirs.user_data_path("sigvault")),
+        database_url=found.get("database_url"),
+        model=None if model is None else _folder(model),
+        device=found.get("device", "auto"),
+        threads=_threads(found.get("threads")),
+        by=found.get("by") or _login_name(),
+    )
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    """The settings of a TOML file; its relative paths start from the file's folder."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(
+            f"the settings file {path} can't be read: {error}; correct it or unset {SETTINGS_FILE}"
+        ) from error
+    unknown = sorted(set(content) - set(VARIABLES))
+    if unknown:
+        raise ConfigurationError(
+            f"the settings file {path} has the unknown settings {', '.join(unknown)}: "
+            f"known are {', '.join(VARIABLES)}"
+        )
+    for name, value in content.items():
+        expected = int if name == "threads" else str
+        if type(value) is not expected:
+            raise ConfigurationError(
+                f"the setting {name} in {path} is {value!r}, not {expected.__name__}"
+            )
+    for name in ("vault", "model"):
+        if name in content:
+            content[name] = path.parent / Path(content[name]).expanduser()
+    return content
+
+
+def _folder(value: str | os.PathLike[str]) -> Path:
+    return Path(value).expanduser().absolute()
+
+
+def _threads(value: str | int | None) -> int | None:
+    try:
+        return None if value is None else int(value)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"'{value}' is no number of threads: set {VARIABLES['threads']} to 1 or more"
+        ) from error
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user may have no name
+        return "unknown"

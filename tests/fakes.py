@@ -1,0 +1,178 @@
+"""Small, honest stand-ins: an embedder without a network, signatures without a scanner."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from sigvault.domain.comparison import (
+    ErrorRates,
+    LikelihoodRatio,
+    Origin,
+    Rate,
+    Threshold,
+)
+from sigvault.domain.embedding import Embedding, pack_local
+from sigvault.domain.errors import GenerationMismatch
+from sigvault.domain.fusion import FusionRule
+from sigvault.domain.identifiers import ModelId
+from sigvault.domain.image import InkImage
+from sigvault.domain.model_card import ModelCard
+from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
+
+GRID = (8, 13)
+"""Rows and columns of both the coarse picture and the local features."""
+
+ORIENTATIONS = 8
+"""Bins of stroke orientation, over half a turn."""
+
+FUSION = FusionRule(top=3, local_weight=0.5, cosine_spread=0.0, local_spread=0.0)
+"""The fake's rule: the plain mean of both scores, so that expected values can be seen."""
+
+
+def make_threshold(
+    references: int, model: ModelId, *, accept: float = 0.85, refuse: float = 0.6
+) -> Threshold:
+    """A threshold with made-up but consistent rates."""
+    rate = Rate(0.1, 0.05, 0.15)
+    return Threshold(
+        references=references,
+        accept=accept,
+        refuse=refuse,
+        accept_rates=ErrorRates(rate, Rate(0.0, 0.0, 0.01), rate),
+        refuse_rates=ErrorRates(Rate(0.0, 0.0, 0.01), rate, None),
+        likelihood_ratio=LikelihoodRatio(slope=12.0, intercept=-9.0, lower=-3.0, upper=2.0),
+        fusion=FUSION,
+        origin=Origin(
+            data="drawn polylines",
+            protocol="none",
+            signers=10,
+            mated=100,
+            random_forgeries=900,
+            skilled_forgeries=0,
+            draws=1,
+            seed=0,
+            model=model,
+            preprocessing=DEFAULT_PREPROCESSING.name,
+        ),
+    )
+
+
+class FakeEmbedder:
+    """Embeds by looking: a coarse picture of the ink, and histograms of stroke orientation.
+
+    Deterministic, and alike pictures get alike embeddings, which is all that sigvault asks.
+
+    Attributes:
+        batches: the size of each batch embedded so far.
+    """
+
+    def __init__(self, name: str = "fake", *, references: tuple[int, ...] = (1, 3, 5)) -> None:
+        """Take a name, which decides the model's id, and the thresholds' numbers of references."""
+        self._name = name
+        self._references = references
+        self.batches: list[int] = []
+
+    @cached_property
+    def card(self) -> ModelCard:
+        """A card as a trained model would have it."""
+        sha256 = hashlib.sha256(self._name.encode()).hexdigest()
+        model = ModelId(f"{self._name}-{sha256[:12]}")
+        return ModelCard(
+            name=self._name,
+            sha256=sha256,
+            architecture={"kind": "fake"},
+            preprocessing=DEFAULT_PREPROCESSING.to_dict(),
+            preprocessing_name=DEFAULT_PREPROCESSING.name,
+            fusion=FUSION,
+            training_data=(),
+            training_digests=frozenset(),
+            recipe={},
+            thresholds=tuple(make_threshold(number, model) for number in self._references),
+        )
+
+    @property
+    def model(self) -> ModelId:
+        """See Embedder."""
+        return self.card.id
+
+    @property
+    def dimension(self) -> int:
+        """See Embedder."""
+        return GRID[0] * GRID[1]
+
+    @property
+    def preprocessing(self) -> str:
+        """See Embedder."""
+        return self.card.preprocessing_name
+
+    def embed(self, images: Sequence[InkImage]) -> list[Embedding]:
+        """See Embedder."""
+        if images:
+            self.batches.append(len(images))
+        for image in images:
+            if image.preprocessing != self.preprocessing:
+                raise GenerationMismatch(f"{image.preprocessing} is not {self.preprocessing}")
+        return [self._embed(image.ink) for image in images]
+
+    def _embed(self, ink: npt.NDArray[np.float32]) -> Embedding:
+        coarse = _reduce(ink)
+        centred = (coarse - coarse.mean()).ravel()
+        norm = float(np.linalg.norm(centred))
+        if norm < 1e-9:
+            centred, norm = np.eye(1, self.dimension, dtype=np.float32)[0], 1.0
+        vector = (centred / norm).astype(np.float32)
+        return Embedding(vector, pack_local(_orientations(ink), coarse > 0.01), self.model)
+
+
+def _reduce(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Means over the grid's cells, float32 ``GRID``."""
+    rows, columns = GRID
+    return np.asarray(Image.fromarray(picture).resize((columns, rows), Image.Resampling.BOX))
+
+
+def _orientations(ink: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Gradient strength by direction in each cell, float32 (rows, columns, ORIENTATIONS)."""
+    down, right = np.gradient(ink)
+    strength = np.hypot(down, right)
+    bins = np.floor(np.arctan2(down, right) % np.pi / np.pi * ORIENTATIONS) % ORIENTATIONS
+    layers = [_reduce((strength * (bins == bin_)).astype(np.float32)) for bin_ in range(8)]
+    return np.stack(layers, axis=-1)
+
+
+def draw_signature(signer: int, number: int = 0, *, ink: int = 30, kind: str = "PNG") -> bytes:
+    """Draw a signature: the same signer's differ a little, two signers' a lot.
+
+    Args:
+        signer: decides the shape.
+        number: decides how this one differs from the signer's others.
+        ink: grey value of the stroke, 0 = black.
+        kind: Pillow's name of the format.
+
+    Returns:
+        The bytes of a 400 x 200 picture.
+    """
+    shape, hand = np.random.default_rng(signer), np.random.default_rng((signer, number))
+    steps = np.linspace(0.0, 1.0, 9)
+    points = np.stack([50 + 300 * steps, shape.uniform(40, 160, 9)], axis=1)
+    points[:, 0] += shape.uniform(-30, 30, 9)
+    points += hand.normal(0.0, 2.5, points.shape)
+    picture = Image.new("L", (400, 200), 250)
+    path = [(float(x), float(y)) for x, y in points]
+    ImageDraw.Draw(picture).line(path, fill=ink, width=5, joint="curve")
+    file = io.BytesIO()
+    picture.save(file, format=kind)
+    return file.getvalue()
+
+
+def draw_blank() -> bytes:
+    """An empty sheet of paper, as PNG."""
+    file = io.BytesIO()
+    Image.new("L", (400, 200), 250).save(file, format="PNG")
+    return file.getvalue()
