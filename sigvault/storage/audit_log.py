@@ -1,0 +1,300 @@
+"""The audit log: a hash chain of events, with the personal parts kept beside it.
+
+The chain shows that an event was changed, removed or slipped in, as long as whoever did it did
+not also compute every later hash again: note `head` outside of the vault to be safe from that.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.orm import Session
+
+from sigvault.domain.audit import (
+    FIRST_HASH,
+    AuditEvent,
+    AuditRecord,
+    SignerErased,
+    canonical_json,
+    chain_hash,
+    digest_personal,
+)
+from sigvault.domain.errors import VaultDamaged
+from sigvault.domain.identifiers import EventNumber, SignerKey
+from sigvault.storage.tables import AuditEventRow, AuditHeadRow, AuditPersonalRow
+
+
+@dataclass(frozen=True)
+class ChainCheck:
+    """What a walk along the whole chain found.
+
+    Attributes:
+        events: how many events were walked.
+        first_broken: the first event at which the chain breaks, or None if it is whole.
+        reason: why it breaks there, in words; empty if it is whole.
+        erased_parts: how many personal parts are gone with their erased signers.
+    """
+
+    events: int
+    first_broken: EventNumber | None
+    reason: str
+    erased_parts: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether every event is as it was written, and none is missing."""
+        return self.first_broken is None
+
+
+def append(session: Session, event: AuditEvent, at: datetime) -> EventNumber:
+    """Append an event, in the transaction that does what it records.
+
+    Args:
+        session: a writing session.
+        event: what happened.
+        at: when, with a time zone.
+
+    Returns:
+        The event's number.
+
+    Raises:
+        VaultDamaged: If the end of the log is missing.
+        ValueError: If the time has no zone, or the event holds what JSON can't.
+    """
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone")
+    moment = at.astimezone(UTC)
+    public, personal, salt = event.public(), event.personal(), secrets.token_hex(16)
+    end = _locked_head(session)
+    number = EventNumber(end.number + 1)
+    digest = digest_personal(salt, personal)
+    row = AuditEventRow(
+        number=number,
+        at=moment.isoformat(timespec="microseconds"),
+        kind=event.kind,
+        signer_key=public.get("signer"),
+        public=canonical_json(public),
+        personal_digest=digest,
+        previous=end.hash,
+        hash=chain_hash(number, moment, event.kind, public, digest, end.hash),
+    )
+    session.add(row)
+    session.flush()
+    session.add(
+        AuditPersonalRow(
+            event=number, signer_key=event.subject(), salt=salt, content=canonical_json(personal)
+        )
+    )
+    end.number, end.hash = number, row.hash
+    session.flush()
+    return number
+
+
+def head(session: Session) -> tuple[EventNumber, str]:
+    """The number and the hash of the last event: note them elsewhere to anchor the chain.
+
+    Raises:
+        VaultDamaged: If the end of the log is missing.
+    """
+    end = _present(session.get(AuditHeadRow, 1))
+    return end.number, end.hash
+
+
+def read(
+    session: Session,
+    *,
+    after: int = 0,
+    limit: int | None = None,
+    signer: SignerKey | None = None,
+) -> tuple[AuditRecord, ...]:
+    """Events in order.
+
+    Args:
+        session: where to read.
+        after: only events with a larger number.
+        limit: at most so many, or None for all.
+        signer: only events that name this signer.
+
+    Raises:
+        VaultDamaged: If an event can't be read: check the chain.
+    """
+    query = _events().where(AuditEventRow.number > after).limit(limit)
+    if signer is not None:
+        query = query.where(AuditEventRow.signer_key == signer)
+    return tuple(_to_record(event, personal) for event, personal in session.execute(query))
+
+
+def count_events(session: Session, signer: SignerKey | None = None) -> int:
+    """How many events there are, or how many name a signer."""
+    query = select(func.count()).select_from(AuditEventRow)
+    if signer is not None:
+        query = query.where(AuditEventRow.signer_key == signer)
+    return session.scalar(query) or 0
+
+
+def erase_personal(session: Session, signer: SignerKey) -> int:
+    """Remove the personal parts of a signer's events; the chain stays whole.
+
+    To be called in the transaction that appends SignerErased: without that event the missing
+    parts count as tampering.
+
+    Returns:
+        How many parts were removed.
+    """
+    gone = session.execute(
+        delete(AuditPersonalRow)
+        .where(AuditPersonalRow.signer_key == signer)
+        .returning(AuditPersonalRow.event)
+    )
+    return len(gone.all())
+
+
+def check_chain(session: Session) -> ChainCheck:
+    """Walk the whole log and compute every hash again, a thousand events in memory at a time."""
+    walk = _Walk()
+    reason = ""
+    for event, personal in session.execute(_events().execution_options(yield_per=1000)):
+        reason = walk.step(event, personal)
+        if reason:
+            return ChainCheck(walk.events, EventNumber(walk.events), reason, walk.erased_parts)
+        session.expunge(event)
+        if personal is not None:
+            session.expunge(personal)
+    broken, reason = walk.end(session.get(AuditHeadRow, 1))
+    return ChainCheck(walk.events, broken, reason, walk.erased_parts)
+
+
+@dataclass
+class _Walk:
+    """Where a walk along the chain stands.
+
+    Attributes:
+        events: how many events were walked; the last one's number.
+        previous: the hash of the last one.
+        missing: for each signer with missing personal parts, the first such event and how many.
+        present: for each signer with personal parts, the first such event.
+        erased: the signers that were erased.
+    """
+
+    events: int = 0
+    previous: str = FIRST_HASH
+    missing: dict[str, tuple[int, int]] = field(default_factory=dict)
+    present: dict[str, int] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)
+
+    @property
+    def erased_parts(self) -> int:
+        return sum(count for key, (_, count) in self.missing.items() if key in self.erased)
+
+    def step(self, event: AuditEventRow, personal: AuditPersonalRow | None) -> str:
+        """Check the next event; what is wrong with it, or an empty string."""
+        self.events += 1
+        if event.number != self.events:
+            return f"event {self.events} is missing"
+        if event.previous != self.previous:
+            return "it doesn't follow the event before it"
+        try:
+            public = json.loads(event.public)
+            expected = _hash(event, public)
+        except (ValueError, TypeError, RecursionError):
+            return "it can't be read"
+        if expected != event.hash or canonical_json(public) != event.public:
+            return "its content is not what was written"
+        if event.signer_key != public.get("signer"):
+            return "it is filed under another signer"
+        self.previous = event.hash
+        return self._note_personal(event, personal)
+
+    def _note_personal(self, event: AuditEventRow, personal: AuditPersonalRow | None) -> str:
+        if event.kind == SignerErased.kind and event.signer_key is not None:
+            self.erased.add(event.signer_key)
+        if personal is None:
+            key = event.signer_key or ""
+            first, count = self.missing.get(key, (event.number, 0))
+            self.missing[key] = (first, count + 1)
+            return ""
+        if not _personal_fits(event, personal):
+            return "its personal part is not what was written"
+        if personal.signer_key is not None:
+            self.present.setdefault(personal.signer_key, event.number)
+        return ""
+
+    def end(self, last: AuditHeadRow | None) -> tuple[EventNumber | None, str]:
+        """Check what can be told at the end alone."""
+        gone = [first for key, (first, _) in self.missing.items() if key not in self.erased]
+        if gone:
+            return EventNumber(min(gone)), "its personal part is gone, but its signer wasn't erased"
+        kept = [first for key, first in self.present.items() if key in self.erased]
+        if kept:
+            return EventNumber(min(kept)), "its personal part is there, but its signer was erased"
+        if last is None:
+            return EventNumber(self.events + 1), "the note of where the log ends is missing"
+        if last.number > self.events:
+            return EventNumber(self.events + 1), f"the last {last.number - self.events} are missing"
+        if (last.number, last.hash) != (self.events, self.previous):
+            return EventNumber(last.number + 1), "the log goes on beyond its noted end"
+        return None, ""
+
+
+def _hash(event: AuditEventRow, public: dict[str, Any]) -> str:
+    at = datetime.fromisoformat(event.at)
+    if at.isoformat(timespec="microseconds") != event.at:
+        raise ValueError(f"{event.at} is not how times are written")
+    return chain_hash(event.number, at, event.kind, public, event.personal_digest, event.previous)
+
+
+def _personal_fits(event: AuditEventRow, personal: AuditPersonalRow) -> bool:
+    if personal.signer_key not in (event.signer_key, None):
+        return False
+    try:
+        content = json.loads(personal.content)
+        return (
+            canonical_json(content) == personal.content
+            and digest_personal(personal.salt, content) == event.personal_digest
+        )
+    except (ValueError, RecursionError):
+        return False
+
+
+def _events() -> Select[AuditEventRow, AuditPersonalRow]:
+    """Events in order, each with its personal part, or None where that is gone."""
+    return (
+        select(AuditEventRow, AuditPersonalRow)
+        .outerjoin(AuditPersonalRow, AuditPersonalRow.event == AuditEventRow.number)
+        .order_by(AuditEventRow.number)
+    )
+
+
+def _to_record(event: AuditEventRow, personal: AuditPersonalRow | None) -> AuditRecord:
+    try:
+        return AuditRecord(
+            number=event.number,
+            at=datetime.fromisoformat(event.at),
+            kind=event.kind,
+            public=json.loads(event.public),
+            personal=None if personal is None else json.loads(personal.content),
+            personal_digest=event.personal_digest,
+            previous=event.previous,
+            hash=event.hash,
+        )
+    except ValueError as error:
+        raise VaultDamaged(
+            f"event {event.number} of the audit log can't be read: run `sigvault audit check`"
+        ) from error
+
+
+def _locked_head(session: Session) -> AuditHeadRow:
+    """The end of the log, which no other transaction can move before this one is over."""
+    query = select(AuditHeadRow).where(AuditHeadRow.id == 1).with_for_update()
+    return _present(session.scalar(query.execution_options(populate_existing=True)))
+
+
+def _present(end: AuditHeadRow | None) -> AuditHeadRow:
+    if end is None:
+        raise VaultDamaged("the end of the audit log is missing: run `sigvault audit check`")
+    return end

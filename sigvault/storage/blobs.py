@@ -1,0 +1,161 @@
+"""The folder of enrolled images, each under its own digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from sigvault.domain.errors import VaultDamaged
+from sigvault.storage.failures import translate_os
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_UNFINISHED = ".unfinished-"
+
+
+class ImageFolder:
+    """Enrolled images by SHA-256: ``images/ab/cdef...``.
+
+    Write inside of a writing session, before its commit; delete after the commit. A crash in
+    between leaves at worst an image without a reference, which `strays` finds.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Name the folder; it is made with the first image."""
+        self._root = root
+
+    def path(self, digest: str) -> Path:
+        """Where the image of a digest lies, whether it is there or not.
+
+        Raises:
+            ValueError: If it is no SHA-256 in lower-case hex.
+        """
+        if not _DIGEST.fullmatch(digest):
+            raise ValueError(f"{digest!r} is no SHA-256 in lower-case hex")
+        return self._root / digest[:2] / digest[2:]
+
+    def write(self, content: bytes) -> str:
+        """Keep an image for good: once this returns, a power cut doesn't lose it.
+
+        Returns:
+            Its SHA-256, hex. An image that is there already is left alone.
+
+        Raises:
+            StorageFailed: If the disk is full or the folder can't be written; nothing is left.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        path = self.path(digest)
+        try:
+            if not _holds(path, content):
+                self._write_beside(path, content)
+        except OSError as error:
+            raise translate_os(error, path) from error
+        return digest
+
+    def read(self, digest: str) -> bytes:
+        """The bytes of an image.
+
+        Raises:
+            VaultDamaged: If it is missing or not what was enrolled.
+            StorageFailed: If it can't be read.
+        """
+        path = self.path(digest)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise VaultDamaged(
+                f"the enrolled image {digest} is missing: restore it from a backup"
+            ) from error
+        except OSError as error:
+            raise translate_os(error, path) from error
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise VaultDamaged(f"the enrolled image {digest} was changed: restore it from a backup")
+        return content
+
+    def has(self, digest: str) -> bool:
+        """Whether there is a file for the digest; its content is not read."""
+        return self.path(digest).is_file()
+
+    def delete(self, digest: str) -> bool:
+        """Remove an image from the disk.
+
+        Returns:
+            Whether it was there.
+
+        Raises:
+            StorageFailed: If it can't be removed.
+        """
+        path = self.path(digest)
+        try:
+            path.unlink()
+            _sync_folder(path.parent)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise translate_os(error, path) from error
+        return True
+
+    def digests(self) -> Iterator[str]:
+        """The digests of all images in the folder, in order."""
+        for path in sorted(self._root.glob("[0-9a-f][0-9a-f]/*")):
+            digest = path.parent.name + path.name
+            if _DIGEST.fullmatch(digest):
+                yield digest
+
+    def strays(self, keep: frozenset[str]) -> Iterator[Path]:
+        """Files that no reference points to, and such as were never finished.
+
+        Look, and delete what was found, inside of a writing session alone: another process may
+        be about to commit the reference of an image that it has just written.
+
+        Args:
+            keep: the digests of all references.
+        """
+        for path in sorted(self._root.glob("*/*")):
+            if path.is_file() and path.parent.name + path.name not in keep:
+                yield path
+
+    def _write_beside(self, path: Path, content: bytes) -> None:
+        """Write under another name, then rename, so that no half image ever has the name."""
+        self._make_folder(path.parent)
+        handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+        unfinished = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(self._root)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether the file is there and undamaged; a damaged one is written again."""
+    try:
+        return path.read_bytes() == content
+    except FileNotFoundError:
+        return False
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename or a removal survive a power cut; Windows can't and needn't."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,261 @@
+"""Embeddings: adding them, loading galleries, and feeding the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from sigvault.domain.embedding import Embedding
+from sigvault.domain.errors import EmptyGallery, GenerationMismatch, UnknownSigner, VaultDamaged
+from sigvault.domain.gallery import Gallery, Reference
+from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId, SignerKey
+from sigvault.storage.generations import get_generation
+from sigvault.storage.index_changes import record_changes
+from sigvault.storage.tables import (
+    ChangeKind,
+    EmbeddingRow,
+    GenerationRow,
+    ReferenceRow,
+    SignerRow,
+    VectorEncoding,
+)
+from sigvault.storage.vector_codec import decode_local, decode_vector, encode_local, encode_vector
+
+
+@dataclass(frozen=True, eq=False)
+class VectorBlock:
+    """Some vectors of a generation.
+
+    Attributes:
+        rows: int64 (N,), rising: the vectors' numbers.
+        vectors: float32 (N, D), unit norm.
+    """
+
+    rows: npt.NDArray[np.int64]
+    vectors: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose vector it is.
+
+    Attributes:
+        reference: the reference that was embedded.
+        key: the signer's key.
+        signer: the signer.
+    """
+
+    reference: ReferenceId
+    key: SignerKey
+    signer: SignerId
+
+
+def add_embeddings(
+    session: Session,
+    generation: GenerationId,
+    items: Sequence[tuple[ReferenceId, Embedding]],
+    *,
+    encoding: VectorEncoding = VectorEncoding.FLOAT32,
+) -> tuple[int, ...]:
+    """Add embeddings to a generation, and note for the index that they came.
+
+    Args:
+        session: where to write.
+        generation: the generation that they belong to.
+        items: references without an embedding in the generation, and their embeddings.
+        encoding: how to store the global vectors.
+
+    Returns:
+        The vectors' numbers, in the order of the items.
+
+    Raises:
+        GenerationMismatch: If another model made an embedding, or its length is another.
+    """
+    bound = get_generation(session, generation)
+    rows = []
+    for reference, embedding in items:
+        _check_fits(bound, embedding)
+        local_encoding, local = encode_local(embedding.local)
+        rows.append(
+            EmbeddingRow(
+                reference_id=reference,
+                generation_id=generation,
+                encoding=encoding,
+                vector=encode_vector(embedding.vector, encoding),
+                local_encoding=local_encoding,
+                local=local,
+                local_shape=list(embedding.local.shape),
+            )
+        )
+    session.add_all(rows)
+    session.flush()
+    numbers = tuple(row.row for row in rows)
+    record_changes(session, generation, ChangeKind.ADD, numbers)
+    return numbers
+
+
+def load_gallery(session: Session, signer: SignerKey, generation: GenerationId) -> Gallery:
+    """A signer's references in a generation, in order of enrollment.
+
+    Raises:
+        UnknownSigner: If there is no such signer, or the signer was erased.
+        EmptyGallery: If the signer has no reference in the generation.
+        VaultDamaged: If an embedding can't be read.
+    """
+    found = session.get(SignerRow, signer)
+    if found is None or found.external_id is None:
+        raise UnknownSigner("there is no such signer, or the signer was erased")
+    galleries = load_galleries(session, [signer], generation)
+    if not galleries:
+        raise EmptyGallery(
+            f"signer {found.external_id} has no references in generation {generation}: enroll some"
+        )
+    return galleries[signer]
+
+
+def load_galleries(
+    session: Session, signers: Iterable[SignerKey], generation: GenerationId
+) -> dict[SignerKey, Gallery]:
+    """The galleries of several signers; those without references are left out.
+
+    Raises:
+        VaultDamaged: If an embedding can't be read.
+    """
+    bound = get_generation(session, generation)
+    query = (
+        select(SignerRow.key, SignerRow.external_id, EmbeddingRow)
+        .join(ReferenceRow, ReferenceRow.signer_key == SignerRow.key)
+        .join(EmbeddingRow, EmbeddingRow.reference_id == ReferenceRow.id)
+        .where(SignerRow.key.in_(list(signers)), EmbeddingRow.generation_id == generation)
+        .order_by(SignerRow.key, ReferenceRow.enrolled_at, EmbeddingRow.row)
+    )
+    names: dict[SignerKey, SignerId] = {}
+    references: dict[SignerKey, list[Reference]] = {}
+    for key, external, row in session.execute(query):
+        if external is not None:
+            names[key] = external
+            reference = Reference(row.reference_id, _decode(row, bound))
+            references.setdefault(key, []).append(reference)
+    return {key: Gallery(names[key], generation, tuple(found)) for key, found in references.items()}
+
+
+def iterate_vectors(
+    session: Session, generation: GenerationId, *, block: int = 8192
+) -> Iterator[VectorBlock]:
+    """All vectors of a generation in blocks, by number: what an index is built from.
+
+    Args:
+        session: where to read.
+        generation: the generation.
+        block: at most so many vectors at a time.
+
+    Raises:
+        VaultDamaged: If a vector can't be read.
+    """
+    bound = get_generation(session, generation)
+    last = -1
+    while True:
+        query = _vectors(generation).where(EmbeddingRow.row > last).limit(block)
+        found = _read_block(session, query, bound)
+        if not len(found.rows):
+            return
+        last = int(found.rows[-1])
+        yield found
+
+
+def load_vectors(session: Session, generation: GenerationId, rows: Iterable[int]) -> VectorBlock:
+    """The vectors of some numbers; those that are gone are left out.
+
+    Raises:
+        VaultDamaged: If a vector can't be read.
+    """
+    bound = get_generation(session, generation)
+    wanted = sorted(set(rows))
+    blocks = [
+        _read_block(session, _vectors(generation).where(EmbeddingRow.row.in_(some)), bound)
+        for some in _chunks(wanted)
+    ] or [VectorBlock(np.empty(0, np.int64), np.empty((0, bound.dimension), np.float32))]
+    return VectorBlock(
+        np.concatenate([each.rows for each in blocks]),
+        np.concatenate([each.vectors for each in blocks]),
+    )
+
+
+def count_vectors(session: Session, generation: GenerationId) -> int:
+    """How many vectors a generation has."""
+    query = select(func.count()).where(EmbeddingRow.generation_id == generation)
+    return session.scalar(query.select_from(EmbeddingRow)) or 0
+
+
+def owners(session: Session, generation: GenerationId, rows: Iterable[int]) -> dict[int, Owner]:
+    """Whose vectors these numbers are; those that are gone or of another generation are left out.
+
+    Every number that an index returns goes through here before it is believed.
+    """
+    found: dict[int, Owner] = {}
+    for some in _chunks(sorted(set(rows))):
+        query = (
+            select(EmbeddingRow.row, ReferenceRow.id, SignerRow.key, SignerRow.external_id)
+            .join(ReferenceRow, ReferenceRow.id == EmbeddingRow.reference_id)
+            .join(SignerRow, SignerRow.key == ReferenceRow.signer_key)
+            .where(EmbeddingRow.row.in_(some), EmbeddingRow.generation_id == generation)
+        )
+        for row, reference, key, external in session.execute(query):
+            if external is not None:
+                found[row] = Owner(reference, key, external)
+    return found
+
+
+def _check_fits(generation: GenerationRow, embedding: Embedding) -> None:
+    if embedding.model != generation.model_id:
+        raise GenerationMismatch(
+            f"{embedding.model} made the embedding, but generation {generation.id} belongs to "
+            f"{generation.model_id}: embed with the generation's own model"
+        )
+    if len(embedding.vector) != generation.dimension:
+        raise GenerationMismatch(
+            f"the vector has {len(embedding.vector)} components, but those of generation "
+            f"{generation.id} have {generation.dimension}"
+        )
+
+
+def _decode(row: EmbeddingRow, generation: GenerationRow) -> Embedding:
+    vector = decode_vector(row.vector, row.encoding, generation.dimension)
+    local = decode_local(row.local, row.local_encoding, row.local_shape)
+    try:
+        return Embedding(vector, local, ModelId(generation.model_id))
+    except ValueError as error:
+        raise VaultDamaged(
+            f"the embedding of reference {row.reference_id} is damaged ({error}): "
+            "restore the vault from a backup"
+        ) from error
+
+
+_VectorQuery = Select[int, VectorEncoding, bytes]
+
+
+def _vectors(generation: GenerationId) -> _VectorQuery:
+    return (
+        select(EmbeddingRow.row, EmbeddingRow.encoding, EmbeddingRow.vector)
+        .where(EmbeddingRow.generation_id == generation)
+        .order_by(EmbeddingRow.row)
+    )
+
+
+def _read_block(session: Session, query: _VectorQuery, generation: GenerationRow) -> VectorBlock:
+    found = list(session.execute(query))
+    vectors = np.empty((len(found), generation.dimension), np.float32)
+    for place, (_, encoding, content) in enumerate(found):
+        vectors[place] = decode_vector(content, encoding, generation.dimension)
+    return VectorBlock(np.array([row for row, _, _ in found], np.int64), vectors)
+
+
+def _chunks(rows: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
+    """Portions below every database's limit of parameters in a statement."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

@@ -1,0 +1,184 @@
+"""The database behind a vault: SQLite in a file or PostgreSQL at a URL, with one writer at a time.
+
+Every writing transaction waits for the one before it on both databases (BEGIN IMMEDIATE on
+SQLite, an advisory lock on PostgreSQL): the audit log is one chain, so writers would queue for
+its end anyway, and what a writer has checked stays true until it commits. Reading transactions
+see one snapshot and never wait for a writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.orm import Session
+
+from sigvault.domain.errors import ConfigurationError
+from sigvault.storage.failures import translate
+
+WAIT_SECONDS = 30
+"""How long a writer waits for the one before it."""
+
+_WRITER_LOCK = 0x5167_7661_756C_74
+"""The advisory lock that PostgreSQL writers queue for: "Qgvault" in bytes, otherwise arbitrary."""
+
+_MODE = "sigvault_mode"
+
+
+def make_engine(database: Path | str, *, wait_seconds: float = WAIT_SECONDS) -> Engine:
+    """Make an engine; nothing is opened yet.
+
+    Args:
+        database: a path for an SQLite file, or a ``postgresql://`` (or ``sqlite:///``) URL.
+        wait_seconds: how long a writer waits for the one before it.
+
+    Raises:
+        ConfigurationError: If the URL can't be read or names another database.
+    """
+    url = (
+        URL.create("sqlite", database=str(database))
+        if isinstance(database, Path)
+        else _parse(database)
+    )
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, wait_seconds)
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 10,
+            "options": f"-c lock_timeout={int(wait_seconds * 1000)}",
+        },
+    )
+
+
+def database_kind(engine: Engine) -> str:
+    """The database's name for people: ``"SQLite"`` or ``"PostgreSQL"``."""
+    return "SQLite" if engine.dialect.name == "sqlite" else "PostgreSQL"
+
+
+@contextmanager
+def write_session(engine: Engine) -> Iterator[Session]:
+    """A unit of work: commits at the end of the block, or leaves nothing if it is left early.
+
+    Rows stay readable after the block.
+
+    Raises:
+        StorageFailed: If the database is full, locked for too long, unreachable or refuses.
+        VaultDamaged: If the database is broken or tables are missing.
+    """
+    with _session(engine) as session:
+        if engine.dialect.name == "postgresql":
+            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
+        else:
+            session.connection()
+        yield session
+        session.commit()
+
+
+@contextmanager
+def read_session(engine: Engine) -> Iterator[Session]:
+    """One snapshot of the database, which can't be written to.
+
+    Raises:
+        StorageFailed: If the database is unreachable, or something was written.
+        VaultDamaged: If the database is broken or tables are missing.
+    """
+    with _session(reading(engine)) as session:
+        yield session
+
+
+@contextmanager
+def _session(engine: Engine) -> Iterator[Session]:
+    try:
+        with Session(engine, expire_on_commit=False) as session:
+            yield session
+    except DBAPIError as error:
+        raise translate(error, engine.url) from error
+
+
+def reading(engine: Engine) -> Engine:
+    """The same engine for transactions that only read."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return engine.execution_options(**{_MODE: "read"})
+
+
+def migrating(engine: Engine) -> Engine:
+    """The same engine for migrations: SQLite rebuilds tables, which must not cascade."""
+    return engine.execution_options(**{_MODE: "migrate"})
+
+
+def checkpoint(engine: Engine) -> bool:
+    """Make sure that nothing deleted lingers in SQLite's write-ahead log.
+
+    Deleted content is overwritten in the database file itself (``secure_delete``); the log
+    still holds older pages until it is emptied. PostgreSQL empties its own in its own time,
+    and pages there are rewritten by VACUUM; protect its disk accordingly.
+
+    Returns:
+        False if a reader kept the log from being emptied: try again later.
+
+    Raises:
+        StorageFailed: If the database can't be written.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    try:
+        connection = engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, _, _ = cursor.fetchone() or (1, 0, 0)
+        finally:
+            connection.close()
+    except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
+        raise translate(error, engine.url) from error
+    return not busy
+
+
+def _parse(database: str) -> URL:
+    try:
+        url = make_url(database)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            "the database URL can't be read: it should look like "
+            "postgresql://user:password@host/database"
+        ) from error
+    backend = url.get_backend_name()
+    if backend in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and url.database and url.database != ":memory:":
+        return url
+    raise ConfigurationError(
+        f"a vault can't lie in {url.render_as_string()}: use a file with SQLite, or PostgreSQL"
+    )
+
+
+def _sqlite_engine(url: URL, wait_seconds: float) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": wait_seconds})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Set up a fresh connection; sqlite3's own transactions are switched off (`_begin_sqlite`)."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA secure_delete = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode = connection.get_execution_options().get(_MODE, "write")
+    connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if mode == 'read' else 'OFF'}")
+    connection.exec_driver_sql(f"PRAGMA foreign_keys = {'OFF' if mode == 'migrate' else 'ON'}")
+    connection.exec_driver_sql("BEGIN" if mode == "read" else "BEGIN IMMEDIATE")

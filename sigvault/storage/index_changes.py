@@ -1,0 +1,61 @@
+"""Which vectors came and went, so that a cached index can be caught up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from sigvault.domain.identifiers import GenerationId
+from sigvault.storage.tables import ChangeKind, IndexChangeRow
+
+
+@dataclass(frozen=True)
+class IndexChange:
+    """A vector that came or went.
+
+    Attributes:
+        sequence: the change's number; later ones are larger, with gaps.
+        kind: whether it came or went.
+        row: the vector's number.
+    """
+
+    sequence: int
+    kind: ChangeKind
+    row: int
+
+
+def record_changes(
+    session: Session, generation: GenerationId, kind: ChangeKind, rows: Sequence[int]
+) -> None:
+    """Note that vectors came or went, in the transaction in which they do."""
+    if rows:
+        session.execute(
+            insert(IndexChangeRow),
+            [{"generation_id": generation, "row": row, "kind": kind} for row in rows],
+        )
+
+
+def last_change(session: Session, generation: GenerationId) -> int:
+    """The number of the latest change, 0 before the first."""
+    query = select(func.max(IndexChangeRow.sequence))
+    return session.scalar(query.where(IndexChangeRow.generation_id == generation)) or 0
+
+
+def changes_since(
+    session: Session, generation: GenerationId, sequence: int, *, limit: int | None = None
+) -> list[IndexChange]:
+    """What changed after a change, in order.
+
+    A vector that was added and is gone again shows twice, and `embeddings.load_vectors` no
+    longer finds it.
+    """
+    query = (
+        select(IndexChangeRow.sequence, IndexChangeRow.kind, IndexChangeRow.row)
+        .where(IndexChangeRow.generation_id == generation, IndexChangeRow.sequence > sequence)
+        .order_by(IndexChangeRow.sequence)
+        .limit(limit)
+    )
+    return [IndexChange(number, kind, row) for number, kind, row in session.execute(query)]

@@ -1,0 +1,75 @@
+"""The thresholds of a generation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from sigvault.domain.comparison import Threshold
+from sigvault.domain.errors import VaultDamaged
+from sigvault.domain.identifiers import EventNumber, GenerationId
+from sigvault.domain.serialisation import threshold_from_dict, threshold_to_dict
+from sigvault.storage.tables import ThresholdRow
+
+
+def replace_thresholds(
+    session: Session,
+    generation: GenerationId,
+    thresholds: Sequence[Threshold],
+    *,
+    event: EventNumber,
+    at: datetime,
+) -> None:
+    """Put new thresholds in the place of a generation's old ones.
+
+    The old ones stay in the audit log, in the event of their own calibration.
+
+    Args:
+        session: where to write.
+        generation: the generation that they were calibrated for.
+        thresholds: at most one for each number of references.
+        event: the audit event that tells of the calibration.
+        at: when.
+    """
+    session.execute(delete(ThresholdRow).where(ThresholdRow.generation_id == generation))
+    session.add_all(
+        ThresholdRow(
+            generation_id=generation,
+            references=threshold.references,
+            payload=threshold_to_dict(threshold),
+            created_at=at,
+            event=event,
+        )
+        for threshold in thresholds
+    )
+    session.flush()
+
+
+def load_thresholds(session: Session, generation: GenerationId) -> tuple[Threshold, ...]:
+    """A generation's thresholds by number of references; none before it is calibrated.
+
+    Raises:
+        VaultDamaged: If one can't be read.
+    """
+    query = select(ThresholdRow).where(ThresholdRow.generation_id == generation)
+    rows = session.scalars(query.order_by(ThresholdRow.references))
+    return tuple(_read(row) for row in rows)
+
+
+def _read(row: ThresholdRow) -> Threshold:
+    try:
+        threshold = threshold_from_dict(row.payload)
+    except ValueError as error:
+        raise VaultDamaged(
+            f"the threshold for {row.references} references of generation {row.generation_id} "
+            f"can't be read ({error}): calibrate again"
+        ) from error
+    if threshold.references != row.references:
+        raise VaultDamaged(
+            f"the threshold for {row.references} references of generation {row.generation_id} "
+            f"says {threshold.references}: calibrate again"
+        )
+    return threshold
