@@ -1,0 +1,163 @@
+"""What the documentation says is true: its links lead somewhere, its examples run."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+PAGES = sorted(
+    [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")],
+    key=lambda path: path.relative_to(REPOSITORY).parts,
+)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)[^)]*\)")
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# Put together here, so that this file does not name them either.
+REGISTRIES = [".".join(parts) for parts in [("pypi", "org"), ("pythonhosted", "org")]]
+SOMEBODYS_FOLDER = re.compile(r"(?<![\w.:/])/(?:home|root|work|Users)/\w+")
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"`[^`\n]*`", "", FENCE.sub("", text))
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ +(.+?) *$", FENCE.sub("", page.read_text("utf-8")), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower().replace("`", "")).replace(" ", "-")
+        for heading in headings
+    }
+
+
+def _fences(language: str) -> list[tuple[Path, str]]:
+    return [
+        (page, code)
+        for page in PAGES
+        for name, code in FENCE.findall(page.read_text("utf-8"))
+        if name == language
+    ]
+
+
+def _modules_with_examples() -> list[str]:
+    package = REPOSITORY / "sigvault"
+    return [
+        ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted(package.rglob("*.py"))
+        if ">>> " in path.read_text("utf-8")
+    ]
+
+
+def _tracked_texts() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a git working tree")
+    paths = [REPOSITORY / name for name in listed.stdout.split("\0") if name]
+    return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()[:8192]]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_link_leads_somewhere(page):
+    for target in LINK.findall(_without_code(page.read_text("utf-8"))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        destination = (page.parent / path).resolve() if path else page
+        assert destination.exists(), f"{target} is not there"
+        assert destination.is_relative_to(REPOSITORY), f"{target} leads out of the repository"
+        if anchor and destination.suffix == ".md":
+            assert anchor in _anchors(destination), f"{target}: no such heading"
+
+
+def test_every_decision_is_listed():
+    folder = REPOSITORY / "docs" / "adr"
+    listed = LINK.findall((folder / "README.md").read_text("utf-8"))
+    assert sorted(listed) == sorted(path.name for path in folder.glob("[0-9]*.md"))
+
+
+@pytest.mark.parametrize("module", _modules_with_examples())
+def test_examples_in_docstrings_run(module):
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
+
+
+@pytest.mark.parametrize("page", sorted({page for page, _ in _fences("pycon")}), ids=_name)
+def test_examples_in_pages_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parser = doctest.DocTestParser()
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    for number, (_, code) in enumerate(fence for fence in _fences("pycon") if fence[0] == page):
+        example = parser.get_doctest(code, {}, f"{_name(page)}[{number}]", str(page), 0)
+        assert runner.run(example).failed == 0
+
+
+def test_python_in_pages_compiles():
+    for page, code in _fences("python"):
+        compile(code, _name(page), "exec")
+
+
+def test_commands_in_pages_exist():
+    """Each `$ sigvault ...` of a console block names a command and options that exist."""
+    from typer.main import get_command
+
+    from sigvault.cli.app import app
+
+    for page, code in _fences("console"):
+        for line in re.findall(r"^\$ (sigvault .*)$", code.replace("\\\n", " "), re.MULTILINE):
+            _check_command(
+                get_command(app), shlex.split(line, comments=True)[1:], f"{_name(page)}: {line}"
+            )
+
+
+def _check_command(command, words, where):
+    known = {
+        flag
+        for parameter in command.params
+        for flag in [*parameter.opts, *parameter.secondary_opts]
+    }
+    known.add("--help")
+    takes_value = {
+        flag
+        for parameter in command.params
+        if not getattr(parameter, "is_flag", True)
+        for flag in parameter.opts
+    }
+    words = list(words)
+    while words:
+        word = words.pop(0)
+        flag = word.partition("=")[0]
+        if flag.startswith("-"):
+            assert flag in known, f"{where}: no option {flag}"
+            if flag in takes_value and "=" not in word and words:
+                words.pop(0)
+        elif commands := getattr(command, "commands", None):
+            assert word in commands, f"{where}: no command {word}"
+            _check_command(commands[word], words, where)
+            return
+
+
+@pytest.mark.parametrize("registry", REGISTRIES)
+def test_no_package_registry_is_named(registry):
+    naming = [_name(path) for path in _tracked_texts() if registry in path.read_text("utf-8")]
+    assert naming == []
+
+
+def test_no_folder_of_somebodys_computer_is_named():
+    naming = [
+        f"{_name(path)}: {match.group()}"
+        for path in _tracked_texts()
+        for match in [SOMEBODYS_FOLDER.search(path.read_text("utf-8"))]
+        if match
+    ]
+    assert naming == []
