@@ -1,0 +1,1 @@
+"""Finding the nearest vectors among all that are enrolled: a cache of the database."""
