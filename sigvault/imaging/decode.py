@@ -13,7 +13,9 @@ from PIL import Image, ImageOps
 
 from sigvault.domain.errors import ImageTooLarge, UnreadableFile, UnsupportedImage
 from sigvault.domain.image import SignatureImage
+from sigvault.imaging.levels import measure_levels
 
+_FAINT = 0.5
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 
 
@@ -82,4 +84,22 @@ def _grey(picture: Image.Image) -> npt.NDArray[np.uint8]:
         upright = Image.alpha_composite(paper, layered).convert("RGB")
     elif upright.mode not in ("L", "RGB"):
         upright = upright.convert("RGB")
-    return np.array(upright.convert("L"), dtype=np.uint8)
+    return _clearest_grey(upright)
+
+
+def _clearest_grey(picture: Image.Image) -> npt.NDArray[np.uint8]:
+    """Luminance; or, if ink is faint in it, whichever of it and the colours' extremes is clearer.
+
+    Orange on white is plain in the darkest of its three channels, orange on black in the
+    lightest, and faint in luminance.
+    """
+    luminance = np.array(picture.convert("L"), dtype=np.uint8)
+    if picture.mode != "RGB" or measure_levels(luminance).contrast >= _FAINT:
+        return luminance
+    colours = np.asarray(picture)
+    return max((luminance, colours.min(axis=2), colours.max(axis=2)), key=_ink_depth)
+
+
+def _ink_depth(grey: npt.NDArray[np.uint8]) -> float:
+    levels = measure_levels(grey)
+    return levels.paper - levels.ink

@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-_FULL_RANGE = 255.0
+from sigvault.imaging.levels import level
+
 _SAUVOLA_RANGE = 127.5
 
 
 def find_ink(
     pixels: npt.NDArray[np.uint8],
     *,
+    smoothing: int,
     window: int,
     k: float,
     low_contrast: float,
@@ -26,6 +28,8 @@ def find_ink(
 
     Args:
         pixels: uint8 (H, W), 0 = black, 255 = white.
+        smoothing: odd side in pixels of the square over which grey is averaged first, so that
+            sharp and blurred scans break and thicken strokes alike.
         window: odd side of Sauvola's window in pixels.
         k: Sauvola's weight of the local deviation; larger finds less ink.
         low_contrast: ink contrast in [0, 1] below which the contrast is raised to it.
@@ -34,7 +38,9 @@ def find_ink(
     Returns:
         bool (H, W), true where there is ink.
     """
-    grey = _level(pixels, low_contrast, max_gain)
+    grey = level(pixels, low_contrast, max_gain)
+    if smoothing > 1:
+        grey = ndimage.uniform_filter(grey, smoothing, mode="mirror")
     return grey <= sauvola_threshold(grey, window, k)
 
 
@@ -62,37 +68,3 @@ def sauvola_threshold(
     deviation = np.sqrt(np.maximum(square, 0, out=square), out=square)
     mean += np.float32(_SAUVOLA_RANGE)
     return np.asarray(mean * (1 + k * (deviation / _SAUVOLA_RANGE - 1)), dtype=np.float32)
-
-
-def ink_contrast(pixels: npt.NDArray[np.uint8]) -> tuple[float, float]:
-    """The paper's level and the ink's contrast against it.
-
-    The paper is the 90th percentile of the levels; the ink is the level that the darkest 0.05 %
-    of the pixels, at least 16, lie at or below.
-
-    Args:
-        pixels: uint8 (H, W).
-
-    Returns:
-        Paper in [0, 255], and contrast (paper - ink) / paper in [0, 1].
-    """
-    counts = np.cumsum(np.bincount(pixels.ravel(), minlength=256))
-    total = int(counts[-1])
-    paper = float(np.searchsorted(counts, 0.9 * total))
-    dark = min(total, max(16, round(0.0005 * total)))
-    ink = float(np.searchsorted(counts, dark))
-    if paper <= 0:
-        return 0.0, 0.0
-    return paper, max(0.0, (paper - ink) / paper)
-
-
-def _level(
-    pixels: npt.NDArray[np.uint8], low_contrast: float, max_gain: float
-) -> npt.NDArray[np.float32]:
-    """Paper brought to white, and faint ink darkened, as float32 (H, W) in [0, 255]."""
-    paper, contrast = ink_contrast(pixels)
-    if paper <= 0:
-        return np.full(pixels.shape, _FULL_RANGE, dtype=np.float32)
-    gain = min(max(1.0, low_contrast / max(contrast, 1e-6)), max_gain)
-    levels = _FULL_RANGE * (1 - gain * (1 - np.arange(256) / paper))
-    return np.clip(levels, 0, _FULL_RANGE).astype(np.float32)[pixels]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from sigvault.imaging.specks import remove_specks
 
 _METHOD = "sauvola"
 _VERSION = 1
+_MOST_ENLARGED = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,22 @@ class PreparedSignature:
     box: Box | None
 
 
+class _FoundInk(NamedTuple):
+    """Ink at the working size, and where that lies in the decoded picture.
+
+    Attributes:
+        ink: bool (H, W).
+        top: row of the decoded picture at which ``ink`` begins.
+        left: column of the decoded picture at which ``ink`` begins.
+        zoom: pixels of ``ink`` per pixel of the decoded picture.
+    """
+
+    ink: npt.NDArray[np.bool_]
+    top: int
+    left: int
+    zoom: float
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """Every parameter of the path; two equal ones give equal ink.
@@ -46,14 +65,19 @@ class Preprocessing:
         max_scale: most canvas pixels per source pixel.
         working_side: longest side in pixels at which ink is looked for; larger pictures are
             reduced by a whole factor.
+        smallest_side: pictures whose longer side is shorter are enlarged by a whole factor, at
+            most 4, before ink is looked for, so that strokes don't become stairs; in pixels.
+        smoothing: side of the square over which grey is averaged before ink is looked for, in
+            pixels of the working size.
         window: side of Sauvola's window, in pixels of the working size.
         k: Sauvola's weight of the local deviation.
         low_contrast: ink contrast in [0, 1] below which contrast is raised.
         max_gain: most that contrast is multiplied by.
-        speck_area: pieces below this many squares of the stroke's width are specks.
-        dirt_share: pieces below this share of the ink are dirt if they lie far off.
-        reach: how far off, as a share of the writing's longer side.
         edge: pieces within this many pixels of a border are the scan's own edge.
+        gap: pieces nearer than this many stroke widths belong together.
+        speck_area: groups below this many squares of the stroke's width are specks.
+        dirt_share: groups below this share of the ink are dirt if they lie far off.
+        reach: how far off, as a share of the writing's longer side.
     """
 
     height: int = 128
@@ -61,14 +85,17 @@ class Preprocessing:
     margin: int = 4
     max_scale: float = 2.0
     working_side: int = 1280
+    smallest_side: int = 400
+    smoothing: int = 3
     window: int = 51
-    k: float = 0.2
+    k: float = 0.15
     low_contrast: float = 0.4
     max_gain: float = 3.0
+    edge: int = 5
+    gap: float = 2.5
     speck_area: float = 0.5
     dirt_share: float = 0.01
     reach: float = 0.15
-    edge: int = 3
 
     @property
     def name(self) -> str:
@@ -111,53 +138,58 @@ class Preprocessing:
         Returns:
             Ink float32 (height, width) in [0, 1], all zero if there is none, with the findings.
         """
-        ink, origin, factor = self._ink_at_working_size(image.pixels)
-        findings = inspect_ink(ink)
-        box = ink_box(ink)
+        found = self._find(image.pixels)
+        findings = inspect_ink(found.ink)
+        box = ink_box(found.ink)
         if box is None:
             canvas, scale = np.zeros((self.height, self.width), dtype=np.float32), 1.0
         else:
-            scale = fit_scale(box, self.height, self.width, self.margin, self.max_scale * factor)
-            canvas = place_on_canvas(ink, box, height=self.height, width=self.width, scale=scale)
-        shrink = image.pixels.shape[1] / image.source_width
+            most = self.max_scale / found.zoom
+            scale = fit_scale(box, self.height, self.width, self.margin, most)
+            canvas = place_on_canvas(
+                found.ink, box, height=self.height, width=self.width, scale=scale
+            )
         return PreparedSignature(
             ink=InkImage(
                 ink=canvas,
                 digest=image.digest,
                 preprocessing=self.name,
-                scale=scale / factor * shrink,
+                scale=scale * found.zoom * image.pixels.shape[1] / image.source_width,
             ),
             findings=findings,
-            box=None if box is None else _to_source(box, origin, factor, image),
+            box=None if box is None else _to_source(box, found, image),
         )
 
-    def _ink_at_working_size(
-        self, pixels: npt.NDArray[np.uint8]
-    ) -> tuple[npt.NDArray[np.bool_], tuple[int, int], int]:
-        """Ink, the top left corner it was looked for from, and the reduction used.
+    def _find(self, pixels: npt.NDArray[np.uint8]) -> _FoundInk:
+        """Look for ink at the working size.
 
         On a page too large to be read whole, the writing is located on a reduced copy and its
         neighbourhood is then read at the finest whole reduction that fits.
         """
-        factor = self._factor(pixels)
+        longest = max(pixels.shape)
+        if longest < self.smallest_side:
+            factor = min(_MOST_ENLARGED, -(-self.smallest_side // longest))
+            return _FoundInk(self._clean_ink(_enlarge(pixels, factor)), 0, 0, float(factor))
+        factor = self._reduction(pixels)
         ink = self._clean_ink(_reduce(pixels, factor))
         box = ink_box(ink)
         if factor == 1 or box is None:
-            return ink, (0, 0), factor
+            return _FoundInk(ink, 0, 0, 1 / factor)
         margin = self.window
         top, left = max(0, (box.top - margin) * factor), max(0, (box.left - margin) * factor)
         near = pixels[top : (box.bottom + margin) * factor, left : (box.right + margin) * factor]
-        finer = self._factor(near)
+        finer = self._reduction(near)
         if finer == factor:
-            return ink, (0, 0), factor
-        return self._clean_ink(_reduce(near, finer)), (top, left), finer
+            return _FoundInk(ink, 0, 0, 1 / factor)
+        return _FoundInk(self._clean_ink(_reduce(near, finer)), top, left, 1 / finer)
 
-    def _factor(self, pixels: npt.NDArray[np.uint8]) -> int:
+    def _reduction(self, pixels: npt.NDArray[np.uint8]) -> int:
         return max(1, -(-max(pixels.shape) // self.working_side))
 
     def _clean_ink(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
         ink = find_ink(
             pixels,
+            smoothing=self.smoothing,
             window=self.window,
             k=self.k,
             low_contrast=self.low_contrast,
@@ -165,10 +197,11 @@ class Preprocessing:
         )
         return remove_specks(
             ink,
+            edge=self.edge,
+            gap=self.gap,
             speck_area=self.speck_area,
             dirt_share=self.dirt_share,
             reach=self.reach,
-            edge=self.edge,
         )
 
 
@@ -182,14 +215,22 @@ def _reduce(pixels: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]
     return np.asarray(Image.fromarray(pixels).reduce(factor), dtype=np.uint8)
 
 
-def _to_source(box: Box, origin: tuple[int, int], factor: int, image: SignatureImage) -> Box:
+def _enlarge(pixels: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:
+    """Bicubic interpolation to ``factor`` times the size."""
+    height, width = pixels.shape
+    larger = Image.fromarray(pixels).resize(
+        (width * factor, height * factor), Image.Resampling.BICUBIC
+    )
+    return np.asarray(larger, dtype=np.uint8)
+
+
+def _to_source(box: Box, found: _FoundInk, image: SignatureImage) -> Box:
     """The box in the source's pixels, inside its borders."""
     height, width = image.pixels.shape
     down, across = image.source_height / height, image.source_width / width
-    top, left = origin
     return Box(
-        top=int((top + box.top * factor) * down),
-        left=int((left + box.left * factor) * across),
-        bottom=min(image.source_height, round((top + box.bottom * factor) * down)),
-        right=min(image.source_width, round((left + box.right * factor) * across)),
+        top=int((found.top + box.top / found.zoom) * down),
+        left=int((found.left + box.left / found.zoom) * across),
+        bottom=min(image.source_height, math.ceil((found.top + box.bottom / found.zoom) * down)),
+        right=min(image.source_width, math.ceil((found.left + box.right / found.zoom) * across)),
     )

@@ -7,42 +7,71 @@ import numpy.typing as npt
 from scipy import ndimage
 
 _EIGHT = np.ones((3, 3), dtype=bool)
+_SIDES = 4
 
 
 def remove_specks(
-    ink: npt.NDArray[np.bool_], *, speck_area: float, dirt_share: float, reach: float, edge: int
+    ink: npt.NDArray[np.bool_],
+    *,
+    edge: int,
+    gap: float,
+    speck_area: float,
+    dirt_share: float,
+    reach: float,
 ) -> npt.NDArray[np.bool_]:
     """Drop what is not writing.
 
-    A connected piece (8-neighbours) goes if it is
+    First the scan's own edge: pieces (8-neighbours) that lie whole within ``edge`` pixels of a
+    border. Then pieces nearer to each other than ``gap`` are taken as one group, so that a
+    stroke that the pen left in dots holds together, and a group goes if it is
 
-    - smaller than ``speck_area`` times the square of the stroke's width: smaller than a dot;
-    - or within ``edge`` pixels of one border along its whole length: the scan's own edge;
+    - smaller than ``speck_area``: smaller than a dot;
     - or smaller than ``dirt_share`` of all ink and farther from the writing than ``reach``. The
-      writing is the box round the pieces that are not so small; ``reach`` is a share of that
-      box's longer side.
+      writing is the box round the groups that are not so small.
 
     Args:
         ink: bool (H, W).
+        edge: pixels.
+        gap: in stroke widths.
         speck_area: in squares of the stroke's width.
         dirt_share: share of all ink, in [0, 1].
-        reach: share of the writing's longer side.
-        edge: pixels.
+        reach: share of the longer side of the writing's box.
 
     Returns:
         bool (H, W), a subset of ``ink``.
     """
-    labels, count = ndimage.label(ink, structure=_EIGHT)
-    if count == 0:
+    ink = _without_scan_edge(ink, edge)
+    width = stroke_width(ink)
+    labels = _grouped(ink, radius=max(1, round(gap * width / 2)))
+    boxes = _boxes(labels)
+    if len(boxes) == 0:
         return ink
-    areas = np.bincount(labels.ravel(), minlength=count + 1)
-    areas[0] = 0
-    boxes = _boxes(labels, count)
-    keep = areas >= max(2.0, speck_area * stroke_width(ink) ** 2)
-    keep &= ~_along_border(boxes, ink.shape, edge)
-    keep[0] = False
+    areas = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:]
+    keep = areas >= speck_area * width**2
     keep &= _near_writing(boxes, areas, keep, dirt_share, reach)
-    return keep[labels]
+    return np.concatenate(([False], keep))[labels]
+
+
+def _without_scan_edge(ink: npt.NDArray[np.bool_], edge: int) -> npt.NDArray[np.bool_]:
+    """Ink less the pieces that don't reach farther than ``edge`` pixels from a border."""
+    if min(ink.shape) <= 2 * (edge + 1):
+        return ink
+    cleaned = ink.copy()
+    for side in range(_SIDES):
+        strip = np.rot90(cleaned, side)[: edge + 1]
+        if strip[:edge].any():
+            labels, count = ndimage.label(strip, structure=_EIGHT)
+            reaching = np.zeros(count + 1, dtype=bool)
+            reaching[labels[edge]] = True
+            strip &= reaching[labels]
+    return cleaned
+
+
+def _grouped(ink: npt.NDArray[np.bool_], radius: int) -> npt.NDArray[np.int32]:
+    """Each ink pixel's group, int32 (H, W), 0 = paper."""
+    swollen = ndimage.maximum_filter(ink.view(np.uint8), 2 * radius + 1, mode="constant")
+    labels, _ = ndimage.label(swollen, structure=_EIGHT)
+    return np.asarray(np.where(ink, labels, 0), dtype=np.int32)
 
 
 def stroke_width(ink: npt.NDArray[np.bool_]) -> float:
@@ -61,22 +90,13 @@ def stroke_width(ink: npt.NDArray[np.bool_]) -> float:
     return 2 * area / max(outline * np.pi / 4, 1.0)
 
 
-def _boxes(labels: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
-    """Top, bottom, left and right (ends exclusive) of each label, int64 (count + 1, 4)."""
-    boxes = np.zeros((count + 1, 4), dtype=np.int64)
-    for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
-        boxes[label] = rows.start, rows.stop, columns.start, columns.stop
-    return boxes
-
-
-def _along_border(
-    boxes: npt.NDArray[np.int64], shape: tuple[int, ...], edge: int
-) -> npt.NDArray[np.bool_]:
-    top, bottom, left, right = boxes.T
-    height, width = shape
-    return np.asarray(
-        (bottom <= edge) | (top >= height - edge) | (right <= edge) | (left >= width - edge)
-    )
+def _boxes(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Top, bottom, left and right (ends exclusive) of label 1, 2, ..., int64 (count, 4)."""
+    boxes = [
+        (rows.start, rows.stop, columns.start, columns.stop)
+        for rows, columns in ndimage.find_objects(labels)
+    ]
+    return np.array(boxes, dtype=np.int64).reshape(-1, 4)
 
 
 def _near_writing(
