@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
@@ -23,8 +23,8 @@ from sigvault.storage.failures import translate
 WAIT_SECONDS = 30
 """How long a writer waits for the one before it."""
 
-_WRITER_LOCK = 0x5167_7661_756C_74
-"""The advisory lock that PostgreSQL writers queue for: "Qgvault" in bytes, otherwise arbitrary."""
+_WRITER_LOCK = int.from_bytes(b"sigvault")
+"""The advisory lock that PostgreSQL writers queue for: any 63-bit number that nobody else takes."""
 
 _MODE = "sigvault_mode"
 
@@ -72,10 +72,7 @@ def write_session(engine: Engine) -> Iterator[Session]:
         VaultDamaged: If the database is broken or tables are missing.
     """
     with _session(engine) as session:
-        if engine.dialect.name == "postgresql":
-            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
-        else:
-            session.connection()
+        lock_writers(session.connection())
         yield session
         session.commit()
 
@@ -106,6 +103,12 @@ def reading(engine: Engine) -> Engine:
     if engine.dialect.name == "postgresql":
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return engine.execution_options(**{_MODE: "read"})
+
+
+def lock_writers(connection: Connection) -> None:
+    """Wait until no other transaction writes; SQLite has done so when this one began."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_WRITER_LOCK)))
 
 
 def migrating(engine: Engine) -> Engine:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Engine
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.exc import DBAPIError
+
+from sigvault.domain.errors import ConfigurationError, VaultDamaged, VaultNotFound, VaultTooNew
+from sigvault.storage.engine import lock_writers, migrating, reading
+from sigvault.storage.failures import translate
+from sigvault.storage.tables import Base
 
 
 def upgrade(engine: Engine) -> None:
@@ -12,32 +22,117 @@ def upgrade(engine: Engine) -> None:
 
     Raises:
         VaultTooNew: If a later version of sigvault made them.
+        VaultDamaged: If the tables contradict themselves.
         StorageFailed: If the database can't be written.
     """
-    raise NotImplementedError
+    if _known_revision(engine) == head_revision():
+        return
+    try:
+        with migrating(engine).begin() as connection:
+            lock_writers(connection)
+            command.upgrade(alembic_config(connection), "head")
+            _check_foreign_keys(connection)
+    except DBAPIError as error:
+        raise translate(error, engine.url) from error
 
 
 def check(engine: Engine) -> None:
-    """Make sure that the database holds a vault that this version can work with.
+    """Make sure that the database holds a vault; one of an earlier version is fine.
 
     Raises:
-        VaultNotFound: If there are no tables.
+        VaultNotFound: If there are no tables of sigvault's.
         VaultTooNew: If a later version of sigvault made them.
-        VaultDamaged: If tables are missing, or the vault must be upgraded first.
+        VaultDamaged: If some are missing.
+        StorageFailed: If the database can't be read.
     """
-    raise NotImplementedError
+    revision = _known_revision(engine)
+    try:
+        with reading(engine).connect() as connection:
+            there = set(inspect(connection).get_table_names())
+    except DBAPIError as error:
+        raise translate(error, engine.url) from error
+    ours = set(Base.metadata.tables)
+    shown = engine.url.render_as_string()
+    if revision is None and not ours & there:
+        raise VaultNotFound(f"the database {shown} holds no vault: run `sigvault init`")
+    missing = sorted(ours - there)
+    if revision is None or (revision == head_revision() and missing):
+        names = ", ".join(missing or ["alembic_version"])
+        raise VaultDamaged(
+            f"the database {shown} lacks the tables {names}: restore the vault from a backup"
+        )
 
 
 def current_revision(engine: Engine) -> str | None:
-    """The revision of the schema, or None before the first."""
-    raise NotImplementedError
+    """The revision of the schema, or None before the first.
+
+    Raises:
+        StorageFailed: If the database can't be read.
+    """
+    try:
+        with reading(engine).connect() as connection:
+            heads = MigrationContext.configure(connection).get_current_heads()
+    except DBAPIError as error:
+        raise translate(error, engine.url) from error
+    return heads[0] if heads else None
 
 
 def head_revision() -> str:
     """The revision that this version of sigvault works with."""
-    raise NotImplementedError
+    return str(_scripts().get_current_head())
 
 
 def migrations_folder() -> Path:
-    """Where the migrations lie."""
-    raise NotImplementedError
+    """Where the migrations lie: inside of the installed package, or beside it in the source tree.
+
+    Raises:
+        ConfigurationError: If they lie in neither place.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "migrations", package.parent / "migrations"):
+        if (folder / "env.py").is_file():
+            return folder
+    raise ConfigurationError(
+        f"the installation at {package} lacks its migrations: install sigvault again"
+    )
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """What Alembic's commands need.
+
+    Args:
+        connection: the connection that migrations run on, in a transaction of the caller's.
+    """
+    config = Config()
+    # A percent sign would be read as an interpolation.
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _known_revision(engine: Engine) -> str | None:
+    """The current revision, if this version knows it."""
+    revision = current_revision(engine)
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if revision is not None and revision not in known:
+        raise VaultTooNew(
+            f"the vault's schema {revision} was made by a later version of sigvault: "
+            "upgrade sigvault"
+        )
+    return revision
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(alembic_config())
+
+
+def _check_foreign_keys(connection: Connection) -> None:
+    """SQLite doesn't watch foreign keys during migrations, so look at the end."""
+    if connection.dialect.name != "sqlite":
+        return
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise VaultDamaged(
+            f"a row of the table {broken[0]} points to nothing in {broken[2]}; the schema was "
+            "left as it was: restore the vault from a backup"
+        )
