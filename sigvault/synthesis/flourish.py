@@ -56,37 +56,41 @@ def flourish(kind: Paraph, end: float, rng: np.random.Generator) -> list[Target]
     right = end * rng.uniform(0.8, 1.12)
     depth = -rng.uniform(0.8, 1.7)
     rise = rng.uniform(0.0, 0.1) * end
-    if kind is Paraph.TAIL:
-        return [(end + rng.uniform(1, 3.5), rng.uniform(-0.6, 1.1), rng.uniform(-50, 50))]
-    if kind is Paraph.DOWNSTROKE:
-        return [
+    forms: dict[Paraph, list[Target]] = {
+        Paraph.NONE: [],
+        Paraph.TAIL: [
+            (end + rng.uniform(1, 3.5), rng.uniform(-0.6, 1.1), rng.uniform(-50, 50)),
+        ],
+        Paraph.DOWNSTROKE: [
             (end + 0.5, 1.4, 35),
             (end - rng.uniform(0.2, 1.2), depth - 1.2, rng.uniform(-30, 0)),
-        ]
-    if kind is Paraph.UNDERLINE:
-        return [(left, depth, LIFT), (right, depth + rise, rng.uniform(-20, 20))]
-    if kind is Paraph.RETURN:
-        return [
+        ],
+        Paraph.UNDERLINE: [
+            (left, depth, LIFT),
+            (right, depth + rise, rng.uniform(-20, 20)),
+        ],
+        Paraph.RETURN: [
             (end + 0.5, 0.2, -30),
             (left, depth, rng.uniform(-60, -20)),
             (left + 0.25, depth - 0.2, rng.uniform(80, 150)),
             (right, depth + rise, rng.uniform(0, 40)),
-        ]
-    if kind is Paraph.ZIGZAG:
-        return [
+        ],
+        Paraph.ZIGZAG: [
             (end + 0.4, 0.1, -40),
             (left, depth, -25),
             (right, depth + rise, 30),
             (left + 0.35 * end, depth - 0.5, -30),
             (right + 0.8, depth + 0.1, 25),
-        ]
-    if kind is Paraph.LASSO:
-        return [
+        ],
+        Paraph.LASSO: [
             (end + 1.0, 1.3, 80),
             (end * 0.45, rng.uniform(2.2, 3.0), 50),
             (left - 0.4, 0.6, rng.uniform(60, 100)),
             (end * 0.6, depth, 60),
-        ]
-    if kind is Paraph.STRIKE:
-        return [(left, 0.35, LIFT), (right + 0.8, 0.7 + rise, rng.uniform(-15, 15))]
-    return []
+        ],
+        Paraph.STRIKE: [
+            (left, 0.35, LIFT),
+            (right + 0.8, 0.7 + rise, rng.uniform(-15, 15)),
+        ],
+    }
+    return forms[kind]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,19 +77,15 @@ def write_dataset(
         StorageFailed: the folder or an image can't be written.
     """
     paths = _paths(settings)
-    try:
+    with _writing_to(out):
         _check_folder(out, {out / path for path in paths}, overwrite=overwrite)
-        size = 0
-        for done, (path, item) in enumerate(zip(paths, _items(settings), strict=True), start=1):
-            size += _write_atomically(out / path, item.draw(settings.dpi))
-            if progress is not None:
-                progress(done, len(paths))
-    except OSError as error:
-        message = (
-            f"synthetic signatures can't be written to {out}: {error}; "
-            "free some space or choose another folder"
-        )
-        raise StorageFailed(message) from error
+    size = 0
+    for done, (path, item) in enumerate(zip(paths, _items(settings), strict=True), start=1):
+        pixels = item.draw(settings.dpi)
+        with _writing_to(out):
+            size += _write_atomically(out / path, pixels)
+        if progress is not None:
+            progress(done, len(paths))
     return DatasetSummary(
         folder=out,
         signers=tuple(_name(settings, index) for index in range(settings.signers)),
@@ -96,6 +93,19 @@ def write_dataset(
         forged=settings.signers * settings.forged,
         bytes_written=size,
     )
+
+
+@contextmanager
+def _writing_to(out: Path) -> Iterator[None]:
+    """Translate what the file system refuses."""
+    try:
+        yield
+    except OSError as error:
+        message = (
+            f"synthetic signatures can't be written to {out}: {error}; "
+            "free some space or choose another folder"
+        )
+        raise StorageFailed(message) from error
 
 
 def _name(settings: SynthesisSettings, index: int) -> str:

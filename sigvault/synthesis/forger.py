@@ -60,13 +60,13 @@ def _imitate(signer: SyntheticSigner, skill: float, rng: np.random.Generator) ->
     plan, clumsy = signer.plan, 1 - skill
     own = draw_style(rng)
     height = signer.style.letter_height
-    lean = (0.12 + 0.25 * clumsy) * (np.tan(own.slant) - np.tan(signer.style.slant))
+    lean = (0.2 + 0.35 * clumsy) * (np.tan(own.slant) - np.tan(signer.style.slant))
     targets = plan.targets.copy()
     count = len(targets)
-    wander = (0.10 + 0.12 * clumsy) * height
+    wander = (0.16 + 0.16 * clumsy) * height
     targets += wander * np.stack([correlated(rng, count, 0.5) for _ in range(2)], axis=1)
-    targets[:, 0] *= np.exp(rng.normal(0, 0.05 + 0.07 * clumsy))
-    targets[:, 1] *= np.exp(rng.normal(0, 0.04 + 0.06 * clumsy))
+    targets[:, 0] *= np.exp(rng.normal(0, 0.10 + 0.08 * clumsy))
+    targets[:, 1] *= np.exp(rng.normal(0, 0.08 + 0.08 * clumsy))
     targets[:, 0] += lean * targets[:, 1]
     targets *= np.exp(rng.normal(0, 0.06 + 0.06 * clumsy))
     habit = (own.roundness / signer.style.roundness) ** (0.3 + 0.4 * clumsy)
@@ -86,6 +86,6 @@ def _hesitate(plan: ActionPlan, skill: float, rng: np.random.Generator) -> Actio
     return ActionPlan(
         targets=np.insert(plan.targets, lifts + 1, beside, axis=0),
         bends=np.insert(plan.bends, lifts, 0.0),
-        down=np.insert(plan.down, lifts, False),  # noqa: FBT003
+        down=np.insert(plan.down, lifts, False),
         pauses=np.insert(pauses, lifts, 0.1),
     )

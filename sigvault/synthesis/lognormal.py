@@ -1,9 +1,7 @@
 r"""The sigma-lognormal model of rapid human movement.
 
 Plamondon's Kinematic Theory describes a movement as the vector sum of strokes. The speed of
-stroke i is a scaled lognormal of time (Plamondon 1995, "A kinematic theory of rapid human
-movements, part I", Biological Cybernetics 72, eq. 2; O'Reilly and Plamondon 2009, "Development
-of a Sigma-Lognormal representation for on-line signatures", Pattern Recognition 42, eqs. 1-5):
+stroke i is a scaled lognormal of time and its direction turns in proportion to the way travelled:
 
 .. math::
 
@@ -12,10 +10,14 @@ of a Sigma-Lognormal representation for on-line signatures", Pattern Recognition
     \qquad
     \phi_i(t) = \theta_{s,i} + (\theta_{e,i} - \theta_{s,i}) \, \Lambda_i(t)
 
-where :math:`\Lambda_i` is the cumulative lognormal, the share of the stroke that is done. The
-direction turns in proportion to the way travelled, so each stroke alone is an arc of a circle and
-its displacement has a closed form (O'Reilly and Plamondon 2009, eq. 6): no numeric integration is
-needed, and none is done.
+where :math:`\Lambda_i` is the cumulative lognormal, the share of the stroke that is done. So each
+stroke alone is an arc of a circle and its displacement has a closed form; no numeric integration
+is needed, and none is done.
+
+Sources: Plamondon (1995), "A kinematic theory of rapid human movements", parts I and II,
+Biological Cybernetics 72, 295-320, for the lognormal speed; O'Reilly and Plamondon (2009),
+"Development of a Sigma-Lognormal representation for on-line signatures", Pattern Recognition 42,
+3324-3337, section 2, for speed and direction (eqs. 1-2) and displacement (eqs. 11-12).
 """
 
 from __future__ import annotations
@@ -98,6 +100,8 @@ def velocity(strokes: Strokes, times: Floats) -> Floats:
 def trajectory(strokes: Strokes, times: Floats, start: Floats) -> Floats:
     """Where the pen tip is: the start plus the displacement of every stroke.
 
+    O'Reilly and Plamondon (2009), eqs. 11 and 12; their limit where a stroke doesn't turn.
+
     Args:
         strokes: N strokes.
         times: seconds, float64 (T,).
@@ -117,7 +121,8 @@ def trajectory(strokes: Strokes, times: Floats, start: Floats) -> Floats:
     y = arc @ np.cos(strokes.theta_start) - arc @ np.cos(angle)
     x = x + (line * np.cos(strokes.theta_start)) @ done
     y = y + (line * np.sin(strokes.theta_start)) @ done
-    return start + np.stack([x, y], axis=-1)
+    positions: Floats = start + np.stack([x, y], axis=-1)
+    return positions
 
 
 def arcs(chords: Floats, bends: Floats) -> tuple[Floats, Floats, Floats]:

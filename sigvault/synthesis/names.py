@@ -22,7 +22,7 @@ def pseudo_name(rng: np.random.Generator, syllables: int) -> str:
     Returns:
         A word whose letters all have a letterform.
     """
-    parts = []
+    parts: list[str] = []
     for _ in range(syllables):
         onsets = _CLUSTERS if parts and rng.random() < 0.25 else _ONSETS
         parts.append(str(rng.choice(onsets)) + str(rng.choice(_VOWELS)))

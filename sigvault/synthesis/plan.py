@@ -2,11 +2,11 @@
 
 The plan is what a hand has learned and what a forger copies; the strokes are how a particular
 hand carries it out. This split of a signature into an effector-independent plan and an
-effector-dependent execution is that of Ferrer, Diaz-Cabrera and Morales (2015, "Static signature
-synthesis: a neuromotor inspired approach for biometrics", IEEE TPAMI 37(3)); the correction of the
-targets for the overlap of the strokes follows Ferrer, Diaz, Carmona-Duarte and Plamondon (2020,
-"iDeLog: iterative dual spatial and kinematic extraction of sigma-lognormal parameters", IEEE
-TPAMI 42(1)).
+effector-dependent execution is that of Ferrer, Diaz-Cabrera and Morales (2015), "Static signature
+synthesis: a neuromotor inspired approach for biometrics", IEEE TPAMI 37(3), 667-680. That the
+targets are moved until the overlapping strokes come near the intended shape follows Ferrer, Diaz,
+Carmona-Duarte and Plamondon (2020), "iDeLog: iterative dual spatial and kinematic extraction of
+sigma-lognormal parameters", IEEE TPAMI 42(1), 114-125.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _timing(
 def execute(plan: ActionPlan, dynamics: Dynamics, rng: np.random.Generator) -> Execution:
     """Carry a plan out.
 
-    Overlapping strokes cut corners. As iDeLog does when it fits (section III.C there), the aimed
+    Overlapping strokes cut corners. As iDeLog does when it fits a model to a recording, the aimed
     targets are moved away from the plan's until what is reached comes near the plan's; the hand's
     ``aim`` says how near.
 

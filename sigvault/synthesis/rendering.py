@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from sigvault.synthesis.lognormal import Floats
 from sigvault.synthesis.forger import write_forged
+from sigvault.synthesis.lognormal import Floats
 from sigvault.synthesis.seeding import Purpose, stream
 from sigvault.synthesis.signer import SyntheticSigner
 from sigvault.synthesis.specimen import Writing, write_genuine
@@ -165,7 +165,7 @@ def _along(x: Floats, y: Floats, writing: Writing) -> tuple[Floats, Floats, Floa
 
 
 def _ink_flow(rng: np.random.Generator, count: int) -> Floats:
-    """How much more or less ink flows along the line: quick and slow fluctuation, below one in spread."""
+    """How much more or less ink flows along the line: a quick and a slow fluctuation."""
     quick = ndimage.uniform_filter1d(rng.standard_normal(count), 5)
     knots = rng.standard_normal(count // 60 + 3)
     slow = np.interp(np.arange(count) / 60, np.arange(len(knots)), knots)

@@ -25,7 +25,7 @@ class Writing:
         points: positions, float64 (T, 2), in millimetres; x grows to the right, y upwards.
         down: whether the pen is on the paper, bool (T,).
         speed: float64 (T,), in millimetres per second.
-        pressure: float64 (T,) in [0, 1]; about 0.5 in the median while the pen is down.
+        pressure: float64 (T,) in [0, 1]; 0.5 in the mean over the line's length.
         times: float64 (T,), in seconds.
     """
 
@@ -70,8 +70,8 @@ def perturb(plan: ActionPlan, amount: float, rng: np.random.Generator) -> Action
     """
     ways = np.diff(plan.targets, axis=0)
     count = len(ways)
-    stretch = 1 + amount * (0.05 * correlated(rng, count, 0.7) + 0.035 * rng.standard_normal(count))
-    turn = amount * np.radians(2.2 * correlated(rng, count, 0.7) + 1.6 * rng.standard_normal(count))
+    stretch = 1 + amount * (0.045 * correlated(rng, count, 0.7) + 0.03 * rng.standard_normal(count))
+    turn = amount * np.radians(2.0 * correlated(rng, count, 0.7) + 1.4 * rng.standard_normal(count))
     cos, sin = np.cos(turn), np.sin(turn)
     varied = np.stack(
         [cos * ways[:, 0] - sin * ways[:, 1], sin * ways[:, 0] + cos * ways[:, 1]], axis=1
@@ -141,13 +141,19 @@ def _tremor(step: Floats, times: Floats, dynamics: Dynamics, rng: np.random.Gene
 
 
 def _pressure(speed: Floats, down: npt.NDArray[np.bool_], dynamics: Dynamics) -> Floats:
-    """Pressure falls with speed and near lifts; relative speed, so that slow hands aren't darker."""
-    usual = float(np.median(speed[down])) if down.any() else 1.0
+    """Pressure falls with speed and near lifts.
+
+    It is relative: over the length of the line its mean is 0.5 whoever writes, so that a slow
+    hand's lines are neither wider nor darker on the whole.
+    """
+    way = np.where(down, speed, 0.0)
+    usual = float(np.sum(way * speed) / (np.sum(way) + 1e-9)) + 1e-9
     relative = np.log((speed + 0.4 * usual) / (1.4 * usual))
-    pressure = 0.5 - 0.6 * dynamics.pressure_swing * relative
     ramp = _since_lift(down) * _since_lift(down[::-1])[::-1]
-    eased: Floats = np.clip(pressure, 0.05, 1.0) * ramp
-    return eased
+    pressure = np.clip(0.5 - 0.6 * dynamics.pressure_swing * relative, 0.05, None) * ramp
+    mean = float(np.sum(way * pressure) / (np.sum(way) + 1e-9)) + 1e-9
+    levelled: Floats = np.clip(pressure * (0.5 / mean), 0.0, 1.0)
+    return levelled
 
 
 def _since_lift(down: npt.NDArray[np.bool_]) -> Floats:
