@@ -1,0 +1,188 @@
+"""Thresholds with their error rates, from comparisons of signers that no model has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sigvault.domain.comparison import ErrorRates, Origin, Threshold
+from sigvault.domain.errors import DatasetError
+from sigvault.domain.fusion import FusionRule
+from sigvault.domain.identifiers import ModelId
+from sigvault.evaluation.error_rates import (
+    BOOTSTRAPS,
+    Floats,
+    SignerScores,
+    fmr_rate,
+    fnmr_rate,
+    threshold_at_fmr,
+    threshold_at_fnmr,
+)
+from sigvault.evaluation.likelihood import fit_likelihood_ratio
+from sigvault.evaluation.protocols import (
+    ComparisonScores,
+    Kind,
+    apply_fusion,
+    scores_by_signer,
+)
+
+PROTOCOL = (
+    "P1: references drawn at random from each signer's genuine signatures, the others and all "
+    "skilled forgeries as probes, other signers' genuine signatures as random forgeries; rates "
+    "measured on the signers that the operating points were set on, intervals over signers"
+)
+"""What an origin says of how its rates were measured."""
+
+
+@dataclass(frozen=True)
+class Aims:
+    """The error rates that operating points are set by.
+
+    A signature is accepted where few forgeries reach and refused where few genuine ones fall;
+    what lies between goes to review.
+
+    Attributes:
+        skilled_fmr: the largest share of skilled forgeries that may be accepted.
+        fmr: the largest share of random forgeries that may be accepted.
+        fnmr: the largest share of genuine signatures that may be refused.
+    """
+
+    skilled_fmr: float = 0.02
+    fmr: float = 0.001
+    fnmr: float = 0.02
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ValueError: If an aim is not in [0, 1).
+        """
+        for name in ("skilled_fmr", "fmr", "fnmr"):
+            value = getattr(self, name)
+            if not 0.0 <= value < 1.0:
+                raise ValueError(f"the aim {name} is {value}, not in [0, 1)")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the comparisons were made of, for the origin of a threshold.
+
+    Attributes:
+        data: what was measured, such as ``"cedar, sigcomp2011"``.
+        model: what made the scores.
+        preprocessing: what the model was fed with.
+        seed: that the references were drawn with.
+        remarks: sentences that the origin must carry, in front of the protocol.
+    """
+
+    data: str
+    model: ModelId
+    preprocessing: str
+    seed: int = 0
+    remarks: tuple[str, ...] = ()
+
+
+class _Kinds(NamedTuple):
+    """Fused scores by signer, with each kind of forgeries; skilled is None without such data."""
+
+    random: SignerScores
+    skilled: SignerScores | None
+
+
+def calibrate(
+    scores: ComparisonScores,
+    rule: FusionRule,
+    provenance: Provenance,
+    *,
+    aims: Aims | None = None,
+    bootstraps: int = BOOTSTRAPS,
+) -> Threshold:
+    """Set both operating points for a number of references and measure what happens at them.
+
+    Accepting starts at the lowest score at which both kinds of forgeries meet their aims,
+    refusing below the highest at which genuine signatures meet theirs. Where the latter lies
+    above the former, every score in between meets all aims, and both move to the middle: there
+    is no review zone.
+
+    Args:
+        scores: comparisons with the number of references that the threshold is for.
+        rule: the fusion rule of the model.
+        provenance: what the comparisons were made of; its seed also seeds the bootstrap.
+        aims: the error rates aimed at; the defaults if None.
+        bootstraps: how many times signers are resampled.
+
+    Raises:
+        DatasetError: If the comparisons lack a kind that is needed, or don't tell genuine
+            signatures from forgeries.
+    """
+    kinds = _sort(scores, apply_fusion(scores, rule))
+    accept, refuse, notes = _operating_points(kinds, aims or Aims())
+    against = kinds.skilled or kinds.random
+    if kinds.skilled is None:
+        notes = (*notes, "no skilled forgeries, so ratios and aims are against random ones alone")
+    return Threshold(
+        references=scores.references,
+        accept=accept,
+        refuse=refuse,
+        accept_rates=_rates(kinds, accept, bootstraps, provenance.seed),
+        refuse_rates=_rates(kinds, refuse, bootstraps, provenance.seed),
+        likelihood_ratio=fit_likelihood_ratio(
+            against.all_mated, against.all_non_mated, draws=scores.draws
+        ),
+        fusion=rule,
+        origin=_origin(scores, provenance, notes),
+    )
+
+
+def _origin(scores: ComparisonScores, provenance: Provenance, notes: tuple[str, ...]) -> Origin:
+    return Origin(
+        data=provenance.data,
+        protocol="; ".join((*provenance.remarks, *notes, PROTOCOL)),
+        signers=len(scores.signers),
+        mated=scores.count(Kind.MATED),
+        random_forgeries=scores.count(Kind.RANDOM),
+        skilled_forgeries=scores.count(Kind.SKILLED),
+        draws=scores.draws,
+        seed=provenance.seed,
+        model=provenance.model,
+        preprocessing=provenance.preprocessing,
+    )
+
+
+def _sort(scores: ComparisonScores, fused: Floats) -> _Kinds:
+    for kind in (Kind.MATED, Kind.RANDOM):
+        if not scores.count(kind):
+            raise DatasetError(
+                f"there are no {kind.name.lower()} comparisons with {scores.references} "
+                "references: at least two signers need more genuine signatures than that"
+            )
+    skilled = None
+    if scores.count(Kind.SKILLED):
+        skilled = scores_by_signer(scores, fused, Kind.SKILLED)
+    return _Kinds(scores_by_signer(scores, fused, Kind.RANDOM), skilled)
+
+
+def _operating_points(kinds: _Kinds, aims: Aims) -> tuple[float, float, tuple[str, ...]]:
+    """(accept, refuse, what must be said about them)."""
+    accept = threshold_at_fmr(kinds.random.all_non_mated, aims.fmr)
+    if kinds.skilled is not None:
+        skilled = threshold_at_fmr(kinds.skilled.all_non_mated, aims.skilled_fmr)
+        accept = max(accept, skilled)
+    refuse = threshold_at_fnmr(kinds.random.all_mated, aims.fnmr)
+    aim = f"aims: skilled FMR {aims.skilled_fmr:.2%} and FMR {aims.fmr:.2%} at accept, "
+    aim += f"FNMR {aims.fnmr:.2%} at refuse"
+    if refuse <= accept:
+        return accept, refuse, (aim,)
+    middle = 0.5 * (accept + refuse)
+    return middle, middle, (aim, "all aims met at one score, so there is no review zone")
+
+
+def _rates(kinds: _Kinds, threshold: float, bootstraps: int, seed: int) -> ErrorRates:
+    skilled = None
+    if kinds.skilled is not None:
+        skilled = fmr_rate(kinds.skilled, threshold, bootstraps=bootstraps, seed=seed)
+    return ErrorRates(
+        fnmr=fnmr_rate(kinds.random, threshold, bootstraps=bootstraps, seed=seed),
+        fmr=fmr_rate(kinds.random, threshold, bootstraps=bootstraps, seed=seed),
+        skilled_fmr=skilled,
+    )
