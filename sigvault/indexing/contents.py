@@ -27,5 +27,8 @@ class IndexContents:
 class StorableIndex(VectorIndex, Protocol):
     """An index whose vectors can be taken out again, to be kept in a snapshot."""
 
+    def rows(self) -> npt.NDArray[np.int64]:
+        """The numbers int64 (N,) of all findable vectors, rising."""
+
     def contents(self) -> IndexContents:
         """Copy out all findable vectors; removed ones are not among them."""

@@ -97,6 +97,10 @@ class ExactIndex:
             result.scores[number, : len(rows)] = scores
         return result
 
+    def rows(self) -> npt.NDArray[np.int64]:
+        """The numbers int64 (N,) of all findable vectors, rising."""
+        return self._contents.rows.copy()
+
     def contents(self) -> IndexContents:
         """Copy out all findable vectors."""
         now = self._contents

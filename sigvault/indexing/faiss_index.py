@@ -149,6 +149,11 @@ class FaissIndex:
         with self._lock, _omp_threads(self._threads), _translated("be searched"):
             return exact_search(self._store, probes, k)
 
+    def rows(self) -> npt.NDArray[np.int64]:
+        """The numbers int64 (N,) of all findable vectors, rising."""
+        with self._lock:
+            return self._store.rows_at(self._store.table.occupied())
+
     def contents(self) -> IndexContents:
         """Copy out all findable vectors."""
         with self._lock, _translated("be read"):
@@ -175,9 +180,9 @@ def flat_kind(device: str) -> FlatKind:
     gpus = faiss.get_num_gpus() if hasattr(faiss, "get_num_gpus") else 0
     if gpus == 0 and device == "auto":
         return cpu
+    if gpus == 0:
+        raise IndexFailed("FAISS sees no GPU, or was built without: use the device cpu")
     try:
-        if gpus == 0:
-            raise RuntimeError("FAISS sees no GPU, or was built without")  # noqa: TRY301
         _gpu_resources()
     except _FOREIGN as error:
         if device == "cuda":

@@ -109,9 +109,7 @@ def best_first(
     return rows[order], scores[order]
 
 
-def exact_search(
-    source: CandidateSource, probes: npt.NDArray[np.float32], k: int
-) -> SearchResult:
+def exact_search(source: CandidateSource, probes: npt.NDArray[np.float32], k: int) -> SearchResult:
     """The k best vectors of each probe, in the one order, from candidates of any exact source.
 
     Args:

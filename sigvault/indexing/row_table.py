@@ -36,8 +36,10 @@ class RowTable:
 
     @property
     def worth_compacting(self) -> bool:
-        """Whether holes are over a fifth of the storage: a compaction then costs each removal
-        the copying of at most four vectors, and a search is slowed by a fifth at most.
+        """Whether holes are over a fifth of the storage.
+
+        A compaction then costs each removal the copying of at most four vectors, and searches
+        score at most a quarter more vectors than they have to.
         """
         holes = self._size - len(self._places)
         return holes > _FEW_REMOVED and 5 * holes > self._size

@@ -115,6 +115,11 @@ class TorchExactIndex:
             except RuntimeError as error:
                 raise _failed("be searched", error) from error
 
+    def rows(self) -> npt.NDArray[np.int64]:
+        """The numbers int64 (N,) of all findable vectors, rising."""
+        with self._lock:
+            return self._store.rows_at(self._store.table.occupied())
+
     def contents(self) -> IndexContents:
         """Copy out all findable vectors."""
         with self._lock:

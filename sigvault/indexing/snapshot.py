@@ -1,0 +1,334 @@
+"""An index's vectors kept in files, so that opening a large vault needn't read them all again.
+
+::
+
+    index/generation-3.json    the manifest: what the vectors are, and the digests of the arrays
+    index/<sha256>.npy         the rows, and the vectors
+
+Arrays are named by their content and written first; the manifest is replaced last, in one step.
+Killed at any moment, a writer leaves the old snapshot or the new one, and at worst files that
+a later writer sweeps away. Arrays lie in NumPy's format without objects and not in FAISS's,
+which has no version, is read by whichever index is chosen, and holds nothing that could run.
+
+The files are as personal as the database: they are readable by their owner alone, and
+`discard_snapshots` has to be called when a signer is erased.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sigvault.domain.errors import IndexFailed
+from sigvault.domain.identifiers import GenerationId, ModelId
+from sigvault.indexing.contents import IndexContents
+
+FORMAT = 1
+"""The number of this format, counted up with every change that old readers can't read."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LEFT_BEHIND_SECONDS = 86_400.0
+"""A file that no manifest has named for a day belongs to a writer that was killed."""
+_WHOLE_NUMBERS = ("format", "generation", "dimension", "count", "last_change")
+_TEXTS = ("model", "history", "rows_sha256", "vectors_sha256")
+
+
+@dataclass(frozen=True)
+class SnapshotIdentity:
+    """What a snapshot must agree on with the vault before it can be used.
+
+    Attributes:
+        model: the model that made the vectors.
+        generation: the generation that they belong to.
+        dimension: D, their length.
+    """
+
+    model: ModelId
+    generation: GenerationId
+    dimension: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is written beside the arrays.
+
+    Attributes:
+        format: ``FORMAT`` when it was written.
+        model: the model that made the vectors.
+        generation: the generation that they belong to.
+        dimension: D, their length.
+        count: N, how many there are.
+        last_change: the number of the last change in the database that they include.
+        history: names the vault's history up to there, such as the audit chain's hash, so that
+            a snapshot from before a restored backup is told apart; may be empty.
+        rows_sha256: SHA-256 of the file of rows, hex.
+        vectors_sha256: SHA-256 of the file of vectors, hex.
+        faiss: the version of FAISS beside which it was written, or None without; for people.
+    """
+
+    format: int
+    model: ModelId
+    generation: GenerationId
+    dimension: int
+    count: int
+    last_change: int
+    history: str
+    rows_sha256: str
+    vectors_sha256: str
+    faiss: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A snapshot that was read and found whole.
+
+    Attributes:
+        manifest: what it says of itself.
+        contents: its rows and vectors.
+    """
+
+    manifest: Manifest
+    contents: IndexContents
+
+
+def write_snapshot(
+    folder: Path,
+    contents: IndexContents,
+    identity: SnapshotIdentity,
+    *,
+    last_change: int,
+    history: str = "",
+    faiss: str | None = None,
+) -> Manifest:
+    """Put a snapshot in the place of the generation's old one, or leave that as it was.
+
+    Args:
+        folder: where snapshots lie; made if it is not there.
+        contents: rows and vectors.
+        identity: whose they are.
+        last_change: the number of the last change that they include.
+        history: names the vault's history up to there.
+        faiss: the version of FAISS, to be noted.
+
+    Raises:
+        IndexFailed: If the files can't be written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        manifest = Manifest(
+            format=FORMAT,
+            model=identity.model,
+            generation=identity.generation,
+            dimension=identity.dimension,
+            count=len(contents.rows),
+            last_change=last_change,
+            history=history,
+            rows_sha256=_write_array(folder, contents.rows),
+            vectors_sha256=_write_array(folder, contents.vectors),
+            faiss=faiss,
+        )
+        text = json.dumps(asdict(manifest), indent=2, sort_keys=True) + "\n"
+        path = _manifest_path(folder, identity.generation)
+        replaced = _digests_in(path)
+        _write_whole(folder, lambda file: file.write(text.encode()), lambda: path)
+        _sweep(folder, replaced)
+    except OSError as error:
+        raise IndexFailed(
+            f"the index could not be kept in {folder}: {error}; free space there or make it "
+            "writable. The vault works without, but opens more slowly"
+        ) from error
+    return manifest
+
+
+def read_snapshot(folder: Path, identity: SnapshotIdentity) -> Snapshot | None:
+    """Read the generation's snapshot, if there is one.
+
+    Every byte is checked against the manifest before it is interpreted. Whether the snapshot is
+    up to date is for the caller to say, from ``last_change`` and ``history``.
+
+    Raises:
+        IndexFailed: If it is damaged, incomplete, of another model, generation or dimension, or
+            of a format that is not known here: the index has to be built anew.
+    """
+    path = _manifest_path(folder, identity.generation)
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _refused(path, f"can't be read: {error}") from error
+    manifest = _parse(path, text)
+    found = SnapshotIdentity(manifest.model, manifest.generation, manifest.dimension)
+    if found != identity:
+        raise _refused(path, f"is of {found}, not of {identity}")
+    rows = _read_array(folder, manifest.rows_sha256, np.dtype(np.int64), (manifest.count,))
+    vectors = _read_array(
+        folder,
+        manifest.vectors_sha256,
+        np.dtype(np.float32),
+        (manifest.count, manifest.dimension),
+    )
+    return Snapshot(manifest, IndexContents(rows, vectors))
+
+
+def discard_snapshots(folder: Path) -> None:
+    """Remove all snapshots, so that no vector of an erased signer stays in a file.
+
+    Raises:
+        IndexFailed: If a file can't be removed.
+    """
+    try:
+        # Manifests first: what is left of an interrupted removal is then never taken for whole.
+        for pattern in ("generation-*.json", "*.npy", "*.tmp"):
+            for path in folder.glob(pattern):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise IndexFailed(
+            f"the kept index in {folder} can't be removed: {error}; remove that folder by hand"
+        ) from error
+
+
+def _manifest_path(folder: Path, generation: GenerationId) -> Path:
+    return folder / f"generation-{generation}.json"
+
+
+def _refused(path: Path, why: str) -> IndexFailed:
+    return IndexFailed(f"the kept index {path} {why}; it has to be built anew from the database")
+
+
+class _Hashing:
+    """A file that is written and hashed in one go."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes | memoryview) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+
+def _write_array(folder: Path, array: npt.NDArray[Any]) -> str:
+    """Write an array under the name of its digest, and return the digest."""
+    digest = ""
+
+    def write(file: IO[bytes]) -> None:
+        nonlocal digest
+        hashing = _Hashing(file)
+        np.lib.format.write_array(hashing, np.ascontiguousarray(array), allow_pickle=False)
+        digest = hashing.digest.hexdigest()
+
+    _write_whole(folder, write, lambda: folder / f"{digest}.npy")
+    return digest
+
+
+def _write_whole(
+    folder: Path, write: Callable[[IO[bytes]], object], name: Callable[[], Path]
+) -> None:
+    """Write a file beside, flush it to the disk, and only then give it its name."""
+    handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=folder)
+    beside = Path(temporary)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(name())
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flush the names to the disk, where a folder can be opened for that."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _digests_in(manifest: Path) -> set[str]:
+    """What a manifest names, however damaged it is."""
+    try:
+        return set(_DIGEST.findall(manifest.read_text("utf-8", errors="replace")))
+    except FileNotFoundError:
+        return set()
+
+
+def _sweep(folder: Path, replaced: set[str]) -> None:
+    """Remove the arrays that a replaced manifest named, and what killed writers left behind.
+
+    Other nameless files may belong to a writer at work in another process.
+    """
+    named = set().union(*(_digests_in(path) for path in folder.glob("generation-*.json")))
+    old = time.time() - _LEFT_BEHIND_SECONDS
+    for path in (*folder.glob("*.npy"), *folder.glob("*.tmp")):
+        # Another sweeper may be quicker, and Windows keeps a file that is being read.
+        with contextlib.suppress(OSError):
+            unnamed = path.stem not in named
+            if unnamed and (path.stem in replaced or path.stat().st_mtime < old):
+                path.unlink()
+
+
+def _parse(path: Path, text: bytes) -> Manifest:
+    """The manifest in a file's bytes, each field of the type that it should be."""
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise _refused(path, f"is damaged: {error}") from error
+    if not isinstance(fields, dict):
+        raise _refused(path, "is damaged: it holds no fields")
+    if fields.get("format") != FORMAT:
+        raise _refused(path, f"has the format {fields.get('format')!r}, not {FORMAT}")
+    wrong = [name for name in _WHOLE_NUMBERS if type(fields.get(name)) is not int]
+    wrong += [name for name in _TEXTS if not isinstance(fields.get(name), str)]
+    if wrong or any(
+        not _DIGEST.fullmatch(fields[f"{name}_sha256"]) for name in ("rows", "vectors")
+    ):
+        raise _refused(path, f"is damaged: {', '.join(wrong) or 'a digest'} is not as it should be")
+    faiss = fields.get("faiss")
+    return Manifest(
+        **{name: fields[name] for name in (*_WHOLE_NUMBERS, *_TEXTS)},
+        faiss=faiss if isinstance(faiss, str) else None,
+    )
+
+
+def _read_array(
+    folder: Path, sha256: str, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> npt.NDArray[Any]:
+    """Read an array whose file has this digest, if it is of this type and shape."""
+    path = folder / f"{sha256}.npy"
+    with _opened(path) as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            raise _refused(path, "is damaged: its digest is not the one in its name")
+        file.seek(0)
+        array = np.load(file, allow_pickle=False)
+    if array.dtype != dtype or array.shape != shape:
+        raise _refused(path, f"holds {array.dtype} {array.shape}, not {dtype} {shape}")
+    return np.asarray(array)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file, with what goes wrong while it is read turned into IndexFailed."""
+    try:
+        with path.open("rb") as file:
+            yield file
+    except (OSError, ValueError, EOFError, MemoryError) as error:
+        raise _refused(path, f"can't be read: {error}") from error
