@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from alembic import command
+from sqlalchemy import inspect, text
+
+from sigvault.domain.errors import ConfigurationError, VaultDamaged, VaultNotFound, VaultTooNew
+from sigvault.storage import schema, signers
+from sigvault.storage.engine import make_engine, migrating, read_session, write_session
+from sigvault.storage.tables import Base
+
+
+@pytest.fixture
+def bare(database):
+    """A database without a schema."""
+    engine = make_engine(database)
+    yield engine
+    engine.dispose()
+
+
+def tables(engine):
+    with engine.connect() as connection:
+        return set(inspect(connection).get_table_names())
+
+
+def test_migrations_make_exactly_the_tables_that_the_code_expects(bare):
+    schema.upgrade(bare)
+
+    with migrating(bare).begin() as connection:
+        command.check(schema.alembic_config(connection))  # raises if there is a difference
+    assert tables(bare) == {*Base.metadata.tables, "alembic_version"}
+
+
+def test_downgrading_to_the_base_leaves_nothing(bare):
+    schema.upgrade(bare)
+
+    with migrating(bare).begin() as connection:
+        command.downgrade(schema.alembic_config(connection), "base")
+
+    assert tables(bare) == {"alembic_version"}
+    assert schema.current_revision(bare) is None
+
+
+def test_upgrading_twice_changes_nothing(bare, now):
+    schema.upgrade(bare)
+    with write_session(bare) as session:
+        signers.add_signer(session, "53", "", now)
+
+    schema.upgrade(bare)
+
+    schema.check(bare)
+    assert schema.current_revision(bare) == schema.head_revision()
+    with read_session(bare) as session:
+        assert signers.count_signers(session) == 1
+
+
+def test_a_migration_that_fails_leaves_nothing(bare):
+    with bare.begin() as connection:
+        connection.execute(text("CREATE TABLE audit_head (id INTEGER)"))
+
+    with pytest.raises(Exception, match="audit_head"):
+        schema.upgrade(bare)
+
+    assert tables(bare) == {"audit_head"}
+
+
+def test_a_later_vault_is_refused_before_anything_is_touched(bare):
+    schema.upgrade(bare)
+    with bare.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(VaultTooNew, match="9999.*upgrade sigvault"):
+        schema.check(bare)
+    with pytest.raises(VaultTooNew, match="9999"):
+        schema.upgrade(bare)
+
+
+def test_a_database_without_a_vault_says_so(bare):
+    with bare.begin() as connection:
+        connection.execute(text("CREATE TABLE somebody_elses (id INTEGER)"))
+
+    with pytest.raises(VaultNotFound, match="sigvault init"):
+        schema.check(bare)
+
+
+@pytest.mark.parametrize("missing", ["alembic_version", "embeddings"])
+def test_a_vault_that_lacks_a_table_is_damaged(bare, missing):
+    schema.upgrade(bare)
+    with bare.begin() as connection:
+        connection.execute(text(f"DROP TABLE {missing}"))
+
+    with pytest.raises(VaultDamaged, match=f"lacks the tables.*{missing}"):
+        schema.check(bare)
+
+
+def test_a_row_that_points_to_nothing_stops_a_migration(tmp_path):
+    engine = make_engine(tmp_path / "vault.sqlite3")
+    with migrating(engine).begin() as connection:
+        connection.execute(text("CREATE TABLE one (id INTEGER PRIMARY KEY)"))
+        connection.execute(text("CREATE TABLE other (one INTEGER REFERENCES one (id))"))
+        connection.execute(text("INSERT INTO other VALUES (7)"))
+
+    with pytest.raises(VaultDamaged, match="other points to nothing in one"):
+        schema.upgrade(engine)
+
+    assert tables(engine) == {"one", "other"}
+    engine.dispose()
+
+
+def test_the_migrations_are_found_in_an_installed_package(monkeypatch, tmp_path):
+    source = schema.migrations_folder()
+    installed = tmp_path / "100%" / "sigvault"
+    shutil.copytree(source, installed / "migrations")
+    monkeypatch.setattr(schema, "__file__", str(installed / "storage" / "schema.py"))
+
+    assert schema.migrations_folder() == installed / "migrations"
+    assert schema.head_revision() == "0001"
+
+
+def test_an_installation_without_migrations_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(schema, "__file__", str(tmp_path / "a" / "sigvault" / "storage" / "s.py"))
+
+    with pytest.raises(ConfigurationError, match="install sigvault again"):
+        schema.migrations_folder()
+
+
+def test_developers_run_alembic_by_hand(repository, tmp_path, monkeypatch):
+    from alembic.config import main
+
+    monkeypatch.chdir(repository)
+    database = f"database=sqlite:///{tmp_path / 'scratch.sqlite3'}"
+    main(["-x", database, "upgrade", "head"])
+    main(["-x", database, "check"])  # exits if there is a difference
+
+    with pytest.raises(SystemExit, match="name a database"):
+        main(["upgrade", "head"])
