@@ -87,18 +87,16 @@ def test_every_decision_is_listed():
     assert sorted(listed) == sorted(path.name for path in folder.glob("[0-9]*.md"))
 
 
-@pytest.mark.parametrize("module", _modules_with_examples())
-def test_examples_in_docstrings_run(module):
-    assert doctest.testmod(importlib.import_module(module)).failed == 0
+def test_examples_in_docstrings_run():
+    for module in _modules_with_examples():
+        assert doctest.testmod(importlib.import_module(module)).failed == 0, module
 
 
-@pytest.mark.parametrize("page", sorted({page for page, _ in _fences("pycon")}), ids=_name)
-def test_examples_in_pages_run(page, tmp_path, monkeypatch):
+def test_examples_in_pages_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    parser = doctest.DocTestParser()
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    for number, (_, code) in enumerate(fence for fence in _fences("pycon") if fence[0] == page):
-        example = parser.get_doctest(code, {}, f"{_name(page)}[{number}]", str(page), 0)
+    for page, code in _fences("pycon"):
+        example = doctest.DocTestParser().get_doctest(code, {}, _name(page), str(page), 0)
         assert runner.run(example).failed == 0
 
 
