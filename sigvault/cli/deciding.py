@@ -1,0 +1,82 @@
+"""``verify`` and ``identify``: the two questions put to a vault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sigvault.cli.exit_codes import ExitCode, code_for
+from sigvault.cli.options import JsonOption, ProbeArgument, SignerOption
+from sigvault.cli.output import Output
+from sigvault.domain.identifiers import SignerId
+
+if TYPE_CHECKING:
+    from sigvault.cli.session import Session
+
+
+def verify(
+    context: typer.Context,
+    image: ProbeArgument,
+    signer: SignerOption,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Also write a page that shows the evidence."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> ExitCode:
+    """Decide whether a signature is the claimed signer's.
+
+    Exit code 0: accepted, 1: refused, 3: a person has to look.
+    """
+    from sigvault.cli.documents import verification_document
+    from sigvault.cli.tables import verification_tables
+
+    _check_report(report)
+    session: Session = context.obj
+    title = f"Signature claimed to be signer {signer}'s"
+    with session.open_vault() as vault:
+        verification = vault.verify(SignerId(signer), image)
+        if report is not None:
+            from sigvault.cli.reports import picture_verification
+            from sigvault.reporting import render_verification, write_page
+
+            case = picture_verification(vault, verification, image, title)
+            write_page(report, render_verification(case))
+    Output(as_json=as_json).result(
+        verification_document(verification, report), *verification_tables(verification, report)
+    )
+    return code_for(verification.evidence.decision)
+
+
+def identify(
+    context: typer.Context,
+    image: ProbeArgument,
+    top: Annotated[int, typer.Option(min=1, help="How many candidates to show.")] = 5,
+    as_json: JsonOption = False,
+) -> ExitCode:
+    """Find the signers whose references a signature is most like.
+
+    The exit code is that of a verification against the best candidate; 1 if there is none.
+    """
+    from sigvault.cli.documents import identification_document
+    from sigvault.cli.tables import identification_tables
+
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        identification = vault.identify(image, top=top)
+    Output(as_json=as_json).result(
+        identification_document(identification), *identification_tables(identification)
+    )
+    return code_for(identification.decision)
+
+
+def _check_report(report: Path | None) -> None:
+    """Find out before the decision is recorded that a report would have no place."""
+    if report is None:
+        return
+    if report.is_dir() or not report.parent.is_dir():
+        raise typer.BadParameter(
+            f"{report} can't be a file: give a file in a folder that exists", param_hint="--report"
+        )

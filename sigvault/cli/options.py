@@ -1,0 +1,56 @@
+"""Options and arguments that several commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sigvault.datasets.layouts import Layout
+
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document on stdout, all else on stderr."),
+]
+SignerOption = Annotated[
+    str, typer.Option("--signer", metavar="ID", help="The claimed signer's identifier, such as 53.")
+]
+SignerArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="The signer's identifier, such as 53.")
+]
+ProbeArgument = Annotated[
+    Path, typer.Argument(metavar="IMG", help="A picture of the signature in question.")
+]
+DatasetArgument = Annotated[
+    Path, typer.Argument(metavar="PATH", help="A folder of signatures in one of the layouts.")
+]
+LayoutOption = Annotated[
+    Layout | None,
+    typer.Option(help="How the folder is arranged; found out if left out."),
+]
+ReferencesOption = Annotated[
+    str,
+    typer.Option(metavar="N,N,...", help="The numbers of references to measure with."),
+]
+DrawsOption = Annotated[
+    int, typer.Option(min=1, help="How many times the references are drawn at random.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="The seed of everything drawn at random.")]
+
+
+def parse_numbers(text: str) -> tuple[int, ...]:
+    """Read ``1,3,5`` as numbers of references.
+
+    Raises:
+        typer.BadParameter: If it is anything but whole numbers above 0.
+    """
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
+        raise typer.BadParameter(
+            f"{text!r} is no list of numbers above 0, such as 1,5", param_hint="--references"
+        )
+    return tuple(sorted(set(numbers)))

@@ -1,0 +1,98 @@
+"""What goes where: the result to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+PLAIN_WIDTH = 120
+"""Columns of a table that goes to a file or a pipe, where no terminal says how many there are."""
+
+Advance = Callable[[int, int], None]
+"""Told how many things are done, and of how many."""
+
+
+class Output:
+    """Prints for people, or one JSON document for programs."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        """Choose.
+
+        Args:
+            as_json: print the document instead of what is meant for people.
+        """
+        self._as_json = as_json
+
+    def result(self, document: Mapping[str, Any], *renderables: RenderableType) -> None:
+        """Print what the command was run for, once.
+
+        Args:
+            document: the whole result, JSON-ready.
+            renderables: the result for people: tables and lines.
+        """
+        if self._as_json:
+            print_json(document)
+            return
+        from rich.text import Text
+
+        console = self._stdout()
+        for renderable in renderables:
+            # A line is left whole, so that a path in it can be copied.
+            console.print(renderable, soft_wrap=isinstance(renderable, str | Text))
+
+    def say(self, text: str) -> None:
+        """Tell people something that is no part of the result, on stderr."""
+        sys.stderr.write(tidy(text) + "\n")
+        sys.stderr.flush()
+
+    @contextmanager
+    def progress(self, description: str) -> Iterator[Advance]:
+        """Show how far something is, on stderr; a terminal gets a bar, a file gets nothing."""
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        console = Console(stderr=True)
+        with Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        ) as progress:
+            task = progress.add_task(description, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+
+    def _stdout(self) -> Console:
+        from rich.console import Console
+
+        width = None if sys.stdout.isatty() else PLAIN_WIDTH
+        return Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=width)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Write a JSON document to stdout."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    # A file name that is no valid text (surrogates) must not keep the document from being written.
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+
+
+def tidy(text: str) -> str:
+    """Text without characters that would steer a terminal or can't be written."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )

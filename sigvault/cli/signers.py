@@ -1,0 +1,71 @@
+"""``signer list``, ``signer show`` and ``signer erase``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sigvault.cli.exit_codes import ExitCode
+from sigvault.cli.options import JsonOption, SignerArgument
+from sigvault.cli.output import Output
+from sigvault.domain.identifiers import SignerId
+
+if TYPE_CHECKING:
+    from sigvault.cli.session import Session
+
+app = typer.Typer(help="List, show and erase signers.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_signers(context: typer.Context, as_json: JsonOption = False) -> ExitCode:
+    """List the signers of the vault."""
+    from sigvault.cli.documents import to_document
+    from sigvault.cli.tables import signers_table
+
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        signers = vault.signers()
+    Output(as_json=as_json).result({"signers": to_document(signers)}, signers_table(signers))
+    return ExitCode.DONE
+
+
+@app.command("show")
+def show(context: typer.Context, signer: SignerArgument, as_json: JsonOption = False) -> ExitCode:
+    """Show a signer and the signer's references."""
+    from sigvault.cli.documents import to_document
+    from sigvault.cli.tables import signer_tables
+
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        detail = vault.signer(SignerId(signer))
+    Output(as_json=as_json).result(to_document(detail), *signer_tables(detail))
+    return ExitCode.DONE
+
+
+@app.command("erase")
+def erase(
+    context: typer.Context,
+    signer: SignerArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    as_json: JsonOption = False,
+) -> ExitCode:
+    """Erase a signer with every reference, picture and personal entry of the audit log."""
+    from sigvault.cli.documents import to_document
+
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        if not yes:
+            held = vault.signer(SignerId(signer))
+            typer.confirm(
+                f"Erase signer {signer} with {held.summary.references} references for good?",
+                abort=True,
+                err=True,
+            )
+        erasure = vault.erase(SignerId(signer))
+    Output(as_json=as_json).result(
+        to_document(erasure),
+        f"Erased signer {signer}: {erasure.references} references, "
+        f"{erasure.images_removed} pictures; audit event {erasure.event}.",
+    )
+    return ExitCode.DONE

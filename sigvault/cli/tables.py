@@ -1,0 +1,353 @@
+"""Results as tables and lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from sigvault.cli.output import tidy
+from sigvault.domain.audit import AuditRecord
+from sigvault.domain.comparison import Decision, Rate, Threshold, describe_llr
+from sigvault.domain.image import QualityFinding
+from sigvault.domain.model_card import ModelCard
+
+if TYPE_CHECKING:
+    from sigvault.reporting import Case, IdentificationCase
+    from sigvault.vault import (
+        AuditCheck,
+        CalibrationReport,
+        EnrollmentReport,
+        Identification,
+        SignerDetail,
+        SignerSummary,
+        VaultStatus,
+        Verification,
+    )
+
+DECISION_STYLES = {
+    Decision.ACCEPT: "bold green",
+    Decision.REVIEW: "bold yellow",
+    Decision.REFUSE: "bold red",
+}
+"""Each decision's colour; the word is always there too."""
+
+SHOWN_RESULTS = 20
+"""How many enrolled images are listed one by one; failures are always listed."""
+
+
+def status_table(status: VaultStatus) -> Table:
+    """What a vault holds, a line each."""
+    return facts_table([(name.replace("_", " "), value) for name, value in vars(status).items()])
+
+
+def facts_table(facts: Sequence[tuple[str, Any]]) -> Table:
+    """Labels and values without lines."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for label, value in facts:
+        table.add_row(label, _cell(value))
+    return table
+
+
+def enrollment_table(report: EnrollmentReport) -> list[Table | Text]:
+    """What became of the images: every one of a few, the failures of many, and the counts."""
+    few = len(report.results) <= SHOWN_RESULTS
+    rows = [result for result in report.results if few or result.error is not None]
+    parts: list[Table | Text] = []
+    if rows:
+        table = _table("Image", "Signer", "Outcome", "What happened")
+        for result in rows:
+            style = "red" if result.error else ""
+            message = f"{result.error}: {result.message}" if result.error else result.message
+            table.add_row(
+                _cell(result.item),
+                _cell(result.signer),
+                Text(result.outcome.value, style),
+                _cell(message),
+            )
+        parts.append(table)
+    counts = f"{report.enrolled} enrolled, {report.already} already there, {report.failed} failed"
+    return [*parts, Text(counts)]
+
+
+def verification_tables(verification: Verification, report: Path | None) -> list[Table | Text]:
+    """The decision, what it rests on, and the score against each reference."""
+    evidence = verification.evidence
+    threshold = evidence.threshold
+    facts: list[tuple[str, Any]] = [
+        ("score", f"{evidence.score.value:.3f}"),
+        ("accept from", _point(threshold.accept, threshold, accept=True)),
+        ("refuse below", _point(threshold.refuse, threshold, accept=False)),
+        ("likelihood ratio", f"10^{evidence.llr:+.2f}: {describe_llr(evidence.llr)}"),
+        ("threshold from", _origin(threshold)),
+        ("model", f"{evidence.model}, generation {evidence.generation}"),
+        ("audit event", verification.event),
+    ]
+    facts += [("quality", finding) for finding in _findings(evidence.findings)]
+    if report is not None:
+        facts.append(("report", report))
+    table = _table("Reference", ">Cosine", ">Distance", ">Local")
+    for score in evidence.score.per_reference:
+        table.add_row(
+            score.reference, f"{score.cosine:.3f}", f"{score.distance:.3f}", f"{score.local:.3f}"
+        )
+    return [
+        _decision(evidence.decision, f"  signer {evidence.signer}"),
+        facts_table(facts),
+        table,
+    ]
+
+
+def identification_tables(identification: Identification) -> list[Table | Text]:
+    """The candidates of an identification."""
+    searched = f"{identification.searched} references searched; audit event {identification.event}"
+    if not identification.candidates:
+        return [Text("no candidate"), Text(searched)]
+    table = _table(">Rank", "Signer", "A verification would say", ">Score", ">LLR", "In words")
+    for candidate in identification.candidates:
+        table.add_row(
+            str(candidate.rank),
+            _cell(candidate.signer),
+            _decision(candidate.decision),
+            f"{candidate.score.value:.3f}",
+            f"{candidate.llr:+.2f}",
+            describe_llr(candidate.llr),
+        )
+    findings = [Text(f"quality: {finding}") for finding in _findings(identification.findings)]
+    return [table, *findings, Text(searched)]
+
+
+def signers_table(signers: Sequence[SignerSummary]) -> Table:
+    """The signers, a line each."""
+    table = _table("Signer", "Name", ">References", "Since", "Status")
+    for signer in signers:
+        table.add_row(
+            _cell(signer.signer),
+            _cell(signer.name),
+            str(signer.references),
+            _cell(signer.created_at),
+            _cell(signer.status),
+        )
+    return table
+
+
+def signer_tables(detail: SignerDetail) -> list[Table | Text]:
+    """A signer, and the references."""
+    spread = detail.spread
+    facts: list[tuple[str, Any]] = [
+        ("signer", detail.summary.signer),
+        ("name", detail.summary.name),
+        ("since", detail.summary.created_at),
+        ("status", detail.summary.status),
+        ("events", detail.events),
+    ]
+    if spread is not None:
+        similarity = f"cosine {spread.cosine:.3f}, local {spread.local:.3f}"
+        facts.append(("references' own similarity", similarity))
+    table = _table("Reference", "Picture's SHA-256", "Enrolled", "By", "Quality")
+    for reference in detail.references:
+        table.add_row(
+            reference.id,
+            f"{reference.digest[:16]}…",
+            _cell(reference.enrolled_at),
+            _cell(reference.enrolled_by),
+            _cell(", ".join(finding.name for finding in reference.findings)),
+        )
+    return [facts_table(facts), table]
+
+
+def models_table(cards: Sequence[ModelCard]) -> Table:
+    """The models, a line each."""
+    table = _table("Model", "Preprocessing", ">Thresholds", "Trained on")
+    for card in cards:
+        table.add_row(
+            card.id,
+            card.preprocessing_name,
+            str(len(card.thresholds)),
+            _cell("\n".join(card.training_data)),
+        )
+    return table
+
+
+def model_table(card: ModelCard) -> Table:
+    """A model's card."""
+    return facts_table(
+        [
+            ("model", card.id),
+            ("weights' SHA-256", card.sha256),
+            ("preprocessing", card.preprocessing_name),
+            ("architecture", _pairs(card.architecture)),
+            ("fusion", _pairs(vars(card.fusion))),
+            ("trained on", "\n".join(card.training_data)),
+            ("pictures seen", len(card.training_digests)),
+            ("metrics", _pairs(card.metrics)),
+            ("thresholds for", ", ".join(str(t.references) for t in card.thresholds)),
+            ("licence", card.licence),
+        ]
+    )
+
+
+def threshold_tables(thresholds: Sequence[Threshold]) -> list[Table | Text]:
+    """Operating points and error rates for each number of references, and their origin."""
+    table = _table(
+        ">References",
+        "Point",
+        ">Score",
+        "Genuine below",
+        "Random forgeries above",
+        "Skilled forgeries above",
+    )
+    ordered = sorted(thresholds, key=lambda threshold: threshold.references)
+    for threshold in ordered:
+        points = (
+            ("accept", threshold.accept, threshold.accept_rates),
+            ("refuse", threshold.refuse, threshold.refuse_rates),
+        )
+        for point, score, rates in points:
+            table.add_row(
+                str(threshold.references),
+                point,
+                f"{score:.3f}",
+                _rate(rates.fnmr),
+                _rate(rates.fmr),
+                "" if rates.skilled_fmr is None else _rate(rates.skilled_fmr),
+            )
+    origins = dict.fromkeys(_origin(threshold) for threshold in ordered)
+    return [table, *(Text(f"from {origin}") for origin in origins)]
+
+
+def calibration_tables(report: CalibrationReport) -> list[Table | Text]:
+    """The thresholds that a calibration made."""
+    skipped = [Text(tidy(f"left out: {reason}")) for reason in report.skipped]
+    made = f"generation {report.generation}: thresholds from {report.signers} signers"
+    return [*threshold_tables(report.thresholds), *skipped, Text(made)]
+
+
+def audit_table(records: Sequence[AuditRecord]) -> Table:
+    """The events, a line each."""
+    table = _table(">Event", "When", "What", "About", "Hash")
+    for record in records:
+        personal = record.personal
+        about = "(erased)" if personal is None else str(personal.get("signer", ""))
+        table.add_row(
+            str(record.number),
+            _cell(record.at),
+            record.kind,
+            _cell(" ".join(filter(None, (about, _gist(record.public))))),
+            f"{record.hash[:12]}…",
+        )
+    return table
+
+
+def audit_check_lines(check: AuditCheck) -> list[Text]:
+    """The outcome of a check, in a few lines."""
+    lines = [
+        Text(f"{check.events} events: the chain is whole", "green")
+        if check.whole
+        else Text(f"broken at event {check.first_broken}: {check.reason}", "bold red")
+    ]
+    if check.images_missing:
+        lines.append(Text(f"{len(check.images_missing)} pictures are missing", "bold red"))
+        lines += [Text(f"  {tidy(str(image))}") for image in check.images_missing]
+    if check.erased_parts:
+        lines.append(Text(f"{check.erased_parts} personal parts were erased with their signers"))
+    return lines
+
+
+def _table(*columns: str) -> Table:
+    """A table; a column whose name starts with ``>`` holds numbers."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    for column in columns:
+        right = column.startswith(">")
+        table.add_column(
+            column.removeprefix(">"), justify="right" if right else "left", overflow="fold"
+        )
+    return table
+
+
+def _cell(value: object) -> Text:
+    """A value that may come from outside, as text that can't steer the terminal."""
+    if isinstance(value, datetime):
+        return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
+    if isinstance(value, tuple | list):
+        return Text(tidy(", ".join(str(entry) for entry in value)))
+    return Text("" if value is None else tidy(str(value)))
+
+
+def _decision(decision: Decision, rest: str = "") -> Text:
+    return Text.assemble((decision.value, DECISION_STYLES[decision]), tidy(rest))
+
+
+def _point(value: float, threshold: Threshold, *, accept: bool) -> str:
+    rates = threshold.accept_rates if accept else threshold.refuse_rates
+    skilled = "" if rates.skilled_fmr is None else f", skilled forgeries {_rate(rates.skilled_fmr)}"
+    return (
+        f"{value:.3f}: genuine below {_rate(rates.fnmr)}; "
+        f"above: random forgeries {_rate(rates.fmr)}{skilled}"
+    )
+
+
+def _rate(rate: Rate) -> str:
+    return f"{100 * rate.value:.1f} % ({100 * rate.low:.1f}–{100 * rate.high:.1f})"
+
+
+def _origin(threshold: Threshold) -> str:
+    origin = threshold.origin
+    return tidy(
+        f"{origin.data}: {origin.signers} signers, {threshold.references} references, "
+        f"{origin.mated} genuine, {origin.random_forgeries} random and "
+        f"{origin.skilled_forgeries} skilled forgeries"
+    )
+
+
+def _findings(findings: Sequence[QualityFinding]) -> list[str]:
+    return [
+        f"{finding.name} ({finding.value:.3g} {finding.unit}): {finding.message}"
+        for finding in findings
+    ]
+
+
+def _pairs(content: Mapping[str, Any]) -> str:
+    return "\n".join(f"{key} {value}" for key, value in content.items())
+
+
+def _gist(public: Mapping[str, Any]) -> str:
+    """What an event's public part says, without keys that mean nothing to people."""
+    shown = {"decision", "error", "references", "version", "model"}
+    return ", ".join(f"{key} {public[key]}" for key in public if key in shown)
+
+
+def demo_tables(
+    cases: Sequence[Case], identification: IdentificationCase | None, report: Path
+) -> list[Table | Text]:
+    """The cases of a demonstration, the identification, and where the report lies."""
+    table = _table("Signature", "Decision", ">Score", ">LLR", "In words")
+    for case in cases:
+        evidence = case.evidence
+        table.add_row(
+            _cell(case.note),
+            _decision(evidence.decision),
+            f"{evidence.score.value:.3f}",
+            f"{evidence.llr:+.2f}",
+            describe_llr(evidence.llr),
+        )
+    parts: list[Table | Text] = [table]
+    if identification is not None and identification.candidates:
+        best = identification.candidates[0]
+        row = (_decision(best.decision), f"{best.score.value:.3f}", f"{best.llr:+.2f}")
+        found = tidy(f"Identified as signer {best.signer}: {describe_llr(best.llr)}")
+        table.add_section()
+        table.add_row(_cell(identification.note), *row, found)
+    threshold = cases[0].evidence.threshold
+    parts.append(
+        Text(f"Accepted from {threshold.accept:.3f}, refused below {threshold.refuse:.3f}.")
+    )
+    parts.append(Text(f"The report is {report.name} in the folder\n{report.parent}"))
+    return parts
