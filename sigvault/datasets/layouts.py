@@ -105,7 +105,8 @@ def read_layout(root: Path, layout: Layout | None = None) -> Dataset:
             specimens.append(specimen)
     if not specimens:
         raise DatasetError(
-            f"no image in {root} fits the layout '{layout}': see `sigvault enroll --help` for the layouts"
+            f"no image in {root} fits the layout '{layout}': "
+            "see `sigvault enroll --help` for the layouts"
         )
     specimens.sort(key=lambda s: (natural_key(s.signer), not s.genuine, natural_key(str(s.path))))
     return Dataset(root, layout, tuple(specimens), tuple(skipped))
@@ -133,7 +134,9 @@ def detect_layout(root: Path) -> Layout:
 
 def _files(root: Path) -> Iterator[Path]:
     for path in sorted(root.rglob("*")):
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts):
+        if path.is_file() and not any(
+            part.startswith(".") for part in path.relative_to(root).parts
+        ):
             yield path
 
 

@@ -255,7 +255,12 @@ def digest_personal(salt: str, personal: dict[str, Any]) -> str:
 
 
 def chain_hash(
-    number: int, at: datetime, kind: str, public: dict[str, Any], personal_digest: str, previous: str
+    number: int,
+    at: datetime,
+    kind: str,
+    public: dict[str, Any],
+    personal_digest: str,
+    previous: str,
 ) -> str:
     """The hash of an event, which covers the one before it (a hash chain, RFC 9162's simpler kin).
 

@@ -213,7 +213,9 @@ def compare(probe: Embedding, gallery: Gallery, fusion: FusionRule) -> Score:
     return Score(value, scores, gallery.spread, fusion)
 
 
-def _score_reference(probe: Embedding, reference: ReferenceId, enrolled: Embedding) -> ReferenceScore:
+def _score_reference(
+    probe: Embedding, reference: ReferenceId, enrolled: Embedding
+) -> ReferenceScore:
     cosine = min(1.0, max(-1.0, float(np.dot(probe.vector, enrolled.vector))))
     return ReferenceScore(
         reference=reference,

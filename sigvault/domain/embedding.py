@@ -50,7 +50,9 @@ class Embedding:
             raise ValueError(f"the vector's norm is {norm}, not 1")
 
 
-def pack_local(features: npt.NDArray[np.float32], inked: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+def pack_local(
+    features: npt.NDArray[np.float32], inked: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int8]:
     """Make local features compact: one byte a channel, zero where there is no ink.
 
     Args:
@@ -62,5 +64,5 @@ def pack_local(features: npt.NDArray[np.float32], inked: npt.NDArray[np.bool_]) 
     """
     norms = np.linalg.norm(features, axis=-1, keepdims=True)
     unit = features / np.maximum(norms, np.finfo(np.float32).tiny)
-    packed = np.rint(unit * LOCAL_SCALE * inked[..., None])
-    return packed.astype(np.int8)
+    packed: npt.NDArray[np.int8] = np.rint(unit * LOCAL_SCALE * inked[..., None]).astype(np.int8)
+    return packed

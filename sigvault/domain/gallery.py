@@ -66,8 +66,8 @@ class Gallery:
         models = {reference.embedding.model for reference in self.references}
         if len(models) > 1:
             raise GenerationMismatch(
-                f"the gallery of signer {self.signer} mixes the models {', '.join(sorted(models))}: "
-                "run `sigvault doctor`"
+                f"the gallery of signer {self.signer} mixes the models "
+                f"{', '.join(sorted(models))}: check the vault with `sigvault audit check`"
             )
 
     @cached_property

@@ -1,0 +1,1 @@
+"""The embedding network, its checkpoints, and the embedder that serving uses."""

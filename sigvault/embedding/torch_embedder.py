@@ -1,0 +1,120 @@
+"""The embedder that serving uses: a checkpoint run by torch on the CPU or a GPU."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sigvault.domain.embedding import Embedding, pack_local
+from sigvault.domain.errors import ConfigurationError, GenerationMismatch
+from sigvault.domain.identifiers import ModelId
+from sigvault.domain.image import InkImage
+from sigvault.domain.model_card import ModelCard
+from sigvault.embedding.card import read_card
+
+if TYPE_CHECKING:
+    from sigvault.embedding.network import EmbeddingNetwork
+
+
+class TorchEmbedder:
+    """Embeds with a model folder; torch and the weights are loaded when first needed."""
+
+    def __init__(self, folder: Path, device: str = "auto", threads: int | None = None) -> None:
+        """Read the card.
+
+        Args:
+            folder: the model's folder.
+            device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for a GPU where there is one.
+            threads: CPU threads that torch may use, or None for its own choice.
+
+        Raises:
+            UnknownModel: If the folder holds no model.
+            CheckpointMismatch: If its card can't be understood.
+            ConfigurationError: If the device is not one of the three.
+        """
+        if device not in ("auto", "cpu", "cuda"):
+            raise ConfigurationError(f"the device is {device!r}; use auto, cpu or cuda")
+        self._folder = folder
+        self._device = device
+        self._threads = threads
+        self._card = read_card(folder)
+        self._network: EmbeddingNetwork | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        return self._card
+
+    @property
+    def model(self) -> ModelId:
+        """The model behind every embedding that this makes."""
+        return self._card.id
+
+    @property
+    def dimension(self) -> int:
+        """D, the length of the global vectors."""
+        return int(self._card.architecture["dimension"])
+
+    @property
+    def preprocessing(self) -> str:
+        """The name and version of the preprocessing that the model was trained with."""
+        return self._card.preprocessing_name
+
+    def embed(self, images: Sequence[InkImage]) -> list[Embedding]:
+        """Embed a batch in one forward pass, in order.
+
+        Args:
+            images: ink on the canvas, float32 (H, W) each; any number, none gives none.
+
+        Raises:
+            GenerationMismatch: If an image was preprocessed by another recipe.
+            CheckpointMismatch: If the weights don't fit the card.
+            ConfigurationError: If a GPU is asked for and there is none.
+        """
+        for image in images:
+            if image.preprocessing != self.preprocessing:
+                raise GenerationMismatch(
+                    f"the image was preprocessed by {image.preprocessing}, but {self.model} takes "
+                    f"{self.preprocessing}: prepare it with the model's own preprocessing"
+                )
+        if not images:
+            return []
+        import torch
+
+        network, device = self._load()
+        batch = torch.from_numpy(np.stack([image.ink for image in images])[:, None])
+        batch = batch.to(device, memory_format=torch.channels_last)
+        with torch.inference_mode():
+            output = network(batch)
+        vectors, local, inked = (
+            array.cpu().numpy() for array in (output.vector, output.local, output.inked)
+        )
+        return [
+            Embedding(vector.copy(), pack_local(features, mask), self.model)
+            for vector, features, mask in zip(vectors, local, inked, strict=True)
+        ]
+
+    def _load(self) -> tuple[EmbeddingNetwork, str]:
+        import torch
+
+        from sigvault.embedding.checkpoint import load_model
+
+        with self._loading:
+            device = self._device
+            if device == "auto":
+                device = "cuda" if torch.cuda.is_available() else "cpu"
+            if device == "cuda" and not torch.cuda.is_available():
+                raise ConfigurationError(
+                    "there is no usable GPU here: set the device to auto or cpu"
+                )
+            if self._network is None:
+                if self._threads is not None:
+                    torch.set_num_threads(self._threads)
+                network, _ = load_model(self._folder)
+                self._network = network.to(device).to(memory_format=torch.channels_last)
+            return self._network, device

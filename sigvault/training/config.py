@@ -1,0 +1,271 @@
+"""One TOML file says everything about a training run."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from sigvault.datasets import Layout
+from sigvault.domain.errors import ConfigurationError
+from sigvault.embedding.architecture import Architecture
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+class BatchNormStart(StrEnum):
+    """What to do with batch normalisation whose statistics don't belong to the weights.
+
+    ``KEEP``: nothing. ``RE_ESTIMATE``: set mean and variance from the training images and
+    correct weight and bias, so that the function stays the same. ``FREEZE``: never train it.
+    """
+
+    KEEP = "keep"
+    RE_ESTIMATE = "re-estimate"
+    FREEZE = "freeze"
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """One folder of signatures to train on.
+
+    Attributes:
+        path: the folder, relative to the data root.
+        layout: how it is arranged.
+        licence: under which conditions it can be used; goes into the model card.
+    """
+
+    __pydantic_config__ = _STRICT
+    path: str
+    layout: Layout
+    licence: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the weights start from.
+
+    Attributes:
+        weights: the name of torchvision weights for the backbone, or none.
+        checkpoint: a file of tensors, relative to the data root; matching layers are taken.
+        batch_norm: what to do with batch normalisation after a checkpoint was taken.
+    """
+
+    __pydantic_config__ = _STRICT
+    weights: str | None = None
+    checkpoint: str | None = None
+    batch_norm: BatchNormStart = BatchNormStart.KEEP
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which signers are trained on, validated with and held out; always whole signers.
+
+    Attributes:
+        folds: how many parts the signers of each data set fall into; 1 holds nobody out.
+        fold: the part that is held out, from 0.
+        validation_share: share of the remaining signers to validate with.
+        seed: of the shuffle.
+    """
+
+    __pydantic_config__ = _STRICT
+    folds: int = 4
+    fold: int = 0
+    validation_share: float = 0.1
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class Batch:
+    """P signers x (K genuine + F forged) make a batch.
+
+    Attributes:
+        signers: P.
+        genuine: K, at least 2.
+        forged: F; signers without forgeries give genuine signatures alone.
+    """
+
+    __pydantic_config__ = _STRICT
+    signers: int = 8
+    genuine: int = 4
+    forged: int = 4
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes that a signature survives; never a mirror image, never a stretch of the whole.
+
+    Attributes:
+        rotation: largest angle, degrees either way.
+        translation: largest shift, share of the canvas.
+        scale: largest change of size, share.
+        shear: largest shear, degrees either way.
+        stroke_width: probability that strokes become thinner or thicker.
+        erase: probability that a small patch is lost.
+    """
+
+    __pydantic_config__ = _STRICT
+    rotation: float = 4.0
+    translation: float = 0.03
+    scale: float = 0.08
+    shear: float = 5.0
+    stroke_width: float = 0.5
+    erase: float = 0.2
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of the global embedding and of the local features.
+
+    Attributes:
+        name: the global loss: multi-similarity (Wang et al., CVPR 2019) or triplet-margin.
+        alpha: multi-similarity's weight of positive pairs.
+        beta: multi-similarity's weight of negative pairs.
+        base: multi-similarity's cosine offset.
+        margin: the triplet loss' margin.
+        local_weight: weight of the local matching loss; 0 leaves local features untrained.
+    """
+
+    __pydantic_config__ = _STRICT
+    name: Literal["multi-similarity", "triplet-margin"] = "multi-similarity"
+    alpha: float = 2.0
+    beta: float = 40.0
+    base: float = 0.5
+    margin: float = 0.2
+    local_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """AdamW under a one-cycle schedule that is stepped with every batch.
+
+    Attributes:
+        epochs: passes over the training images, at least 1.
+        learning_rate: the highest learning rate.
+        weight_decay: AdamW's.
+        warm_up: the share of all steps in which the learning rate rises.
+        gradient_norm: gradients longer than this are clipped.
+        precision: "float32", or "bfloat16" for mixed precision.
+    """
+
+    __pydantic_config__ = _STRICT
+    epochs: int = 12
+    learning_rate: float = 6e-4
+    weight_decay: float = 1e-4
+    warm_up: float = 0.2
+    gradient_norm: float = 5.0
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """A training run.
+
+    Attributes:
+        name: the model's name, lower-case letters, digits and hyphens.
+        data: what to train on.
+        licence: under which conditions the trained weights can be used.
+        architecture: the network.
+        start: where the weights start from.
+        split: which signers are held out.
+        batch: how batches are drawn.
+        augmentation: random changes.
+        loss: the losses.
+        optimisation: optimiser and schedule.
+        seed: of everything random in the run.
+    """
+
+    __pydantic_config__ = _STRICT
+    name: str
+    data: tuple[DataSource, ...]
+    licence: str
+    architecture: Architecture = field(default_factory=Architecture)
+    start: Start = field(default_factory=Start)
+    split: Split = field(default_factory=Split)
+    batch: Batch = field(default_factory=Batch)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    loss: Loss = field(default_factory=Loss)
+    optimisation: Optimisation = field(default_factory=Optimisation)
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        """Check what the types can't say.
+
+        Raises:
+            ConfigurationError: Naming the entry and what it may be.
+        """
+        split, batch = self.split, self.batch
+        checks = {
+            "name: use lower-case letters, digits and hyphens": self.name.replace("-", "").isalnum()
+            and self.name == self.name.lower(),
+            "data: name at least one folder": bool(self.data),
+            "split.folds: use 1 or more": split.folds >= 1,
+            f"split.fold: use 0 to {split.folds - 1}": 0 <= split.fold < max(1, split.folds),
+            "split.validation_share: use 0 up to, not including, 1": 0
+            <= split.validation_share
+            < 1,
+            "batch.signers: use 2 or more": batch.signers >= 2,
+            "batch.genuine: use 2 or more": batch.genuine >= 2,
+            "batch.forged: use 0 or more": batch.forged >= 0,
+            "optimisation.epochs: use 1 or more": self.optimisation.epochs >= 1,
+            "optimisation.learning_rate: use a number above 0": self.optimisation.learning_rate > 0,
+            "loss.local_weight: use 0 or more": self.loss.local_weight >= 0,
+        }
+        for message, fits in checks.items():
+            if not fits:
+                raise ConfigurationError(message)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration, JSON-ready."""
+        return TypeAdapter(TrainingConfig).dump_python(self, mode="json")  # type: ignore[no-any-return]
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a training configuration.
+
+    Raises:
+        ConfigurationError: If the file can't be read, is no TOML, or an entry is unknown, missing
+            or out of range; each with its place.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is no TOML file: {error}") from error
+    return config_from_dict(content, source=str(path))
+
+
+def config_from_dict(content: dict[str, Any], source: str) -> TrainingConfig:
+    """Check and convert a configuration's content; ``source`` is named in errors.
+
+    Raises:
+        ConfigurationError: As `read_config`.
+    """
+    try:
+        return TypeAdapter(TrainingConfig).validate_python(content)
+    except ValidationError as error:
+        places = "; ".join(
+            f"{'.'.join(str(part) for part in entry['loc'])}: {entry['msg']}"
+            for entry in error.errors()
+        )
+        raise ConfigurationError(f"{source}: {places}") from error
+
+
+__all__ = [
+    "Augmentation",
+    "Batch",
+    "BatchNormStart",
+    "DataSource",
+    "Loss",
+    "Optimisation",
+    "Split",
+    "Start",
+    "TrainingConfig",
+    "config_from_dict",
+    "read_config",
+]

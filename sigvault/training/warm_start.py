@@ -1,0 +1,107 @@
+"""Starting from weights that were trained before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sigvault.domain.errors import CheckpointMismatch
+from sigvault.embedding.checkpoint import read_tensors
+from sigvault.embedding.network import EmbeddingNetwork
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """What was taken from a checkpoint.
+
+    Attributes:
+        taken: names of tensors that were filled.
+        missing: names of the network's tensors that the checkpoint lacks: they start at random.
+        unfitting: names that both have, with another shape.
+    """
+
+    taken: tuple[str, ...]
+    missing: tuple[str, ...]
+    unfitting: tuple[str, ...]
+
+
+def start_from(network: EmbeddingNetwork, path: Path) -> WarmStart:
+    """Fill what fits from a checkpoint; a colour first convolution is summed to grey.
+
+    Raises:
+        CheckpointMismatch: If the file can't be read, or nothing in it fits.
+    """
+    found = read_tensors(path)
+    first = found.get("conv1.weight")
+    if first is not None and first.ndim == 4 and first.shape[1] == 3:
+        found["conv1.weight"] = first.sum(dim=1, keepdim=True)
+    wanted = network.state_dict()
+    fitting = {
+        name: tensor.to(wanted[name].dtype)
+        for name, tensor in found.items()
+        if name in wanted and wanted[name].shape == tensor.shape
+    }
+    if not fitting:
+        raise CheckpointMismatch(f"nothing in {path} fits {network.architecture.backbone}")
+    network.load_state_dict(fitting, strict=False)
+    return WarmStart(
+        taken=tuple(fitting),
+        missing=tuple(name for name in wanted if name not in found),
+        unfitting=tuple(name for name in wanted if name in found and name not in fitting),
+    )
+
+
+def batch_norms(network: EmbeddingNetwork, taken: Iterable[str]) -> list[nn.BatchNorm2d]:
+    """The network's batch normalisations whose weights were taken from a checkpoint."""
+    names = set(taken)
+    return [
+        layer
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.BatchNorm2d) and f"{name}.weight" in names
+    ]
+
+
+@torch.no_grad()
+def re_estimate(
+    network: EmbeddingNetwork, layers: Iterable[nn.BatchNorm2d], batches: Iterable[Tensor]
+) -> None:
+    """Give folded batch normalisations real statistics without changing the network's function.
+
+    A normalisation that was folded into its convolution has weight 1, mean 0 and variance 1. The
+    mean m and variance v of its input are measured; with running statistics m and v, the weight
+    times sqrt(v + eps) and the bias plus weight times m, it computes what it did before in
+    evaluation mode, and can be trained.
+
+    Args:
+        network: the network; left in evaluation mode.
+        layers: the folded normalisations (mean 0, variance 1).
+        batches: ink (B, 1, H, W) to measure with.
+    """
+    network.eval()
+    layers = list(layers)
+    moments: dict[nn.BatchNorm2d, list[Tensor]] = {layer: [] for layer in layers}
+
+    def note(layer: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
+        values = inputs[0].float().transpose(0, 1).flatten(1)
+        moments[layer].append(torch.stack([values.mean(1), values.square().mean(1)]))
+
+    hooks = [layer.register_forward_pre_hook(partial(note)) for layer in layers]
+    try:
+        for batch in batches:
+            network(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for layer, seen in moments.items():
+        mean, square = torch.stack(seen).mean(0)
+        variance = (square - mean.square()).clamp(min=0)
+        layer.bias.add_(layer.weight * mean)
+        layer.weight.mul_((variance + layer.eps).sqrt())
+        for statistic, value in ((layer.running_mean, mean), (layer.running_var, variance)):
+            if statistic is not None:
+                statistic.copy_(value)

@@ -1,0 +1,154 @@
+"""Pairs and losses against naive loops; a forgery is never mated."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sigvault.domain.embedding import pack_local
+from sigvault.domain.local_matching import DEFAULT_RADIUS, match_local
+from sigvault.training.config import Batch, Loss
+from sigvault.training.losses import GlobalLoss, LocalLoss, local_scores
+from sigvault.training.pairs import PairKinds, as_indices, pair_kinds
+from sigvault.training.sampling import TrainingGroup, draw_batches
+
+BATCHES = st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=2, max_size=12)
+
+
+def _kinds(batch: list[tuple[int, bool]]) -> PairKinds:
+    groups, forged = zip(*batch, strict=True)
+    return pair_kinds(torch.tensor(groups), torch.tensor(forged))
+
+
+@given(BATCHES)
+def test_pair_kinds_equal_the_definition(batch: list[tuple[int, bool]]):
+    kinds = _kinds(batch)
+    for i, (group, forged) in enumerate(batch):
+        for j, (other_group, other_forged) in enumerate(batch):
+            genuine = not forged and not other_forged
+            assert kinds.mated[i, j] == (i != j and genuine and group == other_group)
+            assert kinds.random[i, j] == (genuine and group != other_group)
+            assert kinds.skilled[i, j] == (not forged and other_forged and group == other_group)
+
+
+@given(BATCHES)
+def test_no_forgery_is_ever_a_positive(batch: list[tuple[int, bool]]):
+    anchors, positives, negative_anchors, _ = as_indices(_kinds(batch))
+    forged = torch.tensor([forged for _, forged in batch])
+    for rows in (anchors, positives, negative_anchors):
+        assert not forged[rows].any()
+
+
+def _naive_multi_similarity(vectors: torch.Tensor, kinds: PairKinds, config: Loss) -> float:
+    """Wang et al., CVPR 2019, eq. 15, over the given pairs alone."""
+    cosine = (vectors @ vectors.T).double()
+    negatives = kinds.skilled | kinds.random
+    total = 0.0
+    for i in range(len(vectors)):
+        near = sum(
+            math.exp(-config.alpha * (float(cosine[i, j]) - config.base))
+            for j in range(len(vectors))
+            if kinds.mated[i, j]
+        )
+        far = sum(
+            math.exp(config.beta * (float(cosine[i, j]) - config.base))
+            for j in range(len(vectors))
+            if negatives[i, j]
+        )
+        total += math.log1p(near) / config.alpha + math.log1p(far) / config.beta
+    return total / len(vectors)
+
+
+def test_global_loss_equals_a_naive_loop_and_ignores_labels():
+    torch.manual_seed(0)
+    batch = [(0, False), (0, False), (0, True), (1, False), (1, False), (1, True), (1, True)]
+    vectors = torch.nn.functional.normalize(torch.randn(len(batch), 8), dim=1)
+    config = Loss()
+    found = float(GlobalLoss(config)(vectors, _kinds(batch)))
+    assert found == pytest.approx(_naive_multi_similarity(vectors, _kinds(batch), config), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["multi-similarity", "triplet-margin"])
+def test_moving_a_forgery_away_lowers_the_loss(name: str):
+    kinds = _kinds([(0, False), (0, False), (0, True)])
+    near = torch.nn.functional.normalize(torch.tensor([[1, 0.1], [1, 0.0], [1, 0.2]]), dim=1)
+    far = torch.nn.functional.normalize(torch.tensor([[1, 0.1], [1, 0.0], [-1, 0.2]]), dim=1)
+    loss = GlobalLoss(Loss(name=name))
+    assert float(loss(far, kinds)) < float(loss(near, kinds))
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
+def test_local_scores_in_torch_equal_those_of_serving(seed: int):
+    generator = np.random.default_rng(seed)
+    rows, columns = int(generator.integers(1, 5)), int(generator.integers(1, 6))
+    inked = generator.random((4, rows, columns)) < generator.random((4, 1, 1))
+    features = generator.normal(size=(4, rows, columns, 6)).astype(np.float32)
+    packed = [pack_local(one, mask) for one, mask in zip(features, inked, strict=True)]
+    unit = [grid / np.maximum(np.linalg.norm(grid, axis=-1, keepdims=True), 1) for grid in packed]
+    scores = local_scores(
+        torch.tensor(np.stack(unit), dtype=torch.float32), torch.from_numpy(inked)
+    )
+    for i in range(4):
+        for j in range(4):
+            expected = match_local(packed[i], packed[j], DEFAULT_RADIUS).score
+            assert float(scores[i, j]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_local_loss_is_low_when_the_kinds_lie_apart():
+    kinds = _kinds([(0, False), (0, False), (0, True), (1, False), (1, False)])
+    one, other = torch.eye(4)[0], torch.eye(4)[1]
+    good = torch.stack([one, one, other, other, other])[:, None, None].expand(5, 2, 2, 4)
+    bad = torch.stack([one, other, one, other, one])[:, None, None].expand(5, 2, 2, 4)
+    inked = torch.ones(5, 2, 2, dtype=torch.bool)
+    loss = LocalLoss()
+    with torch.no_grad():
+        assert float(loss(good, inked, kinds)) < 0.1 < float(loss(bad, inked, kinds))
+
+
+def test_local_loss_without_any_pair_is_nothing():
+    loss = LocalLoss()(
+        torch.zeros(1, 2, 2, 4), torch.zeros(1, 2, 2, dtype=torch.bool), _kinds([(0, False)])
+    )
+    assert loss.item() == 0.0
+
+
+GROUPS = [
+    TrainingGroup(np.arange(0, 5), np.arange(5, 9)),
+    TrainingGroup(np.arange(9, 12), np.array([], np.int64)),
+    TrainingGroup(np.arange(12, 20), np.arange(20, 30)),
+]
+
+
+def test_batches_hold_what_was_asked_for_and_repeat_from_their_seed():
+    batch = Batch(signers=2, genuine=3, forged=2)
+    drawn = list(draw_batches(GROUPS, batch, (1, 0)))
+    again = list(draw_batches(GROUPS, batch, (1, 0)))
+    other = list(draw_batches(GROUPS, batch, (1, 1)))
+    assert len(drawn) == 3
+    for one, same in zip(drawn, again, strict=True):
+        np.testing.assert_array_equal(one.rows, same.rows)
+        assert len(set(one.rows.tolist())) == len(one.rows)
+        for row, group, forged in zip(one.rows, one.groups, one.forged, strict=True):
+            assert row in (GROUPS[group].forged if forged else GROUPS[group].genuine)
+        for group in set(one.groups.tolist()):
+            genuine = int(((one.groups == group) & ~one.forged).sum())
+            assert genuine == 3
+    assert any(
+        len(a.rows) != len(b.rows) or (a.rows != b.rows).any()
+        for a, b in zip(drawn, other, strict=True)
+    )
+
+
+def test_groups_of_one_text_come_together():
+    groups = [
+        TrainingGroup(np.array([2 * n, 2 * n + 1]), np.array([], np.int64), text=f"n{n % 3}")
+        for n in range(12)
+    ]
+    for batch in draw_batches(groups, Batch(signers=4, genuine=2, forged=0), (7, 0)):
+        assert len({groups[number].text for number in batch.groups}) == 1
