@@ -9,8 +9,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from sigvault.domain.comparison import LikelihoodRatio
 from sigvault.domain.errors import DatasetError
@@ -50,6 +48,9 @@ def minimum_cllr(mated: Floats, non_mated: Floats) -> float:
         mated: float64 (N,) scores, at least one.
         non_mated: float64 (M,) scores, at least one.
     """
+    # scikit-learn takes a second to load, which whoever verifies shall not wait for.
+    from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415
+
     values = np.concatenate([mated, non_mated])
     labels = np.r_[np.ones(len(mated)), np.zeros(len(non_mated))]
     weights = np.where(labels == 1.0, 1.0 / len(mated), 1.0 / len(non_mated))
@@ -76,6 +77,8 @@ def fit_likelihood_ratio(mated: Floats, non_mated: Floats, *, draws: int = 1) ->
     Raises:
         DatasetError: If the scores don't rise from forgeries to genuine signatures.
     """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - as above
+
     values = np.concatenate([mated, non_mated])
     labels = np.r_[np.ones(len(mated), np.int64), np.zeros(len(non_mated), np.int64)]
     centre, scale = float(values.mean()), float(values.std()) or 1.0

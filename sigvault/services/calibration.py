@@ -1,0 +1,194 @@
+"""Making thresholds from signatures of signers that the model was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sigvault.datasets import Dataset
+from sigvault.domain.audit import Calibrated
+from sigvault.domain.comparison import Threshold
+from sigvault.domain.errors import DatasetError, GenerationMismatch
+from sigvault.domain.identifiers import EventNumber, GenerationId
+from sigvault.domain.ports import Embedder
+from sigvault.domain.serialisation import threshold_to_dict
+from sigvault.evaluation.calibration import Aims, Provenance, calibrate
+from sigvault.evaluation.protocols import (
+    DRAWS,
+    ComparisonScores,
+    SignerPairs,
+    compare_pairs,
+    draw_comparisons,
+)
+from sigvault.services.resources import Resources, load_active, require_model
+from sigvault.services.unseen_signers import LEAST_SIGNERS, UnseenSigners, embed_unseen_signers
+from sigvault.storage.audit_log import append
+from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.thresholds import replace_thresholds
+
+REFERENCES = (1, 2, 3, 5, 10)
+"""The numbers of references that thresholds are made for, as far as the data allow."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Thresholds for a model, not stored anywhere yet.
+
+    Attributes:
+        thresholds: by rising number of references.
+        signers: how many signers they rest on.
+        skipped: signers, images and numbers of references left out, with the reason, a line
+            each.
+    """
+
+    thresholds: tuple[Threshold, ...]
+    signers: int
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """What a calibration changed.
+
+    Attributes:
+        generation: the generation that the thresholds belong to.
+        thresholds: by rising number of references.
+        signers: how many signers they rest on.
+        skipped: signers, images and numbers of references left out, with the reason, a line
+            each.
+        event: the audit event.
+    """
+
+    generation: GenerationId
+    thresholds: tuple[Threshold, ...]
+    signers: int
+    skipped: tuple[str, ...]
+    event: EventNumber
+
+
+@dataclass(frozen=True)
+class CalibrationPlan:
+    """How to calibrate.
+
+    Attributes:
+        references: the numbers of references to make thresholds for, each at least 1.
+        draws: how often references are drawn.
+        seed: of the draws.
+        aims: the error rates that operating points are set by.
+        force: go on with too few signers, or with signers that the model was trained on.
+    """
+
+    references: tuple[int, ...] = REFERENCES
+    draws: int = DRAWS
+    seed: int = 0
+    aims: Aims = field(default_factory=Aims)
+    force: bool = False
+
+
+def calibrate_vault(
+    resources: Resources,
+    dataset: Dataset,
+    plan: CalibrationPlan | None = None,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> CalibrationReport:
+    """Put new thresholds in the place of the active generation's, with an audit event.
+
+    Args:
+        resources: the vault's.
+        dataset: signatures of signers that the model was not trained on.
+        plan: how; the defaults if None.
+        progress: called with the number of images done.
+
+    Raises:
+        DatasetError: If the data don't suffice.
+        GenerationMismatch: If the model at hand is not the active generation's, or another
+            generation became active meanwhile.
+        StorageFailed: If the database fails; the old thresholds are kept.
+    """
+    with read_session(resources.engine) as session:
+        active = load_active(session)
+    require_model(active, resources.embedder)
+    made = calibrate_model(dataset, resources.embedder, plan, progress=progress)
+    at = resources.clock()
+    contents = tuple(threshold_to_dict(threshold) for threshold in made.thresholds)
+    with write_session(resources.engine) as session:
+        if load_active(session).id != active.id:
+            raise GenerationMismatch("another generation became active meanwhile: calibrate again")
+        event = append(session, Calibrated(active.id, contents), at)
+        replace_thresholds(session, active.id, made.thresholds, event=event, at=at)
+    return CalibrationReport(active.id, made.thresholds, made.signers, made.skipped, event)
+
+
+def calibrate_model(
+    dataset: Dataset,
+    embedder: Embedder,
+    plan: CalibrationPlan | None = None,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Calibration:
+    """Make thresholds for a model by the fusion rule of its card.
+
+    Args:
+        dataset: signatures of signers that the model was not trained on.
+        embedder: the model.
+        plan: how; the defaults if None.
+        progress: called with the number of images done.
+
+    Raises:
+        DatasetError: If the data don't suffice for any number of references.
+    """
+    plan = plan or CalibrationPlan()
+    unseen = embed_unseen_signers(dataset, embedder, force=plan.force, progress=progress)
+    provenance = Provenance(
+        data=dataset.root.resolve().name,
+        model=embedder.model,
+        preprocessing=embedder.preprocessing,
+        seed=plan.seed,
+        remarks=unseen.remarks,
+    )
+    drawn, skipped = _draw_all(compare_pairs(unseen.signers, seed=plan.seed), plan)
+    thresholds = [
+        calibrate(scores, embedder.card.fusion, provenance, aims=plan.aims) for scores in drawn
+    ]
+    if not thresholds:
+        raise DatasetError(f"nobody can be calibrated with {dataset.root}: " + "; ".join(skipped))
+    return Calibration(
+        thresholds=tuple(thresholds),
+        signers=max(threshold.origin.signers for threshold in thresholds),
+        skipped=(*_left_out(unseen), *skipped),
+    )
+
+
+def _draw_all(
+    pairs: Sequence[SignerPairs], plan: CalibrationPlan
+) -> tuple[list[ComparisonScores], list[str]]:
+    """Comparisons for each number of references that enough signers allow, and why not."""
+    least = 2 if plan.force else LEAST_SIGNERS
+    drawn, skipped = [], []
+    for references in sorted(set(plan.references)):
+        fitting = sum(own.genuine > references for own in pairs)
+        if fitting < least:
+            skipped.append(
+                f"no threshold for {references} references: {fitting} signers have the "
+                f"{references + 1} genuine signatures that it takes, {least} are needed"
+            )
+            continue
+        scores = draw_comparisons(pairs, references, draws=plan.draws, seed=plan.seed)
+        drawn.append(scores)
+        skipped += [
+            f"signer {signer} left out for {references} references: fewer than "
+            f"{references + 1} genuine signatures"
+            for signer in scores.skipped
+        ]
+    return drawn, skipped
+
+
+def _left_out(unseen: UnseenSigners) -> list[str]:
+    trained = [f"signer {signer} left out: trained on" for signer in unseen.left_out]
+    orphans = [
+        f"signer {own.signer} left out: forgeries without genuine signatures"
+        for own in unseen.signers
+        if not own.genuine
+    ]
+    return [*trained, *orphans, *unseen.unusable]
