@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 
 from sigvault.storage.engine import make_engine
 
@@ -33,6 +33,7 @@ def start_postgres() -> Iterator[str]:
             )
             server = server_module.get_server(folder / "data", cleanup_mode="delete")
         try:
+            _spare_the_disk(server.get_uri())
             yield server.get_uri()
         finally:
             server.cleanup()
@@ -41,21 +42,39 @@ def start_postgres() -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(server: str) -> Iterator[str]:
-    """An empty database on the server, dropped afterwards.
+def fresh_database(server: str, template: str = "template0") -> Iterator[str]:
+    """A database on the server, dropped afterwards.
+
+    Args:
+        server: what `start_postgres` yielded.
+        template: the name of the database to copy; an empty one by default.
 
     Yields:
         Its URL, to be handed to `make_engine`.
     """
     name = f"vault_{uuid.uuid4().hex}"
-    maintenance = make_engine(server)
-    admin = create_engine(maintenance.url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0"))
+    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
-        yield maintenance.url.set(database=name).render_as_string(hide_password=False)
+        yield make_engine(server).url.set(database=name).render_as_string(hide_password=False)
     finally:
-        with admin.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        admin.dispose()
-        maintenance.dispose()
+        _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _spare_the_disk(server: str) -> None:
+    """Nothing that a test writes has to survive a power cut."""
+    _administer(
+        server,
+        "ALTER SYSTEM SET fsync = off",
+        "ALTER SYSTEM SET full_page_writes = off",
+        "ALTER SYSTEM SET synchronous_commit = off",
+        "SELECT pg_reload_conf()",
+    )
+
+
+def _administer(server: str, *statements: str) -> None:
+    engine = create_engine(
+        make_engine(server).url, isolation_level="AUTOCOMMIT", poolclass=NullPool
+    )
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))

@@ -143,7 +143,7 @@ def _to_plain(value: Any, path: str) -> Any:
 
 def _from_dict(kind: type[_T], content: Any, path: str) -> _T:
     if not isinstance(content, Mapping):
-        raise ValueError(f"{path} is {_describe(content)}, not an object")
+        raise ValueError(f"{path} is {_describe(content)}, not an object")  # noqa: TRY004
     hints = get_type_hints(kind)
     unknown = sorted(str(name) for name in content if name not in hints)
     if unknown:
@@ -183,7 +183,7 @@ def _from_optional(hint: Any, content: Any, path: str) -> Any:
 
 def _from_list(hint: Any, content: Any, path: str) -> Any:
     if not isinstance(content, list | tuple):
-        raise ValueError(f"{path} is {_describe(content)}, not a list")
+        raise ValueError(f"{path} is {_describe(content)}, not a list")  # noqa: TRY004
     item = get_args(hint)[0]
     container = get_origin(hint)
     values = [_from_plain(item, each, f"{path}[{place}]") for place, each in enumerate(content)]
@@ -198,21 +198,25 @@ def _from_scalar(kind: type, content: Any, path: str) -> Any:
             choices = ", ".join(str(choice.value) for choice in kind)
             raise ValueError(f"{path} is {_describe(content)}, not one of {choices}") from None
     if kind is float and isinstance(content, int | float) and not isinstance(content, bool):
-        return _finite(float(content), path)
+        return _finite(content, path)
     if not isinstance(content, kind) or (isinstance(content, bool) and kind is not bool):
         raise ValueError(f"{path} is {_describe(content)}, not {kind.__name__}")
     return content
 
 
 def _finite(value: float, path: str) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"{path} is {value}, which JSON can't hold")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{path} is {_describe(value)}, which is no finite number")
+    return number
 
 
 def _key(key: Any, path: str) -> str:
     if not isinstance(key, str):
-        raise ValueError(f"{path} has the key {key!r}, which is no text")
+        raise ValueError(f"{path} has the key {key!r}, which is no text")  # noqa: TRY004
     return key
 
 

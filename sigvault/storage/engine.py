@@ -8,10 +8,10 @@ see one snapshot and never wait for a writer.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -169,7 +169,7 @@ def _sqlite_engine(url: URL, wait_seconds: float) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     """Set up a fresh connection; sqlite3's own transactions are switched off (`_begin_sqlite`)."""
     connection.isolation_level = None
     cursor = connection.cursor()

@@ -200,6 +200,7 @@ def broken(path: list[Any], value: Any) -> dict[str, Any]:
         (broken(["origin", "seed"], True), r"threshold\.origin\.seed is True, not int"),
         (broken(["accept"], True), r"threshold\.accept is True, not float"),
         (broken(["accept"], float("nan")), r"threshold\.accept is nan"),
+        (broken(["accept"], 10**400), r"threshold\.accept is 1000.*no finite number"),
         (broken(["accept"], 0.0), r"threshold can't be: refuse \(0\.25\) lies above"),
         (broken(["accept_rates"], [1]), r"threshold\.accept_rates is \[1\], not an object"),
         (broken(["accept_rates", "fmr"], None), r"threshold\.accept_rates\.fmr is None"),

@@ -42,6 +42,16 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    """The name of a PostgreSQL database with the schema and nothing else."""
+    with fresh_database(postgres_server) as url:
+        engine = make_engine(url)
+        schema.upgrade(engine)
+        engine.dispose()
+        yield str(engine.url.database)
+
+
 @pytest.fixture(params=BOTH)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
     """Where an empty database without a schema lies, as `make_engine` takes it."""
@@ -68,9 +78,9 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         yield made
         made.dispose()
         return
-    with fresh_database(request.getfixturevalue("postgres_server")) as url:
+    server = request.getfixturevalue("postgres_server")
+    with fresh_database(server, request.getfixturevalue("postgres_template")) as url:
         made = make_engine(url, wait_seconds=20)
-        schema.upgrade(made)
         yield made
         made.dispose()
 

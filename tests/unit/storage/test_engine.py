@@ -46,7 +46,7 @@ def test_a_block_left_by_an_error_leaves_nothing(engine, now):
 
 def test_a_reading_session_refuses_to_write(engine, now):
     with (
-        pytest.raises(StorageFailed, match="vault|only reading|can't be written"),
+        pytest.raises(StorageFailed, match=r"only reading|can't be written"),
         read_session(engine) as session,
     ):
         signers.add_signer(session, "53", "", now)
@@ -89,9 +89,11 @@ def test_waiting_too_long_says_so(engine, now):
     impatient = make_engine(engine.url.render_as_string(hide_password=False), wait_seconds=0.05)
     with write_session(engine) as session:
         signers.add_signer(session, "53", "", now)
-        with pytest.raises(StorageFailed, match="another process is writing.*try again"):
-            with write_session(impatient):
-                pass
+        with (
+            pytest.raises(StorageFailed, match=r"another process is writing.*try again"),
+            write_session(impatient),
+        ):
+            pass
 
     with write_session(impatient) as session:  # and it works again afterwards
         signers.add_signer(session, "54", "", now)
@@ -100,10 +102,13 @@ def test_waiting_too_long_says_so(engine, now):
 
 
 def test_a_contradiction_is_refused_whole(engine, now):
-    with pytest.raises(StorageFailed, match="contradictory change; nothing was written"):
+    def add_twice():
         with write_session(engine) as session:
             signers.add_signer(session, "53", "", now)
             signers.add_signer(session, "53", "", now)
+
+    with pytest.raises(StorageFailed, match="contradictory change; nothing was written"):
+        add_twice()
 
     assert count(engine) == 0
 
@@ -112,17 +117,18 @@ def test_a_missing_table_is_damage(engine):
     with write_session(engine) as session:
         session.execute(text("DROP TABLE audit_head"))
 
-    with pytest.raises(VaultDamaged, match="tables are missing.*restore"):
-        with read_session(engine) as session:
-            session.get(AuditHeadRow, 1)
+    with (
+        pytest.raises(VaultDamaged, match=r"tables are missing.*restore"),
+        read_session(engine) as session,
+    ):
+        session.get(AuditHeadRow, 1)
 
 
 def test_foreign_keys_are_watched(engine):
-    with pytest.raises(StorageFailed, match="contradictory"):
-        with write_session(engine) as session:
-            session.execute(
-                text("INSERT INTO audit_personal (event, salt, content) VALUES (7, '', '')")
-            )
+    with pytest.raises(StorageFailed, match="contradictory"), write_session(engine) as session:
+        session.execute(
+            text("INSERT INTO audit_personal (event, salt, content) VALUES (7, '', '')")
+        )
 
 
 def test_the_kind_has_a_name_for_people(engine):
@@ -144,10 +150,13 @@ def test_a_full_disk_leaves_nothing_and_says_so(sqlite_engine, now):
 
     sqlite_engine.dispose()
 
-    with pytest.raises(StorageFailed, match="the disk is full; nothing was written"):
+    def add_many():
         with write_session(sqlite_engine) as session:
             for number in range(200):
                 signers.add_signer(session, f"signer-{number}", "x" * 500, now)
+
+    with pytest.raises(StorageFailed, match="the disk is full; nothing was written"):
+        add_many()
 
     assert count(sqlite_engine) == 0
 

@@ -71,7 +71,7 @@ def test_a_later_vault_is_refused_before_anything_is_touched(bare):
     with bare.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
-    with pytest.raises(VaultTooNew, match="9999.*upgrade sigvault"):
+    with pytest.raises(VaultTooNew, match=r"9999.*upgrade sigvault"):
         schema.check(bare)
     with pytest.raises(VaultTooNew, match="9999"):
         schema.upgrade(bare)
