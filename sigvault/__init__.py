@@ -1,1 +1,307 @@
-"""sigvault: enroll, verify and identify offline handwritten signatures."""
+"""sigvault: enroll, verify and identify offline handwritten signatures.
+
+::
+
+    import sigvault
+
+    with sigvault.open_vault("folder") as vault:
+        verification = vault.verify(sigvault.SignerId("53"), Path("questioned.png"))
+        print(verification.evidence.decision)
+
+What is listed in ``__all__`` is the public interface. Each name is imported when it is first
+used, so that ``import sigvault`` alone costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sigvault.bootstrap import (
+        create_vault,
+        open_vault,
+    )
+    from sigvault.domain.audit import (
+        AuditRecord,
+    )
+    from sigvault.domain.comparison import (
+        Candidate,
+        Decision,
+        ErrorRates,
+        Evidence,
+        LikelihoodRatio,
+        Origin,
+        Rate,
+        ReferenceScore,
+        Score,
+        Threshold,
+        describe_llr,
+    )
+    from sigvault.domain.embedding import (
+        Embedding,
+    )
+    from sigvault.domain.errors import (
+        AcquisitionError,
+        CheckpointMismatch,
+        ConfigurationError,
+        DatasetError,
+        DuplicateAcrossSigners,
+        EmptyGallery,
+        FailureToAcquire,
+        FailureToEnroll,
+        GenerationMismatch,
+        ImageError,
+        ImageTooLarge,
+        IndexFailed,
+        ModelError,
+        NotCalibrated,
+        SigvaultError,
+        StorageFailed,
+        TrainingDiverged,
+        UnknownEvent,
+        UnknownModel,
+        UnknownReference,
+        UnknownSigner,
+        UnreadableFile,
+        UnsupportedImage,
+        VaultDamaged,
+        VaultError,
+        VaultExists,
+        VaultNotFound,
+        VaultTooNew,
+        WeightsUnavailable,
+    )
+    from sigvault.domain.fusion import (
+        FusionRule,
+    )
+    from sigvault.domain.gallery import (
+        Gallery,
+        Reference,
+        Spread,
+    )
+    from sigvault.domain.identifiers import (
+        EventNumber,
+        GenerationId,
+        ModelId,
+        ReferenceId,
+        SignerId,
+    )
+    from sigvault.domain.image import (
+        InkImage,
+        QualityFinding,
+        SignatureImage,
+    )
+    from sigvault.domain.model_card import (
+        ModelCard,
+    )
+    from sigvault.domain.ports import (
+        Embedder,
+    )
+    from sigvault.settings import (
+        Settings,
+        load_settings,
+    )
+    from sigvault.vault import (
+        AuditCheck,
+        EnrollmentInterrupted,
+        EnrollmentItem,
+        EnrollmentOutcome,
+        EnrollmentReport,
+        Erasure,
+        Identification,
+        ItemResult,
+        ReferenceSummary,
+        Replay,
+        SignerDetail,
+        SignerSummary,
+        Vault,
+        VaultStatus,
+        Verification,
+    )
+
+__all__ = [
+    "AcquisitionError",
+    "AuditCheck",
+    "AuditRecord",
+    "Candidate",
+    "CheckpointMismatch",
+    "ConfigurationError",
+    "DatasetError",
+    "Decision",
+    "DuplicateAcrossSigners",
+    "Embedder",
+    "Embedding",
+    "EmptyGallery",
+    "EnrollmentInterrupted",
+    "EnrollmentItem",
+    "EnrollmentOutcome",
+    "EnrollmentReport",
+    "Erasure",
+    "ErrorRates",
+    "EventNumber",
+    "Evidence",
+    "FailureToAcquire",
+    "FailureToEnroll",
+    "FusionRule",
+    "Gallery",
+    "GenerationId",
+    "GenerationMismatch",
+    "Identification",
+    "ImageError",
+    "ImageTooLarge",
+    "IndexFailed",
+    "InkImage",
+    "ItemResult",
+    "LikelihoodRatio",
+    "ModelCard",
+    "ModelError",
+    "ModelId",
+    "NotCalibrated",
+    "Origin",
+    "QualityFinding",
+    "Rate",
+    "Reference",
+    "ReferenceId",
+    "ReferenceScore",
+    "ReferenceSummary",
+    "Replay",
+    "Score",
+    "Settings",
+    "SignatureImage",
+    "SignerDetail",
+    "SignerId",
+    "SignerSummary",
+    "SigvaultError",
+    "Spread",
+    "StorageFailed",
+    "Threshold",
+    "TrainingDiverged",
+    "UnknownEvent",
+    "UnknownModel",
+    "UnknownReference",
+    "UnknownSigner",
+    "UnreadableFile",
+    "UnsupportedImage",
+    "Vault",
+    "VaultDamaged",
+    "VaultError",
+    "VaultExists",
+    "VaultNotFound",
+    "VaultStatus",
+    "VaultTooNew",
+    "Verification",
+    "WeightsUnavailable",
+    "create_vault",
+    "describe_llr",
+    "load_settings",
+    "open_vault",
+]
+
+_HOMES = {
+    "sigvault.bootstrap": (
+        "create_vault",
+        "open_vault",
+    ),
+    "sigvault.domain.audit": ("AuditRecord",),
+    "sigvault.domain.comparison": (
+        "Candidate",
+        "Decision",
+        "ErrorRates",
+        "Evidence",
+        "LikelihoodRatio",
+        "Origin",
+        "Rate",
+        "ReferenceScore",
+        "Score",
+        "Threshold",
+        "describe_llr",
+    ),
+    "sigvault.domain.embedding": ("Embedding",),
+    "sigvault.domain.errors": (
+        "AcquisitionError",
+        "CheckpointMismatch",
+        "ConfigurationError",
+        "DatasetError",
+        "DuplicateAcrossSigners",
+        "EmptyGallery",
+        "FailureToAcquire",
+        "FailureToEnroll",
+        "GenerationMismatch",
+        "ImageError",
+        "ImageTooLarge",
+        "IndexFailed",
+        "ModelError",
+        "NotCalibrated",
+        "SigvaultError",
+        "StorageFailed",
+        "TrainingDiverged",
+        "UnknownEvent",
+        "UnknownModel",
+        "UnknownReference",
+        "UnknownSigner",
+        "UnreadableFile",
+        "UnsupportedImage",
+        "VaultDamaged",
+        "VaultError",
+        "VaultExists",
+        "VaultNotFound",
+        "VaultTooNew",
+        "WeightsUnavailable",
+    ),
+    "sigvault.domain.fusion": ("FusionRule",),
+    "sigvault.domain.gallery": (
+        "Gallery",
+        "Reference",
+        "Spread",
+    ),
+    "sigvault.domain.identifiers": (
+        "EventNumber",
+        "GenerationId",
+        "ModelId",
+        "ReferenceId",
+        "SignerId",
+    ),
+    "sigvault.domain.image": (
+        "InkImage",
+        "QualityFinding",
+        "SignatureImage",
+    ),
+    "sigvault.domain.model_card": ("ModelCard",),
+    "sigvault.domain.ports": ("Embedder",),
+    "sigvault.settings": (
+        "Settings",
+        "load_settings",
+    ),
+    "sigvault.vault": (
+        "AuditCheck",
+        "EnrollmentInterrupted",
+        "EnrollmentItem",
+        "EnrollmentOutcome",
+        "EnrollmentReport",
+        "Erasure",
+        "Identification",
+        "ItemResult",
+        "ReferenceSummary",
+        "Replay",
+        "SignerDetail",
+        "SignerSummary",
+        "Vault",
+        "VaultStatus",
+        "Verification",
+    ),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its home when it is first used (PEP 562)."""
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(home), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'sigvault' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

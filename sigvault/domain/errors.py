@@ -25,6 +25,8 @@
     │   ├── StorageFailed         disk full, database unreachable, no permission
     │   └── GenerationMismatch    vectors, thresholds or index of two generations would mix
     ├── UnknownSigner             no such signer, or erased
+    ├── UnknownReference          no such reference, or erased
+    ├── UnknownEvent              no such event in the audit log, or nothing left of it to replay
     ├── EmptyGallery              a signer without references in the active generation
     ├── DuplicateAcrossSigners    the same image under another signer
     ├── NotCalibrated             no threshold for the active generation
@@ -126,6 +128,14 @@ class GenerationMismatch(VaultError):
 
 class UnknownSigner(SigvaultError):
     """There is no such signer, or the signer was erased."""
+
+
+class UnknownReference(SigvaultError):
+    """There is no such reference, or its signer was erased."""
+
+
+class UnknownEvent(SigvaultError):
+    """The audit log has no such event, or what was asked of it is erased."""
 
 
 class EmptyGallery(SigvaultError):

@@ -50,7 +50,7 @@ def read_source(source: Path | bytes) -> bytes:
             return file.read(DEFAULT_LIMITS.max_bytes + 1)
     except OSError as error:
         raise UnreadableFile(
-            f"{source} can't be read ({error.strerror or error}): check the path and its permissions"
+            f"{source} can't be read ({error.strerror or error}): check the path and permissions"
         ) from error
 
 
@@ -72,5 +72,3 @@ def digest_of(data: bytes) -> str:
 def describe(findings: tuple[QualityFinding, ...]) -> str:
     """Findings as one line for people."""
     return " ".join(finding.message for finding in findings)
-
-

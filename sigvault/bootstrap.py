@@ -1,0 +1,288 @@
+"""The only place that wires: settings to a vault."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Engine
+
+from sigvault.domain.errors import VaultDamaged, VaultExists, VaultNotFound
+from sigvault.domain.identifiers import ModelId
+from sigvault.domain.ports import Embedder
+from sigvault.embedding.card import CARD_FILE, WEIGHTS_FILE, bundled_model
+from sigvault.embedding.torch_embedder import TorchEmbedder
+from sigvault.services.creation import found, remove_tables
+from sigvault.services.gallery_index import GalleryIndex, IndexState, LoadVectors
+from sigvault.services.pending_images import PendingImages, settle_pending
+from sigvault.services.resources import Resources, load_active, utc_now
+from sigvault.settings import Settings, load_settings
+from sigvault.storage import schema
+from sigvault.storage.blobs import ImageFolder
+from sigvault.storage.engine import make_engine, read_session
+from sigvault.storage.failures import translate_os
+from sigvault.vault import Vault
+
+if TYPE_CHECKING:
+    from sigvault.indexing.contents import StorableIndex
+    from sigvault.indexing.snapshot import SnapshotIdentity
+
+_DATABASE = "vault.sqlite3"
+_CLAIM = ".being-set-up"
+
+
+def open_vault(
+    settings: Settings | str | os.PathLike[str] | None = None, *, embedder: Embedder | None = None
+) -> Vault:
+    """Open a vault; the model and the index are loaded when they are first needed.
+
+    Args:
+        settings: the settings, or the vault's folder; by default what the environment says.
+        embedder: what embeds instead of the model that the settings name.
+
+    Raises:
+        ConfigurationError: If the settings can't be used.
+        VaultNotFound: If there is no vault.
+        VaultTooNew: If a later version of sigvault made it.
+        VaultDamaged: If it contradicts itself.
+        StorageFailed: If the database or the folder can't be used.
+    """
+    settings = _settings(settings)
+    _check_there(settings)
+    engine = _engine(settings)
+    resources = Resources(
+        engine=engine,
+        images=ImageFolder(settings.vault / "images"),
+        pending=PendingImages(settings.vault / "pending"),
+        load_embedder=lambda: embedder or _find_embedder(settings, engine),
+    )
+    try:
+        schema.check(engine)
+        schema.upgrade(engine)
+        settle_pending(engine, resources.images, resources.pending)
+        with read_session(engine) as session:
+            load_active(session)
+    except BaseException:
+        engine.dispose()
+        raise
+    files = _IndexFiles(settings.vault / "index", settings.device, settings.threads)
+    return Vault(resources, GalleryIndex(engine, files), location=settings.vault, by=settings.by)
+
+
+def create_vault(
+    settings: Settings | str | os.PathLike[str] | None = None, *, embedder: Embedder | None = None
+) -> Vault:
+    """Set up a vault and open it; if that fails, nothing is left behind.
+
+    Args:
+        settings: the settings, or the vault's folder; by default what the environment says.
+        embedder: what embeds instead of the model that the settings name.
+
+    Raises:
+        ConfigurationError: If the settings can't be used.
+        VaultExists: If something lies there already.
+        ModelError: If the model can't be found or read.
+        StorageFailed: If the database or the folder can't be used.
+    """
+    settings = _settings(settings)
+    source = settings.model or bundled_model()
+    chosen = embedder or TorchEmbedder(source, settings.device, settings.threads)
+    with _new_folder(settings.vault), _new_tables(settings) as engine:
+        if embedder is None:
+            _copy_model(source, _model_folder(settings, chosen.model))
+        found(engine, chosen, version=version("sigvault"), at=utc_now())
+    return open_vault(settings, embedder=embedder)
+
+
+def _settings(settings: Settings | str | os.PathLike[str] | None) -> Settings:
+    return settings if isinstance(settings, Settings) else load_settings(settings)
+
+
+def _engine(settings: Settings) -> Engine:
+    return make_engine(settings.database_url or settings.vault / _DATABASE)
+
+
+def _check_there(settings: Settings) -> None:
+    """Make sure that the folder may be a vault's, before a database driver makes an empty file.
+
+    Raises:
+        VaultNotFound: If it isn't there, or holds no database.
+        VaultDamaged: If its creation did not come to an end.
+    """
+    folder = settings.vault
+    if (folder / _CLAIM).exists():
+        raise VaultDamaged(
+            f"{folder} is being set up, or that was interrupted: if nobody is at it any more, "
+            "remove the folder and run `sigvault init` again"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise VaultNotFound(f"{folder} is a file, not a vault's folder: give another path")
+    expected = folder if settings.database_url else folder / _DATABASE
+    if not expected.exists():
+        raise VaultNotFound(
+            f"there is no vault in {folder}: run `sigvault init`, or give the path of one"
+        )
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[None]:
+    """An empty folder of one's own, which is gone again if the block fails.
+
+    Raises:
+        VaultExists: If something lies there already.
+        StorageFailed: If it can't be made.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Whoever makes this file first owns the folder; whoever comes second leaves it alone.
+        (folder / _CLAIM).touch(mode=0o600, exist_ok=False)
+    except FileExistsError as error:
+        raise VaultExists(f"{folder} is a file or in use: give another path") from error
+    except OSError as error:
+        _remove_empty(made)
+        raise translate_os(error, folder) from error
+    if any(path.name != _CLAIM for path in folder.iterdir()):
+        (folder / _CLAIM).unlink()
+        raise VaultExists(f"{folder} is not empty: give another path, or use the vault in it")
+    try:
+        yield
+        (folder / _CLAIM).unlink()
+    except BaseException:
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        _remove_empty(made)
+        raise
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove folders, innermost first, as far as they are there and empty."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+@contextmanager
+def _new_tables(settings: Settings) -> Iterator[Engine]:
+    """Empty tables, which are gone again if the block fails.
+
+    Raises:
+        VaultExists: If the database holds a vault.
+        StorageFailed: If it can't be written.
+    """
+    engine = _engine(settings)
+    try:
+        if schema.current_revision(engine) is not None:
+            raise VaultExists(
+                "the database holds a vault already: give another one, or use the vault in it"
+            )
+        schema.upgrade(engine)
+        try:
+            yield engine
+        except BaseException:
+            remove_tables(engine)
+            raise
+    finally:
+        engine.dispose()
+
+
+def _model_folder(settings: Settings, model: ModelId) -> Path:
+    return settings.vault / "models" / model
+
+
+def _copy_model(source: Path, target: Path) -> None:
+    """Keep the model with the vault, so that a later version with another one still serves it.
+
+    Raises:
+        StorageFailed: If it can't be copied.
+    """
+    try:
+        target.mkdir(mode=0o700, parents=True)
+        for name in (WEIGHTS_FILE, CARD_FILE):
+            shutil.copyfile(source / name, target / name)
+    except OSError as error:
+        raise translate_os(error, target) from error
+
+
+def _find_embedder(settings: Settings, engine: Engine) -> Embedder:
+    """The model that the settings name, else the vault's own, else the bundled one.
+
+    Raises:
+        ModelError: If it can't be read.
+    """
+    with read_session(engine) as session:
+        kept = _model_folder(settings, load_active(session).model)
+    folder = settings.model or (kept if kept.is_dir() else bundled_model())
+    return TorchEmbedder(folder, settings.device, settings.threads)
+
+
+@dataclass(frozen=True)
+class _IndexFiles:
+    """The folder that the index is kept in; see `gallery_index.IndexKeeper`.
+
+    Attributes:
+        folder: where.
+        device: where to search.
+        threads: how many threads a search may use, or None for the index's choice.
+    """
+
+    folder: Path
+    device: str
+    threads: int | None
+
+    def open(
+        self,
+        state: IndexState,
+        rows: npt.NDArray[np.int64],
+        load: LoadVectors,
+        knows: Callable[[str], bool],
+    ) -> tuple[StorableIndex, int]:
+        from sigvault.indexing.choice import SearchOptions
+        from sigvault.indexing.contents import IndexContents
+        from sigvault.indexing.opening import open_index
+
+        def load_contents(wanted: npt.NDArray[np.int64]) -> IndexContents:
+            block = load(wanted)
+            return IndexContents(block.rows, block.vectors)
+
+        opened = open_index(
+            self.folder,
+            self._identity(state),
+            rows,
+            load_contents,
+            last_change=state.last_change,
+            is_ours=lambda manifest: knows(manifest.history),
+            options=SearchOptions(device=self.device, threads=self.threads),
+        )
+        return opened.index, opened.caught_up.added + opened.caught_up.removed
+
+    def keep(self, index: StorableIndex, state: IndexState) -> None:
+        from sigvault.indexing.opening import save_index
+
+        save_index(
+            self.folder,
+            index,
+            self._identity(state),
+            last_change=state.last_change,
+            history=state.history,
+        )
+
+    def discard(self) -> None:
+        from sigvault.indexing.snapshot import discard_snapshots
+
+        discard_snapshots(self.folder)
+
+    @staticmethod
+    def _identity(state: IndexState) -> SnapshotIdentity:
+        from sigvault.indexing.snapshot import SnapshotIdentity
+
+        active = state.generation
+        return SnapshotIdentity(active.model, active.id, active.dimension)

@@ -1,0 +1,56 @@
+"""The first entries of a new vault: its model, its generation and their thresholds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from alembic import command
+from sqlalchemy import Engine
+
+from sigvault.domain.audit import Calibrated, GenerationActivated, VaultCreated
+from sigvault.domain.identifiers import GenerationId
+from sigvault.domain.ports import Embedder
+from sigvault.domain.serialisation import threshold_to_dict
+from sigvault.storage.audit_log import append
+from sigvault.storage.engine import migrating, write_session
+from sigvault.storage.generations import activate_generation, add_generation, add_model
+from sigvault.storage.schema import alembic_config
+from sigvault.storage.thresholds import replace_thresholds
+
+
+def found(engine: Engine, embedder: Embedder, *, version: str, at: datetime) -> GenerationId:
+    """Make the first generation and activate it, in one transaction on empty tables.
+
+    Args:
+        engine: a database with all tables.
+        embedder: whose model decides; the thresholds of its card become the vault's.
+        version: the version of sigvault, for the audit log.
+        at: when, UTC.
+
+    Returns:
+        The generation's number.
+    """
+    card = embedder.card
+    with write_session(engine) as session:
+        append(session, VaultCreated(version), at)
+        add_model(session, card, at)
+        generation = add_generation(
+            session,
+            card.id,
+            preprocessing=card.preprocessing_name,
+            dimension=embedder.dimension,
+            at=at,
+        )
+        activate_generation(session, generation.id, at)
+        append(session, GenerationActivated(generation.id, card.id, card.preprocessing_name), at)
+        if card.thresholds:
+            contents = tuple(threshold_to_dict(threshold) for threshold in card.thresholds)
+            event = append(session, Calibrated(generation.id, contents), at)
+            replace_thresholds(session, generation.id, card.thresholds, event=event, at=at)
+        return generation.id
+
+
+def remove_tables(engine: Engine) -> None:
+    """Take back the tables of a vault that could not be set up."""
+    with migrating(engine).begin() as connection:
+        command.downgrade(alembic_config(connection), "base")

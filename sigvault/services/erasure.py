@@ -1,0 +1,62 @@
+"""Erasing a signer: nothing stays but the fact that somebody was erased."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from sigvault.domain.audit import SignerErased
+from sigvault.domain.identifiers import EventNumber, SignerId
+from sigvault.services.gallery_index import GalleryIndex
+from sigvault.services.pending_images import settle_pending
+from sigvault.services.resources import Resources
+from sigvault.storage.audit_log import append, erase_personal
+from sigvault.storage.engine import checkpoint, write_session
+from sigvault.storage.signers import erase_signer, get_signer
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What went with a signer.
+
+    Attributes:
+        signer: the identifier, free to be used again for a new signer.
+        references: how many references went.
+        event: where the audit log records it.
+        images_removed: how many images went; one that another signer has too stays.
+        audit_parts: from how many events of the audit log the personal part went.
+    """
+
+    signer: SignerId
+    references: int
+    event: EventNumber
+    images_removed: int
+    audit_parts: int
+
+
+def erase(resources: Resources, index: GalleryIndex[Any], signer: SignerId) -> Erasure:
+    """Remove a signer's name, references, vectors, images and personal audit parts for good.
+
+    Images are noted before the commit and removed after it, so that a crash in between leaves
+    them to the next opening and not for ever.
+
+    Raises:
+        UnknownSigner: If there is no such signer.
+        StorageFailed: If the database or an image can't be changed.
+        IndexFailed: If a kept index can't be removed.
+    """
+    with write_session(resources.engine) as session:
+        row = get_signer(session, signer)
+        at = resources.clock()
+        erased = erase_signer(session, row, at)
+        parts = erase_personal(session, row.key)
+        event = append(session, SignerErased(row.key, len(erased.references)), at)
+        for digest in erased.orphans:
+            resources.pending.note(digest)
+        index.discard()  # a crash after the commit then leaves no vector in a file
+    with ExitStack() as last:  # each is tried, whatever becomes of the others
+        last.callback(checkpoint, resources.engine)
+        last.callback(index.forget)
+        removed = settle_pending(resources.engine, resources.images, resources.pending)
+    return Erasure(signer, len(erased.references), event, removed, parts)

@@ -1,0 +1,191 @@
+"""Identifying a probe among all galleries (1:N): search, check, then compare as in verification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from sigvault.domain.audit import Identified
+from sigvault.domain.comparison import (
+    Candidate,
+    Decision,
+    Score,
+    Threshold,
+    compare,
+    select_threshold,
+)
+from sigvault.domain.embedding import Embedding
+from sigvault.domain.errors import ConfigurationError, EmptyGallery
+from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
+from sigvault.domain.image import QualityFinding
+from sigvault.domain.ports import VectorIndex
+from sigvault.services.gallery_index import GalleryIndex
+from sigvault.services.resources import ActiveGeneration, Resources, load_active, require_model
+from sigvault.services.verification import acquire_probe
+from sigvault.storage.audit_log import append
+from sigvault.storage.embeddings import count_vectors, load_galleries, owners
+from sigvault.storage.engine import read_session, write_session
+
+SHORTLIST = 4
+"""For each candidate asked for, so many signers are compared in full: the search sees the best
+single cosine alone, and the fused score may rank signers otherwise."""
+
+_REFERENCES = 5
+"""References searched for each signer wanted, at first."""
+
+
+@dataclass(frozen=True)
+class Identification:
+    """Who may have written a probe.
+
+    Attributes:
+        candidates: best first; fewer than asked for if fewer signers are enrolled.
+        event: where the audit log records it.
+        searched: how many references were searched.
+        probe_digest: SHA-256 of the probe's bytes, hex.
+        findings: what quality inspection noticed about the probe.
+        undecided: signers that came up too, but for whose number of references there is no
+            threshold.
+    """
+
+    candidates: tuple[Candidate, ...]
+    event: EventNumber
+    searched: int
+    probe_digest: str
+    findings: tuple[QualityFinding, ...]
+    undecided: tuple[SignerId, ...] = ()
+
+    @property
+    def decision(self) -> Decision:
+        """The decision on the best candidate; refuse if there is none."""
+        return self.candidates[0].decision if self.candidates else Decision.REFUSE
+
+
+def identify(
+    resources: Resources,
+    index: GalleryIndex[Any],
+    probe: Path | bytes,
+    *,
+    top: int,
+    by: str,
+) -> Identification:
+    """Find the signers whose galleries are most like a probe, and record it.
+
+    Args:
+        resources: the vault's.
+        index: over all galleries.
+        probe: a file, or the bytes of one.
+        top: how many candidates at most.
+        by: who asks.
+
+    Raises:
+        ConfigurationError: If ``top`` is below 1.
+        EmptyGallery: If nobody is enrolled.
+        NotCalibrated: If the active generation has no thresholds.
+        GenerationMismatch: If the model at hand is not the active generation's.
+        ImageError: If the probe is no usable picture; it is recorded.
+        FailureToAcquire: If it can't serve as a signature; it is recorded.
+        IndexFailed: If the index can't be made.
+    """
+    if top < 1:
+        raise ConfigurationError(f"the {top} best candidates can't be named: ask for 1 or more")
+    with read_session(resources.engine) as session:
+        active = load_active(session)
+        enrolled = count_vectors(session, active.id)
+    active.require_thresholds()
+    if not enrolled:
+        raise EmptyGallery("nobody is enrolled, so nobody can be identified: enroll signers first")
+    require_model(active, resources.embedder)
+    acquired = acquire_probe(resources, probe, signer=None, by=by)
+    (embedding,) = resources.embedder.embed([acquired.prepared.ink])
+    searchable = index.current()
+    with read_session(resources.engine) as session:
+        keys = _shortlist(session, searchable, active, embedding, SHORTLIST * top)
+        compared, undecided = _compare(session, keys, active, embedding)
+    ranked = _rank(compared, top)
+    event = _record(resources, active, ranked)
+    return Identification(
+        candidates=tuple(candidate for _, candidate in ranked),
+        event=event,
+        searched=len(searchable),
+        probe_digest=acquired.digest,
+        findings=acquired.findings,
+        undecided=undecided,
+    )
+
+
+def _shortlist(
+    session: Session,
+    index: VectorIndex,
+    active: ActiveGeneration,
+    probe: Embedding,
+    wanted: int,
+) -> list[SignerKey]:
+    """The signers of the nearest references; every number is checked against the database."""
+    count = _REFERENCES * wanted
+    while True:
+        found = index.search(probe.vector[None, :], min(count, max(1, len(index))))
+        rows = [row for row in found.rows[0].tolist() if row >= 0]
+        owned = owners(session, active.id, rows)
+        keys = list(dict.fromkeys(owned[row].key for row in rows if row in owned))
+        if len(keys) >= wanted or count >= len(index):
+            return keys[:wanted]
+        count *= 4  # few signers hold the nearest references: look further
+
+
+_Compared = tuple[SignerKey, SignerId, Score, Threshold]
+
+
+def _compare(
+    session: Session, keys: list[SignerKey], active: ActiveGeneration, probe: Embedding
+) -> tuple[list[_Compared], tuple[SignerId, ...]]:
+    """Compare with whole galleries, and name those that can't be decided on."""
+    galleries = load_galleries(session, keys, active.id)
+    compared: list[_Compared] = []
+    undecided: list[SignerId] = []
+    for key, gallery in galleries.items():
+        threshold = select_threshold(active.thresholds, len(gallery.references))
+        if threshold is None:
+            undecided.append(gallery.signer)
+        else:
+            score = compare(probe, gallery, threshold.fusion)
+            compared.append((key, gallery.signer, score, threshold))
+    return compared, tuple(sorted(undecided))
+
+
+def _rank(compared: list[_Compared], top: int) -> list[tuple[SignerKey, Candidate]]:
+    """The best by fused score; ties go by key, so that the order is always the same."""
+    best = sorted(compared, key=lambda each: (-each[2].value, each[0]))[:top]
+    return [
+        (
+            key,
+            Candidate(
+                rank=rank,
+                signer=signer,
+                score=score,
+                llr=threshold.likelihood_ratio.llr(score.value),
+                decision=threshold.decide(score.value),
+            ),
+        )
+        for rank, (key, signer, score, threshold) in enumerate(best, start=1)
+    ]
+
+
+def _record(
+    resources: Resources, active: ActiveGeneration, ranked: list[tuple[SignerKey, Candidate]]
+) -> EventNumber:
+    contents = tuple(
+        {
+            "signer": key,
+            "rank": candidate.rank,
+            "score": candidate.score.value,
+            "llr": candidate.llr,
+            "decision": candidate.decision.value,
+        }
+        for key, candidate in ranked
+    )
+    with write_session(resources.engine) as session:
+        return append(session, Identified(active.id, contents), resources.clock())

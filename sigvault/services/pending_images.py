@@ -1,0 +1,99 @@
+"""Notes of images that may be left over, so that a crash is cleaned up without a full search.
+
+An image can't be committed together with its database row. So before an image is written or is
+to be removed, a note with its digest is made; it goes when the transaction and the image are
+both settled. Whoever finds a note keeps the image if a reference needs it and removes it if not.
+Writers queue for the database's one writing session, in which notes are made and settled, so no
+note of a transaction that is still running is ever seen.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from sigvault.storage.blobs import ImageFolder
+from sigvault.storage.engine import write_session
+from sigvault.storage.failures import translate_os
+from sigvault.storage.references import holders
+
+
+class PendingImages:
+    """A folder with one empty file for each image that is not settled: ``DIGEST.RANDOM``."""
+
+    def __init__(self, root: Path) -> None:
+        """Name the folder; it is made with the first note."""
+        self._root = root
+
+    def note(self, digest: str) -> str:
+        """Note an image, durably, inside of a writing session.
+
+        Returns:
+            The note's name, by which it is cleared.
+
+        Raises:
+            StorageFailed: If the disk is full or the folder can't be written.
+        """
+        # A name of its own, so that nobody clears the note that somebody else made after them.
+        name = f"{digest}.{secrets.token_hex(8)}"
+        path = self._root / name
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            self._sync()
+        except OSError as error:
+            raise translate_os(error, path) from error
+        return name
+
+    def clear(self, name: str) -> None:
+        """Remove a note; one that can't be removed is harmless and is tried again later."""
+        try:
+            (self._root / name).unlink(missing_ok=True)
+        except OSError:
+            return
+
+    def names(self) -> tuple[str, ...]:
+        """All notes, in order."""
+        return tuple(sorted(path.name for path in self._root.glob("[0-9a-f]*.*")))
+
+    def settle(self, session: Session, images: ImageFolder) -> int:
+        """Remove every noted image that no reference needs, inside of a writing session.
+
+        Returns:
+            How many images were removed.
+
+        Raises:
+            StorageFailed: If an image can't be removed.
+        """
+        removed = 0
+        for name in self.names():
+            digest = name.partition(".")[0]
+            if not holders(session, digest):
+                removed += images.delete(digest)
+            self.clear(name)
+        return removed
+
+    def _sync(self) -> None:
+        if os.name == "nt":
+            return
+        handle = os.open(self._root, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def settle_pending(engine: Engine, images: ImageFolder, pending: PendingImages) -> int:
+    """Clean up what a crash or a failure left over, if anything; how many images went.
+
+    Raises:
+        StorageFailed: If the database or the folder can't be written.
+    """
+    if not pending.names():
+        return 0
+    with write_session(engine) as session:
+        return pending.settle(session, images)

@@ -1,0 +1,180 @@
+"""Verifying a probe against the claimed signer's gallery (1:1); the index is never searched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sigvault.domain.audit import AcquisitionFailed, Verified
+from sigvault.domain.comparison import Evidence, Threshold, compare, select_threshold
+from sigvault.domain.embedding import Embedding
+from sigvault.domain.errors import FailureToAcquire, ImageError, NotCalibrated, UnknownSigner
+from sigvault.domain.gallery import Gallery
+from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
+from sigvault.domain.image import QualityFinding
+from sigvault.domain.serialisation import evidence_to_dict, finding_to_dict
+from sigvault.imaging.preprocessing import PreparedSignature
+from sigvault.services.acquisition import Acquired, acquire, describe, read_source
+from sigvault.services.resources import ActiveGeneration, Resources, load_active, require_model
+from sigvault.storage.audit_log import append
+from sigvault.storage.embeddings import load_gallery
+from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.signers import find_signer, get_signer
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """The answer, and all that it rests on.
+
+    Attributes:
+        evidence: decision, scores, threshold and findings.
+        event: where the audit log records it.
+        probe: the harmonised probe, for the report.
+    """
+
+    evidence: Evidence
+    event: EventNumber
+    probe: PreparedSignature
+
+
+def verify(resources: Resources, signer: SignerId, probe: Path | bytes, *, by: str) -> Verification:
+    """Compare a probe with the claimed signer's gallery, decide, and record it.
+
+    Args:
+        resources: the vault's.
+        signer: who is claimed to have signed.
+        probe: a file, or the bytes of one.
+        by: who asks.
+
+    Raises:
+        UnknownSigner: If there is no such signer, or the signer was erased meanwhile.
+        EmptyGallery: If the signer has no references.
+        NotCalibrated: If there is no threshold for so many references.
+        GenerationMismatch: If the model at hand is not the active generation's.
+        ImageError: If the probe is no usable picture; it is recorded.
+        FailureToAcquire: If it can't serve as a signature; it is recorded.
+    """
+    with read_session(resources.engine) as session:
+        active = load_active(session)
+        key = get_signer(session, signer).key
+        gallery = load_gallery(session, key, active.id)
+    threshold = require_threshold(active, len(gallery.references))
+    require_model(active, resources.embedder)
+    acquired = acquire_probe(resources, probe, signer=(signer, key), by=by)
+    (embedding,) = resources.embedder.embed([acquired.prepared.ink])
+    evidence = weigh(embedding, acquired, gallery, threshold, active)
+    event = _record(resources, key, evidence, by)
+    return Verification(evidence, event, acquired.prepared)
+
+
+def weigh(
+    probe: Embedding,
+    acquired: Acquired,
+    gallery: Gallery,
+    threshold: Threshold,
+    active: ActiveGeneration,
+) -> Evidence:
+    """Score, decide and put the evidence together; a pure function."""
+    score = compare(probe, gallery, threshold.fusion)
+    return Evidence(
+        signer=gallery.signer,
+        probe_digest=acquired.digest,
+        decision=threshold.decide(score.value),
+        score=score,
+        llr=threshold.likelihood_ratio.llr(score.value),
+        threshold=threshold,
+        findings=acquired.findings,
+        model=active.model,
+        preprocessing=active.preprocessing,
+        generation=active.id,
+    )
+
+
+def require_threshold(active: ActiveGeneration, references: int) -> Threshold:
+    """The threshold for a number of references.
+
+    Raises:
+        NotCalibrated: If there is none for so few.
+    """
+    active.require_thresholds()
+    threshold = select_threshold(active.thresholds, references)
+    if threshold is None:
+        fewest = min(each.references for each in active.thresholds)
+        raise NotCalibrated(
+            f"there is no threshold for {references} references, the fewest is for {fewest}: "
+            f"enroll more, or run `sigvault calibrate` with --references {references}"
+        )
+    return threshold
+
+
+def acquire_probe(
+    resources: Resources,
+    probe: Path | bytes,
+    *,
+    signer: tuple[SignerId, SignerKey] | None,
+    by: str,
+) -> Acquired:
+    """Read and harmonise a probe; one that can't serve is recorded before the error is raised.
+
+    Args:
+        resources: the vault's.
+        probe: a file, or the bytes of one.
+        signer: the claimed signer, if there is one.
+        by: who asks.
+
+    Raises:
+        ImageError: If the probe is no usable picture.
+        FailureToAcquire: If it can't serve as a signature; the message holds all findings.
+    """
+    try:
+        acquired = acquire(read_source(probe), resources.preprocessing)
+    except ImageError as error:
+        _record_failure(resources, error, (), signer, by)
+        raise
+    if acquired.severe:
+        failure = FailureToAcquire(describe(acquired.severe))
+        _record_failure(resources, failure, acquired.findings, signer, by)
+        raise failure
+    return acquired
+
+
+def _record_failure(
+    resources: Resources,
+    error: Exception,
+    findings: tuple[QualityFinding, ...],
+    signer: tuple[SignerId, SignerKey] | None,
+    by: str,
+) -> None:
+    """Append the failure; what is personal is kept with a known signer alone."""
+    content: dict[str, object] = {
+        "by": by,
+        "findings": [finding_to_dict(finding) for finding in findings],
+    }
+    with write_session(resources.engine) as session:
+        key = None
+        if signer is not None:
+            found = find_signer(session, signer[0])
+            key = None if found is None else found.key
+            content |= {} if found is None else {"signer": signer[0]}
+        event = AcquisitionFailed(key, type(error).__name__, content)
+        append(session, event, resources.clock())
+
+
+def _record(resources: Resources, key: SignerKey, evidence: Evidence, by: str) -> EventNumber:
+    """Append the verification, unless the signer was erased while it was under way."""
+    event = Verified(
+        signer=key,
+        decision=evidence.decision,
+        score=evidence.score.value,
+        llr=evidence.llr,
+        generation=evidence.generation,
+        model=evidence.model,
+        evidence={"by": by, "evidence": evidence_to_dict(evidence)},
+    )
+    with write_session(resources.engine) as session:
+        found = find_signer(session, evidence.signer)
+        if found is None or found.key != key:
+            raise UnknownSigner(
+                f"signer {evidence.signer} was erased while the probe was being verified"
+            )
+        return append(session, event, resources.clock())

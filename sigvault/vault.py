@@ -1,0 +1,204 @@
+"""The vault: every use case, wired. `bootstrap` makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from sigvault.domain.audit import AuditRecord
+from sigvault.domain.comparison import Threshold
+from sigvault.domain.identifiers import EventNumber, ReferenceId, SignerId
+from sigvault.domain.model_card import ModelCard
+from sigvault.domain.ports import Embedder
+from sigvault.services import (
+    auditing,
+    enrollment,
+    erasure,
+    identification,
+    signers,
+    status,
+    verification,
+)
+from sigvault.services.auditing import AuditCheck, Replay
+from sigvault.services.enrollment import (
+    EnrollmentInterrupted,
+    EnrollmentItem,
+    EnrollmentOutcome,
+    EnrollmentReport,
+    ItemResult,
+)
+from sigvault.services.erasure import Erasure
+from sigvault.services.gallery_index import GalleryIndex
+from sigvault.services.identification import Identification
+from sigvault.services.resources import Resources, load_active
+from sigvault.services.signers import ReferenceSummary, SignerDetail, SignerSummary
+from sigvault.services.status import VaultStatus
+from sigvault.services.verification import Verification
+from sigvault.storage.engine import read_session
+from sigvault.storage.generations import list_cards
+
+if TYPE_CHECKING:
+    from sigvault.datasets import Dataset
+    from sigvault.evaluation.calibration import Aims
+    from sigvault.services.calibration import CalibrationReport
+
+__all__ = [
+    "AuditCheck",
+    "EnrollmentInterrupted",
+    "EnrollmentItem",
+    "EnrollmentOutcome",
+    "EnrollmentReport",
+    "Erasure",
+    "Identification",
+    "ItemResult",
+    "ReferenceSummary",
+    "Replay",
+    "SignerDetail",
+    "SignerSummary",
+    "Vault",
+    "VaultStatus",
+    "Verification",
+]
+
+
+class Vault:
+    """Enrolled signers, and what can be asked of them.
+
+    Safe for threads; a context manager that closes itself. The use cases are described, with
+    the errors that they raise, in the functions of `sigvault.services` that they call.
+    """
+
+    def __init__(
+        self, resources: Resources, index: GalleryIndex[Any], *, location: Path, by: str
+    ) -> None:
+        """Take what `bootstrap` made.
+
+        Args:
+            resources: database, images and embedder.
+            index: over all galleries.
+            location: the vault's folder.
+            by: who works with it, for the audit log.
+        """
+        self._resources = resources
+        self._index = index
+        self._location = location
+        self._by = by
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedder of the active generation's model."""
+        return self._resources.embedder
+
+    def enroll(
+        self,
+        items: Iterable[EnrollmentItem],
+        *,
+        names: Mapping[SignerId, str] | None = None,
+        by: str | None = None,
+        force: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> EnrollmentReport:
+        """Enroll references, one or many; see `enrollment.enroll`."""
+        return enrollment.enroll(
+            self._resources,
+            items,
+            by=by or self._by,
+            names=names,
+            force=force,
+            progress=progress,
+        )
+
+    def verify(
+        self, signer: SignerId, probe: Path | bytes, *, by: str | None = None
+    ) -> Verification:
+        """Verify a probe against a signer's gallery; see `verification.verify`."""
+        return verification.verify(self._resources, signer, probe, by=by or self._by)
+
+    def identify(
+        self, probe: Path | bytes, *, top: int = 5, by: str | None = None
+    ) -> Identification:
+        """Look for the signers most like a probe; see `identification.identify`."""
+        return identification.identify(
+            self._resources, self._index, probe, top=top, by=by or self._by
+        )
+
+    def erase(self, signer: SignerId) -> Erasure:
+        """Erase a signer for good; see `erasure.erase`."""
+        return erasure.erase(self._resources, self._index, signer)
+
+    def calibrate(
+        self,
+        dataset: Dataset,
+        *,
+        references: tuple[int, ...] = (1, 2, 3, 5, 10),
+        draws: int = 10,
+        seed: int = 0,
+        aims: Aims | None = None,
+        force: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> CalibrationReport:
+        """Make new thresholds; see `calibration.calibrate_vault`."""
+        # scikit-learn takes longer to import than a verification takes.
+        from sigvault.evaluation.calibration import Aims  # noqa: PLC0415
+        from sigvault.services import calibration  # noqa: PLC0415
+
+        plan = calibration.CalibrationPlan(references, draws, seed, aims or Aims(), force)
+        return calibration.calibrate_vault(self._resources, dataset, plan, progress=progress)
+
+    def signers(self) -> tuple[SignerSummary, ...]:
+        """The enrolled signers, by identifier."""
+        return signers.list_signers(self._resources)
+
+    def signer(self, signer: SignerId) -> SignerDetail:
+        """A signer with the references; see `signers.show_signer`."""
+        return signers.show_signer(self._resources, signer)
+
+    def reference_image(self, reference: ReferenceId) -> bytes:
+        """The enrolled bytes of a reference; see `signers.read_reference_image`."""
+        return signers.read_reference_image(self._resources, reference)
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """The active generation's thresholds by number of references; none if not calibrated."""
+        with read_session(self._resources.engine) as session:
+            return load_active(session).thresholds
+
+    def models(self) -> tuple[ModelCard, ...]:
+        """The cards of all models that the vault ever used, oldest first."""
+        with read_session(self._resources.engine) as session:
+            return tuple(list_cards(session))
+
+    def status(self) -> VaultStatus:
+        """The vault at a glance."""
+        return status.read_status(self._resources, self._location)
+
+    def audit_log(
+        self, *, after: int = 0, limit: int | None = None, signer: SignerId | None = None
+    ) -> tuple[AuditRecord, ...]:
+        """Events of the audit log, in order; see `auditing.read_log`."""
+        return auditing.read_log(self._resources, after=after, limit=limit, signer=signer)
+
+    def audit_check(self) -> AuditCheck:
+        """Check that the vault is what its audit log says; see `auditing.check`."""
+        return auditing.check(self._resources)
+
+    def replay(self, event: EventNumber) -> Replay:
+        """Decide a recorded verification once more; see `auditing.replay`."""
+        return auditing.replay(self._resources, event)
+
+    def close(self) -> None:
+        """Let go of the database and the files; the vault can't be used any more."""
+        self._index.keep()
+        self._resources.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
