@@ -76,10 +76,10 @@ class Dataset:
         )
 
 
-def natural_key(text: str) -> tuple[tuple[int, str], ...]:
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """A sorting key by which numbers within a text count as numbers."""
     parts = re.findall(r"\d+|\D+", text)
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
 
 
 def read_layout(root: Path, layout: Layout | None = None) -> Dataset:

@@ -133,7 +133,7 @@ def _keep(path: Path, dataset: Dataset, ink_set: InkSet) -> None:
 
 def _read(path: Path, dataset: Dataset) -> InkSet | None:
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             specimens = tuple(dataset.specimens[place] for place in kept["places"])
             digests, failed = kept["digests"].tolist(), kept["failed"].tolist()
             return InkSet(specimens, kept["ink"], tuple(digests), tuple(failed))

@@ -20,7 +20,7 @@ from sigvault.training.pairs import pair_kinds
 
 @dataclass(frozen=True)
 class ValidationErrors:
-    """Equal error rates over single pairs, shares in [0, 1]; NaN where a kind is missing.
+    """Equal error rates over single pairs, shares in [0, 1]; None where a kind is missing.
 
     Attributes:
         skilled: cosine, genuine pairs against skilled forgeries.
@@ -29,10 +29,10 @@ class ValidationErrors:
         local_random: local score, genuine pairs against other signers.
     """
 
-    skilled: float
-    random: float
-    local_skilled: float
-    local_random: float
+    skilled: float | None
+    random: float | None
+    local_skilled: float | None
+    local_random: float | None
 
 
 def validate(
@@ -68,7 +68,7 @@ def validate(
 
 def _eer(
     scores: npt.NDArray[Any], mated: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_]
-) -> float:
+) -> float | None:
     if not mated.any() or not others.any():
-        return float("nan")
+        return None
     return equal_error(scores[mated].astype(np.float64), scores[others].astype(np.float64)).rate

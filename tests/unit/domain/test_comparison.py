@@ -1,0 +1,255 @@
+"""Scores, thresholds, decisions and their evidence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sigvault.domain.comparison import (
+    VERBAL_SCALE,
+    Decision,
+    ErrorRates,
+    Evidence,
+    LikelihoodRatio,
+    Origin,
+    Rate,
+    Threshold,
+    compare,
+    describe_llr,
+    select_threshold,
+)
+from sigvault.domain.embedding import LOCAL_SCALE, Embedding, pack_local
+from sigvault.domain.errors import GenerationMismatch
+from sigvault.domain.fusion import FusionRule
+from sigvault.domain.gallery import Gallery, Reference, Spread
+from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
+from sigvault.domain.local_matching import match_local
+
+MODEL = ModelId("m-0123456789ab")
+SCORES = st.floats(-1.0, 1.0)
+SEEDS = st.integers(0, 2**31)
+RATE = Rate(0.1, 0.05, 0.2)
+THRESHOLD = Threshold(
+    references=3,
+    accept=0.6,
+    refuse=0.4,
+    accept_rates=ErrorRates(RATE, RATE, RATE),
+    refuse_rates=ErrorRates(RATE, RATE, None),
+    likelihood_ratio=LikelihoodRatio(slope=10.0, intercept=-5.0, lower=-2.0, upper=1.5),
+    fusion=FusionRule(),
+    origin=Origin("made up", "none", 9, 10, 10, 10, 1, 0, MODEL, "p-1"),
+)
+
+
+def _embedding(seed: int, model: ModelId = MODEL) -> Embedding:
+    generator = np.random.default_rng(seed)
+    vector = generator.normal(size=8).astype(np.float32)
+    features = generator.normal(size=(3, 4, 5)).astype(np.float32)
+    inked = generator.random((3, 4)) < 0.6
+    return Embedding(vector / np.linalg.norm(vector), pack_local(features, inked), model)
+
+
+def _gallery(*seeds: int) -> Gallery:
+    references = tuple(Reference(ReferenceId(f"r{n}"), _embedding(n)) for n in seeds)
+    return Gallery(SignerId("53"), GenerationId(1), references)
+
+
+def _naive_local(one: np.ndarray, other: np.ndarray, radius: float) -> float:
+    """Cell by cell: best cosine nearby, averaged each way."""
+
+    def directed(a: np.ndarray, b: np.ndarray) -> list[float]:
+        found = []
+        for i, j in np.ndindex(a.shape[:2]):
+            if not a[i, j].any():
+                continue
+            best = -math.inf
+            for k, m in np.ndindex(b.shape[:2]):
+                if b[k, m].any() and (i - k) ** 2 + (j - m) ** 2 <= radius**2:
+                    x, y = a[i, j].astype(float), b[k, m].astype(float)
+                    best = max(best, float(x @ y / np.linalg.norm(x) / np.linalg.norm(y)))
+            found.append(0.0 if best == -math.inf else best)
+        return found
+
+    ways = directed(one, other), directed(other, one)
+    return float(np.mean([np.mean(way) for way in ways])) if all(ways) else 0.0
+
+
+@given(SEEDS, SEEDS, st.sampled_from([0.5, 1.0, 2.3]))
+def test_local_score_equals_the_naive_loop_and_is_symmetric(a: int, b: int, radius: float):
+    one, other = _embedding(a).local, _embedding(b).local
+    match = match_local(one, other, radius)
+    assert match.score == pytest.approx(_naive_local(one, other, radius), abs=1e-5)
+    assert match_local(other, one, radius).score == pytest.approx(match.score, abs=1e-6)
+    assert -1.0 <= match.score <= 1.0
+    np.testing.assert_array_equal(np.isnan(match.probe_agreement), ~one.any(axis=-1))
+    np.testing.assert_array_equal(np.isnan(match.reference_agreement), ~other.any(axis=-1))
+
+
+def test_a_signature_agrees_with_itself_and_not_with_an_empty_page():
+    grid = _embedding(1).local
+    assert match_local(grid, grid).score == pytest.approx(1.0, abs=1e-5)
+    assert match_local(grid, np.zeros_like(grid)).score == 0.0
+    with pytest.raises(ValueError, match="don't compare"):
+        match_local(grid, grid[:2])
+
+
+def test_packed_cells_have_the_stated_norm_and_paper_is_zero():
+    local = _embedding(4).local.astype(float)
+    norms = np.linalg.norm(local, axis=-1)
+    inked = norms > 0
+    assert np.abs(norms[inked] - LOCAL_SCALE).max() < 1.5
+    assert pack_local(np.zeros((1, 1, 3), np.float32), np.ones((1, 1), bool)).sum() == 0
+
+
+@given(st.lists(st.tuples(SCORES, SCORES), min_size=1, max_size=6), st.integers(1, 6))
+def test_fusion_is_between_the_extremes_and_ignores_order(
+    scores: list[tuple[float, float]], top: int
+):
+    rule = FusionRule(top=top, local_weight=0.3)
+    cosines, locals_ = [c for c, _ in scores], [m for _, m in scores]
+    fused = rule.fuse(cosines, locals_, None)
+    assert min(cosines + locals_) - 1e-9 <= fused <= max(cosines + locals_) + 1e-9
+    turned = rule.fuse(cosines[::-1], locals_[::-1], None)
+    assert turned == pytest.approx(fused)
+
+
+def test_fusion_by_hand():
+    rule = FusionRule(top=2, local_weight=0.25, cosine_spread=0.5, local_spread=1.0)
+    fused = rule.fuse([0.9, 0.1, 0.5], [0.2, 0.4, 0.0], Spread(cosine=0.6, local=0.1))
+    assert fused == pytest.approx(0.75 * (0.7 - 0.3) + 0.25 * (0.3 - 0.1))
+
+
+@pytest.mark.parametrize("wrong", [{"top": 0}, {"local_weight": 1.1}, {"cosine_spread": -0.1}])
+def test_a_fusion_rule_out_of_range_is_refused(wrong: dict[str, float]):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        FusionRule(**wrong)  # type: ignore[arg-type]
+
+
+def test_scores_that_do_not_belong_together_are_refused():
+    with pytest.raises(ValueError, match="don't fuse"):
+        FusionRule().fuse([0.1], [], None)
+    with pytest.raises(ValueError, match="don't fuse"):
+        FusionRule().fuse([], [], None)
+
+
+@given(SEEDS)
+def test_comparing_gives_one_entry_a_reference_and_a_true_distance(seed: int):
+    probe, gallery = _embedding(seed), _gallery(1, 2, 3)
+    score = compare(probe, gallery, FusionRule())
+    assert [entry.reference for entry in score.per_reference] == ["r1", "r2", "r3"]
+    for entry, reference in zip(score.per_reference, gallery.references, strict=True):
+        apart = np.linalg.norm(probe.vector - reference.embedding.vector)
+        assert entry.distance == pytest.approx(float(apart), abs=1e-3)
+        assert -1.0 <= entry.cosine <= 1.0
+    assert score.spread == gallery.spread
+
+
+def test_two_models_are_never_compared():
+    other = ModelId("other-0123456789")
+    with pytest.raises(GenerationMismatch, match="own model"):
+        compare(_embedding(1, other), _gallery(2), FusionRule())
+    mixed = (
+        Reference(ReferenceId("a"), _embedding(1)),
+        Reference(ReferenceId("b"), _embedding(2, other)),
+    )
+    with pytest.raises(GenerationMismatch, match="mixes the models"):
+        Gallery(SignerId("53"), GenerationId(1), mixed)
+
+
+def test_spread_needs_two_references_and_a_gallery_one():
+    assert _gallery(1).spread is None
+    one, two = _embedding(1), _embedding(2)
+    spread = _gallery(1, 2).spread
+    assert spread is not None
+    assert spread.cosine == pytest.approx(float(one.vector @ two.vector), abs=1e-6)
+    assert spread.local == pytest.approx(match_local(one.local, two.local).score)
+    with pytest.raises(ValueError, match="at least one"):
+        Gallery(SignerId("53"), GenerationId(1), ())
+
+
+@given(st.floats(allow_nan=True))
+def test_the_three_answers(score: float):
+    decision = THRESHOLD.decide(score)
+    if score >= 0.6:
+        assert decision is Decision.ACCEPT
+    elif score >= 0.4:
+        assert decision is Decision.REVIEW
+    else:
+        assert decision is Decision.REFUSE
+
+
+@given(SCORES, SCORES)
+def test_a_higher_score_is_never_answered_worse(one: float, other: float):
+    order = [Decision.REFUSE, Decision.REVIEW, Decision.ACCEPT]
+    low, high = sorted((one, other))
+    assert order.index(THRESHOLD.decide(low)) <= order.index(THRESHOLD.decide(high))
+
+
+@pytest.mark.parametrize(("accept", "refuse"), [(0.1, 0.2), (math.nan, 0.0), (math.inf, 0.0)])
+def test_operating_points_in_the_wrong_order_are_refused(accept: float, refuse: float):
+    with pytest.raises(ValueError, match=r"operating points|above accept"):
+        replace(THRESHOLD, accept=accept, refuse=refuse)
+
+
+@given(SEEDS)
+def test_replaying_evidence_gives_the_same_answer(seed: int):
+    score = compare(_embedding(seed), _gallery(1, 2, 3), FusionRule())
+    evidence = Evidence(
+        signer=SignerId("53"),
+        probe_digest="00" * 32,
+        decision=THRESHOLD.decide(score.value),
+        score=score,
+        llr=THRESHOLD.likelihood_ratio.llr(score.value),
+        threshold=THRESHOLD,
+        findings=(),
+        model=MODEL,
+        preprocessing="p-1",
+        generation=GenerationId(1),
+    )
+    assert evidence.replay() is evidence.decision
+
+
+@given(st.floats(-10, 10), st.floats(-10, 10))
+def test_likelihood_ratio_rises_with_the_score_within_its_bounds(one: float, other: float):
+    ratio = THRESHOLD.likelihood_ratio
+    low, high = sorted((one, other))
+    assert -2.0 <= ratio.llr(low) <= ratio.llr(high) <= 1.5
+
+
+def test_the_threshold_for_fewer_references_is_the_largest_not_above():
+    three, five = THRESHOLD, replace(THRESHOLD, references=5)
+    assert select_threshold((five, three), 2) is None
+    assert select_threshold((five, three), 4) is three
+    assert select_threshold((three, five), 5) is five
+    assert select_threshold((three, five), 50) is five
+    assert select_threshold((), 5) is None
+
+
+def test_words_for_likelihood_ratios():
+    assert [least for least, _ in VERBAL_SCALE] == sorted(
+        (least for least, _ in VERBAL_SCALE), reverse=True
+    )
+    assert describe_llr(0.0) == "no support either way"
+    assert describe_llr(1.2) == "moderate support that the claimed signer wrote it"
+    assert describe_llr(-1.2) == "moderate support that somebody else wrote it"
+    assert describe_llr(7.0).startswith("extremely strong support")
+
+
+@pytest.mark.parametrize(
+    ("vector", "local"),
+    [
+        (np.ones(4, np.float32), np.zeros((1, 1, 2), np.int8)),
+        (np.full(4, 0.5, np.float64), np.zeros((1, 1, 2), np.int8)),
+        (np.full(4, 0.5, np.float32), np.zeros((1, 2), np.int8)),
+        (np.full(4, 0.5, np.float32), np.zeros((1, 1, 2), np.float32)),
+        (np.full(4, np.nan, np.float32), np.zeros((1, 1, 2), np.int8)),
+    ],
+)
+def test_an_embedding_that_is_none_is_refused(vector: np.ndarray, local: np.ndarray):
+    with pytest.raises(ValueError, match=r"vector|local"):
+        Embedding(vector, local, MODEL)

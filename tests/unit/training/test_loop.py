@@ -1,0 +1,204 @@
+"""A run from files to a model: whole, interrupted and resumed, and refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from sigvault.datasets import Layout, read_layout
+from sigvault.domain.errors import CheckpointMismatch, DatasetError, TrainingDiverged
+from sigvault.embedding.architecture import Architecture
+from sigvault.embedding.checkpoint import load_model, load_state, save_state
+from sigvault.embedding.network import EmbeddingNetwork
+from sigvault.embedding.torch_embedder import TorchEmbedder
+from sigvault.imaging.decode import decode_file
+from sigvault.imaging.preprocessing import Preprocessing
+from sigvault.training.config import (
+    Batch,
+    DataSource,
+    Optimisation,
+    Split,
+    TrainingConfig,
+)
+from sigvault.training.datasets import load_ink
+from sigvault.training.loop import TrainingStatus, train
+from sigvault.training.warm_start import batch_norms, re_estimate, start_from
+
+SMALL = Preprocessing(height=32, width=48, margin=1)
+ARCHITECTURE = Architecture(height=32, width=48, dimension=8, local_channels=4)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six signers, each with a shape of their own; forgeries are that shape, shaken."""
+    root = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(5)
+    for signer in range(6):
+        shape = generator.uniform(40, 260, size=(9, 2))
+        for kind, count, shake in (("genuine", 5, 4), ("forged", 3, 12)):
+            folder = root / "signers" / kind / f"s{signer}"
+            folder.mkdir(parents=True)
+            for number in range(count):
+                page = Image.new("L", (300, 300), 245)
+                points = shape + generator.normal(0, shake, shape.shape)
+                ImageDraw.Draw(page).line([tuple(p) for p in points.tolist()], fill=30, width=4)
+                page.save(folder / f"{number}.png")
+    return root
+
+
+@pytest.fixture
+def config() -> TrainingConfig:
+    return TrainingConfig(
+        name="tiny",
+        data=(DataSource("signers", Layout.FOLDERS, "made up"),),
+        licence="none",
+        architecture=ARCHITECTURE,
+        split=Split(folds=3, fold=1, validation_share=0.25, seed=3),
+        batch=Batch(signers=2, genuine=3, forged=2),
+        optimisation=Optimisation(epochs=3, learning_rate=1e-3, precision="float32"),
+    )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_model(run / "model")[0].state_dict()
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(
+    data: Path, config: TrainingConfig, tmp_path: Path
+):
+    whole = train(config, data, tmp_path / "whole", preprocessing=SMALL)
+
+    def interrupt(status: TrainingStatus) -> None:
+        if status.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path / "halves", preprocessing=SMALL, progress=interrupt)
+    assert not (tmp_path / "halves" / "model").exists()
+    resumed = train(config, data, tmp_path / "halves", preprocessing=SMALL)
+    assert resumed.sha256 == whole.sha256
+    metrics = (tmp_path / "halves" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["epoch"] for line in metrics] == [1, 2, 3]
+
+
+def test_the_card_names_every_image_seen_and_no_held_out_one(
+    data: Path, config: TrainingConfig, tmp_path: Path
+):
+    statuses: list[TrainingStatus] = []
+    one_epoch = replace(config, optimisation=replace(config.optimisation, epochs=1))
+    card = train(one_epoch, data, tmp_path / "run", preprocessing=SMALL, progress=statuses.append)
+    dataset = read_layout(data / "signers")
+    digests = {specimen.path: decode_file(specimen.path).digest for specimen in dataset.specimens}
+    seen = {s.signer for s in dataset.specimens if digests[s.path] in card.training_digests}
+    unseen = {s.signer for s in dataset.specimens if digests[s.path] not in card.training_digests}
+    assert len(seen) == 4
+    assert len(unseen) == 2
+    assert not seen & unseen
+    assert statuses[-1].batch == statuses[-1].batches
+    assert "2 held out" in card.training_data[0]
+    assert Preprocessing.from_dict(card.preprocessing) == SMALL
+    embedder = TorchEmbedder(tmp_path / "run" / "model", device="cpu")
+    picture = SMALL.prepare(decode_file(dataset.specimens[0].path)).ink
+    assert embedder.embed([picture])[0].vector.shape == (8,)
+
+
+def test_a_folder_with_another_run_is_refused(data: Path, config: TrainingConfig, tmp_path: Path):
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(CheckpointMismatch, match="another configuration"):
+        train(config, data, tmp_path, preprocessing=SMALL)
+
+
+def test_too_few_signers_for_a_batch_are_refused(
+    data: Path, config: TrainingConfig, tmp_path: Path
+):
+    with pytest.raises(DatasetError, match=r"batch\.signers"):
+        train(replace(config, batch=Batch(signers=8)), data, tmp_path, preprocessing=SMALL)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_batch(
+    data: Path, config: TrainingConfig, tmp_path: Path
+):
+    wild = replace(config, optimisation=replace(config.optimisation, learning_rate=1e30))
+    with pytest.raises(TrainingDiverged, match="batch"):
+        train(wild, data, tmp_path, preprocessing=SMALL)
+
+
+def test_harmonised_images_are_kept_and_a_damaged_copy_is_made_again(data: Path, tmp_path: Path):
+    dataset = read_layout(data / "signers")
+    first = load_ink(dataset, SMALL, tmp_path)
+    (kept,) = tmp_path.iterdir()
+    again = load_ink(dataset, SMALL, tmp_path)
+    kept.write_bytes(kept.read_bytes()[:100])
+    repaired = load_ink(dataset, SMALL, tmp_path)
+    for other in (again, repaired):
+        np.testing.assert_array_equal(first.ink, other.ink)
+        assert first.specimens == other.specimens
+        assert first.digests == other.digests
+
+
+def test_unusable_files_are_reported_and_the_others_used(data: Path, tmp_path: Path):
+    folder = tmp_path / "genuine" / "a"
+    folder.mkdir(parents=True)
+    (folder / "bad.png").write_bytes(b"no picture")
+    source = next((data / "signers" / "genuine" / "s0").iterdir())
+    (folder / "good.png").write_bytes(source.read_bytes())
+    loaded = load_ink(read_layout(tmp_path, Layout.FOLDERS), SMALL, tmp_path / "cache")
+    assert len(loaded.specimens) == 1
+    assert len(loaded.failed) == 1
+    assert "bad.png" in loaded.failed[0]
+
+
+def _checkpoint(path: Path) -> Path:
+    torch.manual_seed(3)
+    tensors = EmbeddingNetwork(ARCHITECTURE).state_dict()
+    tensors["conv1.weight"] = torch.rand(64, 3, 7, 7)
+    tensors["head.0.weight"] = torch.zeros(3, 3)
+    del tensors["local_projection.weight"]
+    save_state(path, dict(tensors))
+    return path
+
+
+def test_a_warm_start_takes_what_fits_and_says_what_does_not(tmp_path: Path):
+    network = EmbeddingNetwork(ARCHITECTURE)
+    path = _checkpoint(tmp_path / "start.pt")
+    report = start_from(network, path)
+    assert report.unfitting == ("head.0.weight",)
+    assert report.missing == ("local_projection.weight",)
+    kept = load_state(path)
+    assert torch.allclose(network.conv1.weight, kept["conv1.weight"].sum(1, keepdim=True))
+    assert torch.equal(network.layer3[0].conv1.weight, kept["layer3.0.conv1.weight"])
+
+
+def test_a_checkpoint_of_which_nothing_fits_is_refused(tmp_path: Path):
+    save_state(tmp_path / "other.pt", {"other": torch.zeros(1)})
+    with pytest.raises(CheckpointMismatch, match="nothing in"):
+        start_from(EmbeddingNetwork(ARCHITECTURE), tmp_path / "other.pt")
+    (tmp_path / "noise.pt").write_bytes(b"noise")
+    with pytest.raises(CheckpointMismatch, match="no tensors"):
+        start_from(EmbeddingNetwork(ARCHITECTURE), tmp_path / "noise.pt")
+
+
+def test_re_estimating_batch_norm_keeps_the_function(tmp_path: Path):
+    torch.manual_seed(1)
+    network = EmbeddingNetwork(ARCHITECTURE).eval()
+    ink = (torch.rand(8, 1, 32, 48) > 0.8).float()
+    with torch.inference_mode():
+        before = network(ink).vector
+    layers = batch_norms(network, network.state_dict())
+    assert len(layers) == 20
+    re_estimate(network, layers, [ink[:4], ink[4:]])
+    assert float(layers[0].running_mean.abs().sum()) > 0
+    with torch.inference_mode():
+        after = network(ink).vector
+    assert torch.allclose(before, after, atol=1e-4)
