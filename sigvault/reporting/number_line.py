@@ -76,7 +76,7 @@ def place_score(score: float, refuse: float, accept: float) -> NumberLine:
 
 def _round_numbers(low: float, high: float) -> list[tuple[float, str]]:
     """A few round numbers well inside a range, 1, 2 or 5 times a power of ten apart."""
-    rough = (high - low) / 4
+    rough = (high - low) / 6
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
     digits = max(0, -math.floor(math.log10(step)))
