@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import logging
 import os
 import threading
@@ -183,7 +182,7 @@ def flat_kind(device: str) -> FlatKind:
     if gpus == 0:
         raise IndexFailed("FAISS sees no GPU, or was built without: use the device cpu")
     try:
-        _gpu_resources()
+        _make_on_gpu(1)  # resources are made lazily: only an index shows whether the GPU serves
     except _FOREIGN as error:
         if device == "cuda":
             raise IndexFailed(f"no search on a GPU: {error}; use the device cpu") from error
@@ -204,7 +203,7 @@ def faiss_version() -> str | None:
 def _faiss() -> Any:
     """The module, imported and set up on first use."""
     try:
-        faiss = importlib.import_module("faiss")
+        import faiss
     except ImportError as error:
         raise IndexFailed(
             f"FAISS can't be imported: {error}; install faiss-cpu, or use another index"

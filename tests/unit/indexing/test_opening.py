@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sigvault.domain.errors import IndexFailed
+from sigvault.domain.identifiers import GenerationId, ModelId
+from sigvault.indexing import opening
+from sigvault.indexing.choice import IndexKind, SearchOptions
+from sigvault.indexing.contents import IndexContents
+from sigvault.indexing.exact import ExactIndex
+from sigvault.indexing.opening import CatchUp, catch_up, open_index, save_index
+from sigvault.indexing.snapshot import SnapshotIdentity, read_snapshot
+
+IDENTITY = SnapshotIdentity(ModelId("tiny-0123456789ab"), GenerationId(1), 2)
+
+
+class Database:
+    """Vectors by row, as the database has them, and a note of which were read."""
+
+    def __init__(self, *rows):
+        self.vectors = {row: self.vector(row) for row in rows}
+        self.last_change = len(rows)
+        self.read = []
+
+    @staticmethod
+    def vector(row):
+        return np.array([np.cos(row), np.sin(row)], np.float32)
+
+    def put(self, *rows):
+        self.vectors.update((row, self.vector(row)) for row in rows)
+        self.last_change += len(rows)
+
+    def drop(self, *rows):
+        for row in rows:
+            del self.vectors[row]
+        self.last_change += len(rows)
+
+    @property
+    def rows(self):
+        return np.array(sorted(self.vectors), np.int64)
+
+    def load(self, rows):
+        found = [row for row in rows.tolist() if row in self.vectors]
+        self.read += found
+        vectors = [self.vectors[row] for row in found]
+        return IndexContents(
+            np.array(found, np.int64), np.array(vectors, np.float32).reshape(-1, 2)
+        )
+
+
+def opened(folder, database, **options):
+    database.read.clear()
+    return open_index(
+        folder, IDENTITY, database.rows, database.load, last_change=database.last_change, **options
+    )
+
+
+def saved(folder, database):
+    save_index(
+        folder,
+        opened(folder, database).index,
+        IDENTITY,
+        last_change=database.last_change,
+        history="a",
+    )
+
+
+def assert_agrees(index, database):
+    contents = index.contents()
+    assert contents.rows.tolist() == database.rows.tolist()
+    for row, vector in zip(contents.rows.tolist(), contents.vectors, strict=True):
+        np.testing.assert_array_equal(vector, database.vectors[row])
+
+
+def test_the_first_time_everything_comes_from_the_database(tmp_path):
+    database = Database(1, 2, 5)
+    result = opened(tmp_path, database)
+    assert (result.restored, result.caught_up, result.rebuilt_because) == (0, CatchUp(3, 0), "")
+    assert_agrees(result.index, database)
+
+
+def test_a_saved_index_is_opened_without_reading_vectors(tmp_path):
+    database = Database(1, 2, 5)
+    saved(tmp_path, database)
+    result = opened(tmp_path, database)
+    assert (result.restored, result.caught_up) == (3, CatchUp(0, 0))
+    assert database.read == []
+    assert_agrees(result.index, database)
+
+
+def test_an_older_snapshot_is_caught_up(tmp_path):
+    database = Database(1, 2, 5)
+    saved(tmp_path, database)
+    database.drop(2)
+    database.put(7, 8)
+    result = opened(tmp_path, database)
+    assert (result.restored, result.caught_up, result.rebuilt_because) == (3, CatchUp(2, 1), "")
+    assert database.read == [7, 8]
+    assert_agrees(result.index, database)
+
+
+def test_a_snapshot_from_after_a_restored_backup_is_not_believed(tmp_path, caplog):
+    database = Database(1, 2, 5)
+    saved(tmp_path, database)
+    restored = Database(1)
+    result = opened(tmp_path, restored)
+    assert "change 3, which the database doesn't know" in result.rebuilt_because
+    assert result.rebuilt_because in caplog.text
+    assert_agrees(result.index, restored)
+
+
+def test_a_snapshot_of_another_history_is_not_believed(tmp_path):
+    database = Database(1, 2, 5)
+    saved(tmp_path, database)
+    assert opened(tmp_path, database, is_ours=lambda each: each.history == "a").restored == 3
+    result = opened(tmp_path, database, is_ours=lambda each: each.history == "b")
+    assert (result.restored, result.caught_up) == (0, CatchUp(3, 0))
+
+
+def test_a_damaged_snapshot_is_built_anew(tmp_path):
+    database = Database(1, 2, 5)
+    saved(tmp_path, database)
+    for path in tmp_path.glob("*.npy"):
+        path.write_bytes(path.read_bytes()[:-1])
+    result = opened(tmp_path, database)
+    assert "is damaged" in result.rebuilt_because
+    assert database.read == [1, 2, 5]
+    assert_agrees(result.index, database)
+
+
+def test_whole_files_with_vectors_that_can_not_be_are_built_anew(tmp_path):
+    database = Database(1, 2)
+    index = ExactIndex(2)
+    index.contents = lambda: IndexContents(np.array([1, 2]), np.zeros((2, 2), np.float32))
+    save_index(tmp_path, index, IDENTITY, last_change=1)
+    result = opened(tmp_path, database)
+    assert "norm" in result.rebuilt_because
+    assert_agrees(result.index, database)
+
+
+def test_the_version_of_faiss_is_noted_where_it_was_used(tmp_path):
+    database = Database(1, 2)
+    for kind, noted in ((IndexKind.FAISS, True), (IndexKind.EXACT, False)):
+        index = opened(tmp_path, database, options=SearchOptions("cpu", 1, kind)).index
+        save_index(tmp_path, index, IDENTITY, last_change=2)
+        assert (read_snapshot(tmp_path, IDENTITY).manifest.faiss is not None) == noted
+
+
+def test_the_chosen_kind_fills_from_any_snapshot(tmp_path):
+    database = Database(*range(20))
+    saved(tmp_path, database)
+    for kind in IndexKind:
+        result = opened(tmp_path, database, options=SearchOptions("cpu", 1, kind))
+        assert result.restored == 20
+        assert_agrees(result.index, database)
+
+
+def test_a_kind_that_can_not_be_had_is_an_error(tmp_path):
+    with pytest.raises(IndexFailed, match="no device"):
+        opened(tmp_path, Database(1), options=SearchOptions("tpu", 1, IndexKind.FAISS))
+
+
+@given(
+    before=st.sets(st.integers(0, 30)),
+    after=st.sets(st.integers(0, 30)),
+    gone=st.sets(st.integers(0, 30)),
+)
+def test_catching_up_leaves_exactly_what_the_database_has(before, after, gone):
+    index, database = ExactIndex(2), Database(*before)
+    catch_up(index, database.rows, database.load)
+    database = Database(*after)
+    listed = database.rows
+    for row in gone & after:  # erased between the listing and the reading
+        del database.vectors[row]
+    result = catch_up(index, listed, database.load)
+    assert set(index.rows().tolist()) == (after - gone) | (after & before)
+    assert result == CatchUp(len(after - before - gone), len(before - after))
+
+
+def test_vectors_are_read_in_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "_BLOCK", 4)
+    database, sizes = Database(*range(10)), []
+
+    def load(rows):
+        sizes.append(len(rows))
+        return database.load(rows)
+
+    index = ExactIndex(2)
+    catch_up(index, database.rows, load)
+    assert sizes == [4, 4, 2]
+    assert_agrees(index, database)
