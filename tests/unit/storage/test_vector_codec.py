@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from sigvault.domain.embedding import UNIT_NORM_TOLERANCE
+from sigvault.domain.errors import VaultDamaged
+from sigvault.storage.tables import LocalEncoding, VectorEncoding
+from sigvault.storage.vector_codec import decode_local, decode_vector, encode_local, encode_vector
+
+grids = npst.arrays(np.int8, npst.array_shapes(min_dims=3, max_dims=3, max_side=6))
+vectors = npst.arrays(np.float32, st.integers(1, 40), elements=st.floats(-1, 1, width=32))
+
+
+@given(vectors)
+def test_32_bit_vectors_come_back_exactly(vector):
+    content = encode_vector(vector, VectorEncoding.FLOAT32)
+    assert np.array_equal(decode_vector(content, VectorEncoding.FLOAT32, len(vector)), vector)
+
+
+@given(vectors.filter(lambda vector: np.linalg.norm(vector) > 1e-3))
+def test_16_bit_vectors_take_half_the_room_and_stay_unit_vectors(vector):
+    unit = vector / np.linalg.norm(vector)
+    content = encode_vector(unit, VectorEncoding.FLOAT16)
+    read = decode_vector(content, VectorEncoding.FLOAT16, len(unit))
+
+    assert len(content) == 2 * len(unit)
+    assert read.dtype == np.float32
+    assert abs(np.linalg.norm(read) - 1) <= UNIT_NORM_TOLERANCE
+
+
+@given(grids)
+def test_local_features_come_back_exactly(grid):
+    encoding, content = encode_local(grid)
+    read = decode_local(content, encoding, grid.shape)
+
+    assert read.dtype == np.int8
+    assert np.array_equal(read, grid)
+    assert len(content) <= grid.size
+
+
+def test_sparse_grids_are_compressed_and_noise_is_not():
+    noise = np.random.default_rng(0).integers(-128, 127, (8, 16, 64), np.int8, endpoint=True)
+    sparse = noise * (np.random.default_rng(1).random((8, 16)) < 0.25)[..., None].astype(np.int8)
+
+    assert encode_local(noise)[0] is LocalEncoding.INT8
+    encoding, content = encode_local(sparse)
+    assert encoding is LocalEncoding.INT8_ZLIB
+    assert len(content) < 0.4 * sparse.size
+
+
+def test_stored_bytes_of_the_first_version_stay_readable():
+    vector = decode_vector(bytes.fromhex("0000803f000000bf"), VectorEncoding.FLOAT32, 2)
+    half = decode_vector(bytes.fromhex("003c00b8"), VectorEncoding.FLOAT16, 2)
+    plain = decode_local(bytes.fromhex("7f8100ff"), LocalEncoding.INT8, [1, 2, 2])
+    packed = decode_local(
+        bytes.fromhex("789cab6f6000020005800100"), LocalEncoding.INT8_ZLIB, [1, 2, 3]
+    )
+
+    assert vector.tolist() == half.tolist() == [1.0, -0.5]
+    assert plain.tolist() == [[[127, -127], [0, -1]]]
+    assert packed.tolist() == [[[127, -128, 0], [0, 0, 0]]]
+
+
+@pytest.mark.parametrize("encoding", list(VectorEncoding))
+def test_a_vector_of_another_length_is_damage(encoding):
+    with pytest.raises(VaultDamaged, match="6 bytes, not"):
+        decode_vector(b"\0" * 6, encoding, 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (b"\0" * 5, LocalEncoding.INT8),
+        (b"no zlib", LocalEncoding.INT8_ZLIB),
+        (encode_local(np.zeros((9, 9, 9), np.int8))[1], LocalEncoding.INT8_ZLIB),
+        (encode_local(np.zeros((1, 1, 40), np.int8))[1][:5], LocalEncoding.INT8_ZLIB),
+    ],
+)
+def test_local_features_that_do_not_fill_their_shape_are_damage(content, encoding):
+    with pytest.raises(VaultDamaged, match="restore the vault"):
+        decode_local(content, encoding, [1, 1, 40])
