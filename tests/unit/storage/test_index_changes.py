@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from sigvault.storage import embeddings, signers
 from sigvault.storage.engine import read_session, write_session
@@ -69,12 +70,13 @@ def test_a_transaction_that_is_left_leaves_no_change(engine, add_generation, enr
     with write_session(engine) as session:
         generation = add_generation(session)
 
-    try:
+    def stumble():
         with write_session(engine) as session:
             enroll(session, generation, "53", [1])
-            raise InterruptedError
-    except InterruptedError:
-        pass
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stumble()
 
     with read_session(engine) as session:
         assert changes_since(session, generation, 0) == []

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from sigvault.domain.errors import UnknownSigner
-from sigvault.storage import references, signers
+from sigvault.storage import embeddings, references, signers
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.index_changes import IndexChange, changes_since, last_change
 from sigvault.storage.tables import ChangeKind, EmbeddingRow, ReferenceRow, SignerStatus
@@ -69,9 +69,7 @@ def test_erasing_takes_everything_in_every_generation(engine, now, add_generatio
         enroll(session, old, "54", [3])
         new = add_generation(session, active=False)
         (reference, _) = references.list_references(session, key)
-        from sigvault.storage.embeddings import add_embeddings
-
-        add_embeddings(session, new, [(reference.id, embed(1))])
+        embeddings.add_embeddings(session, new, [(reference.id, embed(1))])
         seen = last_change(session, old)
 
     later = now + timedelta(days=1)
