@@ -51,7 +51,8 @@ class Start:
 
     Attributes:
         weights: the name of torchvision weights for the backbone, or none.
-        checkpoint: a file of tensors, relative to the data root; matching layers are taken.
+        checkpoint: a model's folder, whose training data the new card takes over, or a file of
+            tensors; relative to the data root. Matching layers are taken.
         batch_norm: what to do with batch normalisation after a checkpoint was taken.
     """
 

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from sigvault.domain.errors import CheckpointMismatch, TrainingDiverged
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.model_card import ModelCard
+from sigvault.embedding.card import WEIGHTS_FILE, read_card
 from sigvault.embedding.checkpoint import load_state, save_model, save_state
 from sigvault.embedding.network import EmbeddingNetwork, NetworkOutput
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
@@ -133,6 +134,8 @@ def train(
         save_state(run_folder / STATE_FILE, run.state())
         _note(run_folder, {"epoch": run.epoch, "loss": loss, **(asdict(errors) if errors else {})})
     card = _card(config, preprocessing, material, run_folder)
+    if config.start.checkpoint is not None and (data_root / config.start.checkpoint).is_dir():
+        card = _inherit(card, read_card(data_root / config.start.checkpoint))
     return save_model(run_folder / "model", run.network, card)
 
 
@@ -151,7 +154,7 @@ def _prepare(config: TrainingConfig, material: Material, data_root: Path) -> _Ru
     network = EmbeddingNetwork(config.architecture, start.weights)
     frozen: list[nn.BatchNorm2d] = []
     if start.checkpoint is not None:
-        taken = start_from(network, data_root / start.checkpoint).taken
+        taken = start_from(network, _weights_file(data_root / start.checkpoint)).taken
         if start.batch_norm is BatchNormStart.RE_ESTIMATE:
             rows = np.random.default_rng(config.seed).permutation(len(material.ink))[:256]
             batches = [_to_batch(material.ink[part]) for part in np.array_split(rows, 8)]
@@ -260,6 +263,20 @@ def _embedder(
 def _note(run_folder: Path, entry: dict[str, Any]) -> None:
     with (run_folder / METRICS_FILE).open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
+
+
+def _weights_file(start: Path) -> Path:
+    return start / WEIGHTS_FILE if start.is_dir() else start
+
+
+def _inherit(card: ModelCard, earlier: ModelCard) -> ModelCard:
+    """What a model was trained on before stays what it was trained on."""
+    return replace(
+        card,
+        training_data=(*earlier.training_data, *card.training_data),
+        training_digests=earlier.training_digests | card.training_digests,
+        recipe={**card.recipe, "started_from": {"model": earlier.id, "recipe": earlier.recipe}},
+    )
 
 
 def _card(
