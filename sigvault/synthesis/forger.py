@@ -63,12 +63,16 @@ def _imitate(signer: SyntheticSigner, skill: float, rng: np.random.Generator) ->
     lean = (0.2 + 0.35 * clumsy) * (np.tan(own.slant) - np.tan(signer.style.slant))
     targets = plan.targets.copy()
     count = len(targets)
-    wander = (0.16 + 0.16 * clumsy) * height
-    targets += wander * np.stack([correlated(rng, count, 0.5) for _ in range(2)], axis=1)
-    targets[:, 0] *= np.exp(rng.normal(0, 0.10 + 0.08 * clumsy))
-    targets[:, 1] *= np.exp(rng.normal(0, 0.08 + 0.08 * clumsy))
+    # Who can write gets single letters about right; sizes, spaces and places drift much more.
+    drift, slip = (0.24 + 0.2 * clumsy) * height, (0.07 + 0.08 * clumsy) * height
+    for axis in (0, 1):
+        targets[:, axis] += drift * correlated(rng, count, 0.9)
+        targets[:, axis] += slip * correlated(rng, count, 0.3)
     targets[:, 0] += lean * targets[:, 1]
-    targets *= np.exp(rng.normal(0, 0.06 + 0.06 * clumsy))
+    # Errors add to the extent, here and in each run; a forger sees the size and keeps about to it.
+    size = np.exp(rng.normal(0, 0.06 + 0.06 * clumsy))
+    stretch = np.exp(rng.normal(0, 0.08 + 0.08 * clumsy, 2))
+    targets *= 0.97 * size * stretch * np.ptp(plan.targets, axis=0) / np.ptp(targets, axis=0)
     habit = (own.roundness / signer.style.roundness) ** (0.3 + 0.4 * clumsy)
     bends: Floats = plan.bends * habit * np.exp(0.15 * rng.standard_normal(len(plan.bends)))
     return replace(plan, targets=targets, bends=np.clip(bends, -3.4, 3.4))
