@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sigvault.domain.comparison import Rate
 from sigvault.evaluation import error_rates
 from sigvault.evaluation.error_rates import SignerScores
 
@@ -253,3 +254,17 @@ def test_paired_difference_needs_the_same_signers() -> None:
     two, one = scores_of([([1.0], [0.0])] * 2), scores_of([([1.0], [0.0])])
     with pytest.raises(ValueError, match="don't pair up"):
         error_rates.paired_difference(two, one)
+
+
+def test_everything_may_pass_at_a_rate_of_one() -> None:
+    assert error_rates.threshold_at_fmr(np.array([0.3, 0.1, 0.2]), 1.0) == 0.1
+
+
+def test_resamplings_without_a_single_forgery_are_left_out() -> None:
+    scores = SignerScores((np.ones(2), np.ones(2)), (np.zeros(2), np.empty(0)))
+    assert error_rates.bootstrap_statistic(naive_fmr, scores, bootstraps=30) == Rate(0, 0, 0)
+
+
+def naive_fmr(mated: np.ndarray, non_mated: np.ndarray) -> float:
+    assert len(mated)
+    return sum(non_mated >= 0.5) / len(non_mated)

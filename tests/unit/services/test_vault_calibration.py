@@ -22,7 +22,8 @@ from sigvault.services.resources import Resources, load_active
 from sigvault.services.unseen_signers import embed_unseen_signers
 from sigvault.storage import audit_log, schema
 from sigvault.storage.blobs import ImageFolder
-from sigvault.storage.engine import make_engine, read_session
+from sigvault.storage.engine import make_engine, read_session, write_session
+from sigvault.storage.generations import activate_generation, add_generation
 
 NOW = datetime(2024, 5, 17, 12, 30, tzinfo=UTC)
 QUICK = CalibrationPlan(references=(1, 2), draws=2)
@@ -125,6 +126,25 @@ def test_another_model_calibrates_nothing(resources: Resources, six_signers: Pat
     other = replace(resources, load_embedder=lambda: FakeEmbedder("other"))
     with pytest.raises(GenerationMismatch):
         calibration.calibrate_vault(other, read(six_signers), QUICK)
+
+
+def test_thresholds_never_reach_a_generation_that_came_meanwhile(
+    resources: Resources, six_signers: Path
+) -> None:
+    embedder = resources.embedder
+
+    def activate_another(done: int) -> None:
+        if done == 1:
+            with write_session(resources.engine) as session:
+                new = add_generation(
+                    session, embedder.model, preprocessing="other-1", dimension=3, at=NOW
+                )
+                activate_generation(session, new.id, NOW)
+
+    with pytest.raises(GenerationMismatch, match="meanwhile"):
+        calibration.calibrate_vault(resources, read(six_signers), QUICK, progress=activate_another)
+    with read_session(resources.engine) as session:
+        assert load_active(session).thresholds == ()
 
 
 def test_thresholds_separate_what_the_fake_can_tell_apart(six_signers: Path) -> None:
