@@ -157,14 +157,14 @@ def erase_personal(session: Session, signer: SignerKey) -> int:
 def check_chain(session: Session) -> ChainCheck:
     """Walk the whole log and compute every hash again, a thousand events in memory at a time."""
     walk = _Walk()
-    reason = ""
-    for event, personal in session.execute(_events().execution_options(yield_per=1000)):
-        reason = walk.step(event, personal)
-        if reason:
-            return ChainCheck(walk.events, EventNumber(walk.events), reason, walk.erased_parts)
-        session.expunge(event)
-        if personal is not None:
-            session.expunge(personal)
+    with session.execute(_events().execution_options(yield_per=1000)) as rows:
+        for event, personal in rows:
+            reason = walk.step(event, personal)
+            if reason:
+                return ChainCheck(walk.events, EventNumber(walk.events), reason, walk.erased_parts)
+            session.expunge(event)
+            if personal is not None:
+                session.expunge(personal)
     broken, reason = walk.end(session.get(AuditHeadRow, 1))
     return ChainCheck(walk.events, broken, reason, walk.erased_parts)
 

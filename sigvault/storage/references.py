@@ -103,8 +103,9 @@ def count_references(session: Session) -> int:
 def iterate_image_digests(session: Session) -> Iterator[tuple[ReferenceId, str]]:
     """Every reference with its image's digest, by digest."""
     query = select(ReferenceRow.id, ReferenceRow.image_digest).order_by(ReferenceRow.image_digest)
-    for row in session.execute(query.execution_options(yield_per=1000)):
-        yield row.id, row.image_digest
+    with session.execute(query.execution_options(yield_per=1000)) as rows:
+        for row in rows:
+            yield row.id, row.image_digest
 
 
 def findings_of(reference: ReferenceRow) -> tuple[QualityFinding, ...]:
