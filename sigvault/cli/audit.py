@@ -9,7 +9,7 @@ import typer
 from sigvault.cli.exit_codes import ExitCode
 from sigvault.cli.options import JsonOption
 from sigvault.cli.output import Output
-from sigvault.domain.identifiers import SignerId
+from sigvault.domain.identifiers import EventNumber, SignerId
 
 if TYPE_CHECKING:
     from sigvault.cli.session import Session
@@ -37,6 +37,23 @@ def log(
         records = vault.audit_log(after=after, limit=limit, signer=about)
     Output(as_json=as_json).result({"events": to_document(records)}, audit_table(records))
     return ExitCode.DONE
+
+
+@app.command("replay")
+def replay(
+    context: typer.Context,
+    event: Annotated[int, typer.Argument(min=1, help="The number of a verification's event.")],
+    as_json: JsonOption = False,
+) -> ExitCode:
+    """Decide a recorded verification once more; exit code 1 if the answer differs."""
+    from sigvault.cli.documents import to_document
+    from sigvault.cli.tables import replay_lines
+
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        outcome = vault.replay(EventNumber(event))
+    Output(as_json=as_json).result(to_document(outcome), *replay_lines(outcome))
+    return ExitCode.DONE if outcome.agrees else ExitCode.REFUSE
 
 
 @app.command("check")

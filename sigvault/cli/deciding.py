@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sigvault.cli.exit_codes import ExitCode, code_for
-from sigvault.cli.options import JsonOption, ProbeArgument, SignerOption
+from sigvault.cli.options import JsonOption, ProbeArgument, SignerOption, check_report
 from sigvault.cli.output import Output
 from sigvault.domain.identifiers import SignerId
 
@@ -33,7 +33,7 @@ def verify(
     from sigvault.cli.documents import verification_document
     from sigvault.cli.tables import verification_tables
 
-    _check_report(report)
+    check_report(report)
     session: Session = context.obj
     title = f"Signature claimed to be signer {signer}'s"
     with session.open_vault() as vault:
@@ -70,13 +70,3 @@ def identify(
         identification_document(identification), *identification_tables(identification)
     )
     return code_for(identification.decision)
-
-
-def _check_report(report: Path | None) -> None:
-    """Find out before the decision is recorded that a report would have no place."""
-    if report is None:
-        return
-    if report.is_dir() or not report.parent.is_dir():
-        raise typer.BadParameter(
-            f"{report} can't be a file: give a file in a folder that exists", param_hint="--report"
-        )

@@ -98,8 +98,7 @@ def _synthesise(folder: Path, seed: int, output: Output) -> Dataset:
 def _plan(vault: Vault, dataset: Dataset, output: Output) -> DemoPlan:
     from sigvault.cli.demo_plan import plan_demo
 
-    digests = next(card for card in vault.models() if card.id == vault.embedder.model)
-    plan = plan_demo(dataset, digests.training_digests)
+    plan = plan_demo(dataset, vault.embedder.card.training_digests)
     if plan.unseen < len(plan.signers):
         output.say(
             f"The model was trained on {len(plan.signers) - plan.unseen} of the "

@@ -103,7 +103,7 @@ def candidate_document(candidate: Candidate) -> dict[str, Any]:
         "decision": content["decision"],
         "score": score["value"],
         "llr": content["llr"],
-        "llr_words": describe_llr(candidate.llr),
+        "llr_words": describe_llr(candidate.llr, "this signer"),
         "references": score["per_reference"],
         "spread": score["spread"],
     }

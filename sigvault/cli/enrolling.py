@@ -81,15 +81,21 @@ def _enroll(
 ) -> ExitCode:
     from sigvault.cli.documents import enrollment_document
     from sigvault.cli.tables import enrollment_table
+    from sigvault.vault import EnrollmentInterrupted
 
     session: Session = context.obj
     with session.open_vault() as vault, output.progress("Enrolling") as advance:
-        report = vault.enroll(
-            items,
-            names=names,
-            force=force,
-            progress=lambda done: advance(done, len(items)),
-        )
+        try:
+            report = vault.enroll(
+                items,
+                names=names,
+                force=force,
+                progress=lambda done: advance(done, len(items)),
+            )
+        except EnrollmentInterrupted as interruption:
+            kept = interruption.report.enrolled
+            output.say(f"{kept} references were enrolled; the same command enrolls the others")
+            raise
     output.result(enrollment_document(report), *enrollment_table(report))
     if report.failed:
         output.say(f"sigvault: {report.failed} of {len(items)} images could not be enrolled")

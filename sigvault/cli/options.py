@@ -54,3 +54,15 @@ def parse_numbers(text: str) -> tuple[int, ...]:
             f"{text!r} is no list of numbers above 0, such as 1,5", param_hint="--references"
         )
     return tuple(sorted(set(numbers)))
+
+
+def check_report(report: Path | None) -> None:
+    """Find out, before anything is decided and recorded, that a report would have no place.
+
+    Raises:
+        typer.BadParameter: If it can't be a file.
+    """
+    if report is not None and (report.is_dir() or not report.parent.is_dir()):
+        raise typer.BadParameter(
+            f"{report} can't be a file: give a file in a folder that exists", param_hint="--report"
+        )

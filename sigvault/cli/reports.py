@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigvault.domain.errors import GenerationMismatch
-from sigvault.domain.identifiers import ModelId
 from sigvault.domain.local_matching import match_local
 from sigvault.imaging.decode import decode_bytes, decode_file
 from sigvault.imaging.preprocessing import Preprocessing
@@ -33,7 +32,7 @@ def picture_verification(
         GenerationMismatch: If the file is not the one that was verified any more.
     """
     evidence = verification.evidence
-    preprocessing = _preprocessing(vault, evidence.model)
+    preprocessing = Preprocessing.from_dict(vault.embedder.card.preprocessing)
     questioned = _read(probe, evidence.probe_digest, preprocessing)
     pictures = [
         _prepare(vault.reference_image(score.reference), preprocessing)
@@ -59,7 +58,7 @@ def picture_identification(
         ImageError: If the file can't be read any more.
         GenerationMismatch: If it is not the one that was searched for any more.
     """
-    preprocessing = _preprocessing(vault, vault.embedder.model)
+    preprocessing = Preprocessing.from_dict(vault.embedder.card.preprocessing)
     return IdentificationCase(
         title=title,
         candidates=identification.candidates,
@@ -70,11 +69,6 @@ def picture_identification(
         findings=identification.findings,
         note=note,
     )
-
-
-def _preprocessing(vault: Vault, model: ModelId) -> Preprocessing:
-    card = next(card for card in vault.models() if card.id == model)
-    return Preprocessing.from_dict(card.preprocessing)
 
 
 def _read(path: Path, digest: str, preprocessing: Preprocessing) -> Picture:

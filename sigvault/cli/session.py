@@ -59,6 +59,19 @@ class Session:
 
         return create_vault(self.settings(), embedder=self.embedder)
 
+    def load_embedder(self) -> Embedder:
+        """The model that the settings name, or the bundled one, without a vault.
+
+        Raises:
+            ModelError: If it can't be read.
+        """
+        from sigvault.embedding.card import bundled_model
+        from sigvault.embedding.torch_embedder import TorchEmbedder
+
+        settings = self.settings()
+        folder = settings.model or bundled_model()
+        return self.embedder or TorchEmbedder(folder, settings.device, settings.threads)
+
     def create_throwaway(self, folder: Path) -> Vault:
         """Set up a vault of files alone, whatever database the settings name.
 

@@ -8,11 +8,12 @@ import typer
 
 from sigvault.cli.exit_codes import ExitCode
 from sigvault.cli.options import JsonOption, SignerArgument
-from sigvault.cli.output import Output
+from sigvault.cli.output import Output, tidy
 from sigvault.domain.identifiers import SignerId
 
 if TYPE_CHECKING:
     from sigvault.cli.session import Session
+    from sigvault.vault import SignerDetail
 
 app = typer.Typer(help="List, show and erase signers.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -51,21 +52,26 @@ def erase(
     as_json: JsonOption = False,
 ) -> ExitCode:
     """Erase a signer with every reference, picture and personal entry of the audit log."""
-    from sigvault.cli.documents import to_document
+    from sigvault.cli.documents import error_document, to_document
 
     session: Session = context.obj
+    output = Output(as_json=as_json)
     with session.open_vault() as vault:
-        if not yes:
-            held = vault.signer(SignerId(signer))
-            typer.confirm(
-                f"Erase signer {signer} with {held.summary.references} references for good?",
-                abort=True,
-                err=True,
-            )
+        if not yes and not _confirm(vault.signer(SignerId(signer))):
+            message = "nothing was erased"
+            output.result(error_document("NotConfirmed", message), message)
+            return ExitCode.FAILED
         erasure = vault.erase(SignerId(signer))
-    Output(as_json=as_json).result(
+    output.result(
         to_document(erasure),
         f"Erased signer {signer}: {erasure.references} references, "
         f"{erasure.images_removed} pictures; audit event {erasure.event}.",
     )
     return ExitCode.DONE
+
+
+def _confirm(held: SignerDetail) -> bool:
+    """Ask, on stderr, so that stdout has the result alone."""
+    summary = held.summary
+    question = f"Erase signer {summary.signer} with {summary.references} references for good?"
+    return typer.confirm(tidy(question), err=True)

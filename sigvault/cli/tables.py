@@ -18,12 +18,14 @@ from sigvault.domain.image import QualityFinding
 from sigvault.domain.model_card import ModelCard
 
 if TYPE_CHECKING:
+    from sigvault.evaluation.report import EvaluationReport
     from sigvault.reporting import Case, IdentificationCase
+    from sigvault.services.calibration import CalibrationReport
     from sigvault.vault import (
         AuditCheck,
-        CalibrationReport,
         EnrollmentReport,
         Identification,
+        Replay,
         SignerDetail,
         SignerSummary,
         VaultStatus,
@@ -118,7 +120,7 @@ def identification_tables(identification: Identification) -> list[Table | Text]:
             _decision(candidate.decision),
             f"{candidate.score.value:.3f}",
             f"{candidate.llr:+.2f}",
-            describe_llr(candidate.llr),
+            describe_llr(candidate.llr, "this signer"),
         )
     findings = [Text(f"quality: {finding}") for finding in _findings(identification.findings)]
     return [table, *findings, Text(searched)]
@@ -230,6 +232,48 @@ def calibration_tables(report: CalibrationReport) -> list[Table | Text]:
     return [*threshold_tables(report.thresholds), *skipped, Text(made)]
 
 
+def evaluation_tables(report: EvaluationReport) -> list[Table | Text]:
+    """Equal error rates, and what the model's own thresholds do."""
+    rates = _table(">References", ">Signers", "Skilled EER", "Random EER", ">Mated", ">Skilled")
+    for result in report.results:
+        skilled = result.skilled_eer
+        rates.add_row(
+            str(result.references),
+            str(result.signers),
+            "" if skilled is None else _rate(skilled.rate),
+            _rate(result.random_eer.rate),
+            str(result.mated),
+            str(result.skilled),
+        )
+    parts: list[Table | Text] = [rates]
+    if any(result.frozen for result in report.results):
+        parts.append(_frozen_table(report))
+    seen = f"; {len(report.left_out)} signers left out: trained on" if report.left_out else ""
+    unusable = f"; {len(report.unusable)} images can't serve" if report.unusable else ""
+    what = f"{report.model} on {report.data}: {report.images} images{seen}{unusable}"
+    return [*parts, Text(tidy(what)), Text("Intervals of 95 % resample signers.")]
+
+
+def _frozen_table(report: EvaluationReport) -> Table:
+    """What the thresholds in the model's card decide on these signers."""
+    table = _table(">References", "Signature", ">Accepted", ">Review", ">Refused")
+    for result in report.results:
+        if result.frozen is None:
+            continue
+        kinds = (
+            ("genuine", result.frozen.mated),
+            ("random forgery", result.frozen.random),
+            ("skilled forgery", result.frozen.skilled),
+        )
+        for kind, shares in kinds:
+            if shares is not None:
+                decided = (shares.accept, shares.review, shares.refuse)
+                table.add_row(
+                    str(result.references), kind, *(f"{100 * share:.1f} %" for share in decided)
+                )
+    return table
+
+
 def audit_table(records: Sequence[AuditRecord]) -> Table:
     """The events, a line each."""
     table = _table(">Event", "When", "What", "About", "Hash")
@@ -244,6 +288,21 @@ def audit_table(records: Sequence[AuditRecord]) -> Table:
             f"{record.hash[:12]}…",
         )
     return table
+
+
+def replay_lines(replay: Replay) -> list[Text]:
+    """A recorded decision beside the one that follows from its evidence."""
+    agreement = (
+        Text("the answer follows from the recorded evidence", "green")
+        if replay.agrees
+        else Text("the answer does not follow from the recorded evidence", "bold red")
+    )
+    return [
+        Text(tidy(f"event {replay.event}: signer {replay.evidence.signer}")),
+        Text.assemble("recorded ", _decision(replay.recorded)),
+        Text.assemble("replayed ", _decision(replay.replayed)),
+        agreement,
+    ]
 
 
 def audit_check_lines(check: AuditCheck) -> list[Text]:
@@ -342,7 +401,7 @@ def demo_tables(
     if identification is not None and identification.candidates:
         best = identification.candidates[0]
         row = (_decision(best.decision), f"{best.score.value:.3f}", f"{best.llr:+.2f}")
-        found = tidy(f"Identified as signer {best.signer}: {describe_llr(best.llr)}")
+        found = describe_llr(best.llr, f"signer {tidy(best.signer)}")
         table.add_section()
         table.add_row(_cell(identification.note), *row, found)
     threshold = cases[0].evidence.threshold

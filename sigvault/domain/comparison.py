@@ -307,10 +307,15 @@ VERBAL_SCALE: tuple[tuple[float, str], ...] = (
 in forensic science (2015), appendix on verbal equivalents; 0.30103 is a ratio of 2."""
 
 
-def describe_llr(llr: float) -> str:
-    """Say a base-10 log-likelihood ratio in words, with the direction of the support."""
+def describe_llr(llr: float, signer: str = "the claimed signer") -> str:
+    """Say a base-10 log-likelihood ratio in words, with the direction of the support.
+
+    Args:
+        llr: base-10 log-likelihood ratio.
+        signer: what to call the signer compared with, where nobody is claimed.
+    """
     for least, words in VERBAL_SCALE:
         if abs(llr) >= least:
-            side = "the claimed signer wrote it" if llr > 0 else "somebody else wrote it"
+            side = f"{signer} wrote it" if llr > 0 else "somebody else wrote it"
             return f"{words} that {side}"
     return "no support either way"

@@ -192,7 +192,9 @@ def view_identification(case: IdentificationCase, anchor: str) -> Identification
         sentence=f"{count(case.searched, 'reference')} searched.",
         probe=SignatureView("Probe", crop, 100.0, ink_view(case.probe), digest),
         rows=tuple(
-            CandidateRow(candidate, headline(candidate.decision), describe_llr(candidate.llr))
+            CandidateRow(
+                candidate, headline(candidate.decision), describe_llr(candidate.llr, "this signer")
+            )
             for candidate in case.candidates
         ),
         findings=case.findings,

@@ -1,0 +1,428 @@
+"""Every command once as a person runs it and once as a program does."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from fakes import FakeEmbedder, draw_blank
+from sigvault.domain.comparison import describe_llr
+from sigvault.domain.serialisation import threshold_from_dict
+
+
+def test_init_makes_a_vault_and_status_shows_it(run, tmp_path, monkeypatch):
+    vault = tmp_path / "vault"
+    monkeypatch.setenv("SIGVAULT_VAULT", str(vault))
+
+    made = run("init", "--json")
+    again = run("init", "--json")
+    status = run("status", "--json")
+
+    assert made.document == status.document
+    assert again.code == 4
+    assert again.error == "VaultExists"
+    assert status.code == 0
+    assert status.document["location"] == str(vault)
+    assert status.document["signers"] == 0
+    assert str(vault) in run("status").out
+
+
+def test_vault_option_wins_over_the_variable(run, vault, tmp_path):
+    other = tmp_path / "other"
+
+    assert run("--vault", other, "init").code == 0
+    assert run("--vault", other, "status", "--json").document["location"] == str(other)
+
+
+def test_enroll_reports_each_image(run, vault, draw, tmp_path):
+    blank = tmp_path / "blank.png"
+    blank.write_bytes(draw_blank())
+    images = [draw(1, 0), draw(1, 1)]
+
+    first = run("enroll", "--signer", "1", "--name", "Ada", *images, blank, "--json")
+    second = run("enroll", "--signer", "1", *images, "--json")
+
+    assert first.code == 4
+    assert first.error == "FailureToEnroll"
+    assert (first.document["enrolled"], first.document["failed"]) == (2, 1)
+    outcomes = [result["outcome"] for result in first.document["results"]]
+    assert outcomes == ["enrolled", "enrolled", "failed"]
+    assert first.document["results"][2]["findings"][0]["name"] == "blank"
+    assert second.code == 0
+    assert second.document["already"] == 2
+    shown = run("signers", "show", "1", "--json").document
+    assert shown["summary"]["name"] == "Ada"
+    assert len(shown["references"]) == 2
+
+
+def test_enroll_for_people_names_failures(run, vault, draw, tmp_path):
+    missing = tmp_path / "missing.png"
+
+    outcome = run("enroll", "--signer", "1", draw(1), missing)
+
+    assert outcome.code == 4
+    assert "1 enrolled, 0 already there, 1 failed" in outcome.out
+    assert "UnreadableFile" in outcome.out
+    assert "1 of 2 images could not be enrolled" in outcome.err
+
+
+def test_same_image_under_another_signer_takes_force(run, vault, draw):
+    image = draw(1)
+    assert run("enroll", "--signer", "1", image).code == 0
+
+    refused = run("enroll", "--signer", "2", image, "--json")
+    forced = run("enroll", "--signer", "2", image, "--force", "--json")
+
+    assert refused.code == 4
+    assert refused.error == "DuplicateAcrossSigners"
+    assert forced.document["enrolled"] == 1
+
+
+def test_enroll_dataset_takes_genuine_ones_and_lists_what_does_not_fit(run, vault, draw, tmp_path):
+    root = tmp_path / "data"
+    for signer in (1, 2):
+        for kind, first in (("genuine", 0), ("forged", 10)):
+            folder = root / kind / str(signer)
+            folder.mkdir(parents=True)
+            for number in range(3):
+                draw(signer, first + number).rename(folder / f"{number}.png")
+    (root / "notes.txt").write_text("no picture")
+
+    outcome = run("enroll", "--dataset", root, "--per-signer", "2", "--json")
+
+    assert outcome.code == 0
+    assert outcome.document["enrolled"] == 4
+    assert "layout folders, 2 signers, 6 genuine" in outcome.err
+    assert "6 forgeries, 1 files that don't fit" in outcome.err
+    assert "skipped" in outcome.err
+    assert "notes.txt" in outcome.err
+
+
+def test_enroll_manifest_starts_from_its_own_folder(run, vault, draw, tmp_path):
+    draw(1), draw(2)
+    manifest = tmp_path / "list.csv"
+    with manifest.open("w", newline="") as file:
+        csv.writer(file).writerows([("signer", "path"), ("1", "1_0.png"), ("2", "2_0.png")])
+
+    outcome = run("enroll", "--manifest", manifest, "--json")
+
+    assert outcome.code == 0
+    assert [result["signer"] for result in outcome.document["results"]] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("who,path\n1,a.png\n", "has no column signer"),
+        ("", "has no column signer and no column path"),
+        ("signer,path\n1,\n", "line 2"),
+        ("signer,path\n", "names no picture"),
+        ('signer,path\n1,"a\n', "can't be read as a table"),
+    ],
+)
+def test_a_bad_manifest_enrolls_nothing(run, vault, tmp_path, content, message):
+    manifest = tmp_path / "list.csv"
+    manifest.write_text(content)
+
+    outcome = run("enroll", "--manifest", manifest, "--json")
+
+    assert outcome.code == 4
+    assert outcome.error == "ConfigurationError"
+    assert message in outcome.err
+    assert run("status", "--json").document["references"] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--signer", "1"),
+        ("a.png",),
+        ("--signer", "1", "--dataset", "x", "a.png"),
+        ("--dataset", "x", "a.png"),
+        ("--manifest", "x.csv", "--name", "Ada"),
+        ("--manifest", "x.csv", "--per-signer", "3"),
+        ("--dataset", "x", "--per-signer", "0"),
+        ("--dataset", "x", "--layout", "unheard-of"),
+    ],
+)
+def test_enroll_takes_exactly_one_source(run, vault, arguments):
+    outcome = run("enroll", *arguments, "--json")
+
+    assert outcome.code == 2
+    assert outcome.error == "UsageError"
+    assert "sigvault enroll --help" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("accept", "refuse", "decision", "code"),
+    [(0.0, 0.0, "accept", 0), (1.9, 1.9, "refuse", 1), (1.9, 0.0, "review", 3)],
+)
+def test_verify_ends_with_the_decision(run, tmp_path, draw, accept, refuse, decision, code):
+    embedder = FakeEmbedder()
+    thresholds = embedder.card.thresholds
+    for threshold in thresholds:
+        object.__setattr__(threshold, "accept", accept)
+        object.__setattr__(threshold, "refuse", refuse)
+    run("--vault", tmp_path / "v", "init", embedder=embedder)
+    run("--vault", tmp_path / "v", "enroll", "--signer", "1", draw(1, 0), embedder=embedder)
+    arguments = ("--vault", tmp_path / "v", "verify", "--signer", "1", draw(1, 9))
+
+    as_program = run(*arguments, "--json", embedder=embedder)
+    as_person = run(*arguments, embedder=embedder)
+
+    assert as_program.code == as_person.code == code
+    assert as_program.document["decision"] == decision
+    assert as_person.out.startswith(decision)
+
+
+def test_verify_prints_all_that_the_decision_rests_on(run, enrolled, draw):
+    outcome = run("verify", "--signer", "1", draw(1, 9), "--json")
+
+    document = outcome.document
+    assert set(document) == {
+        "signer",
+        "decision",
+        "score",
+        "llr",
+        "llr_words",
+        "threshold",
+        "references",
+        "spread",
+        "fusion",
+        "findings",
+        "probe_digest",
+        "model",
+        "preprocessing",
+        "generation",
+        "event",
+        "report",
+    }
+    assert document["signer"] == "1"
+    assert document["llr_words"] == describe_llr(document["llr"])
+    assert threshold_from_dict(document["threshold"]).references == 3
+    assert len(document["references"]) == 3
+    assert set(document["references"][0]) == {"reference", "cosine", "distance", "local"}
+    assert document["spread"]["cosine"] == pytest.approx(1.0, abs=0.3)
+    log = run("audit", "log", "--json").document["events"]
+    assert log[document["event"] - 1]["kind"] == "verified"
+
+
+def test_verify_writes_a_report(run, enrolled, draw, tmp_path):
+    report = tmp_path / "report.html"
+
+    outcome = run("verify", "--signer", "1", draw(1, 9), "--report", report, "--json")
+
+    html = report.read_text()
+    assert outcome.document["report"] == str(report)
+    assert html.startswith("<!DOCTYPE html>")
+    assert outcome.document["model"] in html
+    assert html.count("data:image/png") == 2 * 4 + 1
+
+
+def test_verify_finds_out_early_that_a_report_has_no_place(run, enrolled, draw, tmp_path):
+    before = run("status", "--json").document["events"]
+
+    outcome = run("verify", "--signer", "1", draw(1, 9), "--report", tmp_path / "no" / "r.html")
+
+    assert outcome.code == 2
+    assert "--report" in outcome.err
+    assert run("status", "--json").document["events"] == before
+
+
+def test_identify_ranks_the_signers(run, enrolled, draw):
+    outcome = run("identify", draw(2, 9), "--top", "1", "--json")
+
+    document = outcome.document
+    assert outcome.code == {"accept": 0, "review": 3, "refuse": 1}[document["decision"]]
+    assert [candidate["signer"] for candidate in document["candidates"]] == ["2"]
+    assert document["searched"] == 6
+    assert "this signer wrote it" in document["candidates"][0]["llr_words"]
+    assert " 2 " in run("identify", draw(2, 9)).out
+
+
+def test_signers_are_listed_shown_and_erased(run, enrolled):
+    assert [each["signer"] for each in run("signers", "list", "--json").document["signers"]] == [
+        "1",
+        "2",
+    ]
+    assert "Picture's SHA-256" in run("signers", "show", "2").out
+
+    erased = run("signers", "erase", "2", "--yes", "--json")
+
+    assert erased.code == 0
+    assert erased.document["references"] == 3
+    gone = run("signers", "show", "2", "--json")
+    assert gone.code == 4
+    assert gone.error == "UnknownSigner"
+    assert "2" not in run("signers", "list").out.split()
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 4, 2), ("y\n", 0, 1)])
+def test_erase_asks(run, enrolled, monkeypatch, answer, code, left):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+
+    outcome = run("signers", "erase", "2", "--json")
+
+    assert outcome.code == code
+    assert "Erase signer 2 with 3 references for good?" in outcome.err
+    assert ("error" in outcome.document) is (code == 4)
+    assert len(run("signers", "list", "--json").document["signers"]) == left
+
+
+def test_erase_without_an_answer_erases_nothing(run, enrolled, monkeypatch):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+    outcome = run("signers", "erase", "2", "--json")
+
+    assert outcome.code == 130
+    assert len(run("signers", "list", "--json").document["signers"]) == 2
+
+
+def test_models_are_listed_and_shown(run, vault):
+    model = run("status", "--json").document["model"]
+
+    listed = run("model", "list", "--json").document["models"]
+    shown = run("model", "show", "--json").document
+    unknown = run("model", "show", "unheard-of", "--json")
+
+    assert [each["model"] for each in listed] == [model]
+    assert shown["model"] == model
+    assert shown["training_images"] == 0
+    assert model in run("model", "show").out
+    assert model in run("model", "list").out
+    assert unknown.code == 4
+    assert unknown.error == "UnknownModel"
+
+
+def test_thresholds_are_shown_with_their_origin(run, vault):
+    document = run("threshold", "show", "--json").document
+    text = run("threshold", "show").out
+
+    assert [each["references"] for each in document["thresholds"]] == [1, 3, 5]
+    assert "drawn polylines" in text
+    assert "10.0 % (5.0–15.0)" in text
+
+
+def test_a_vault_without_thresholds_says_so_and_decides_nothing(run, tmp_path, draw):
+    embedder = FakeEmbedder(references=())
+    folder = tmp_path / "v"
+    run("--vault", folder, "init", embedder=embedder)
+    run("--vault", folder, "enroll", "--signer", "1", draw(1), embedder=embedder)
+
+    for command in (("threshold", "show"), ("verify", "--signer", "1", draw(1, 9))):
+        outcome = run("--vault", folder, *command, "--json", embedder=embedder)
+        assert outcome.code == 4
+        assert outcome.error == "NotCalibrated"
+        assert "sigvault calibrate" in outcome.err
+
+
+def test_audit_log_and_check(run, enrolled, draw):
+    run("verify", "--signer", "1", draw(1, 9))
+    run("signers", "erase", "1", "--yes")
+
+    events = run("audit", "log", "--json").document["events"]
+    about = run("audit", "log", "--signer", "2", "--limit", "2", "--json").document["events"]
+    text = run("audit", "log", "--after", str(len(events) - 1)).out
+    check = run("audit", "check", "--json")
+
+    assert [each["number"] for each in events] == list(range(1, len(events) + 1))
+    assert {each["personal"]["signer"] for each in about} == {"2"}
+    assert len(about) == 2
+    assert "signer-erased" in text
+    assert "vault-created" not in text
+    assert check.code == 0
+    assert check.document["whole"] is True
+    assert "the chain is whole" in run("audit", "check").out
+
+
+def test_audit_check_finds_a_missing_image(run, enrolled):
+    image = next(path for path in (enrolled / "images").rglob("*") if path.is_file())
+    image.unlink()
+
+    outcome = run("audit", "check", "--json")
+
+    assert outcome.code == 1
+    assert len(outcome.document["images_missing"]) == 1
+    assert "1 pictures are missing" in run("audit", "check").out
+
+
+def test_a_verification_can_be_replayed(run, enrolled, draw):
+    event = run("verify", "--signer", "1", draw(1, 9), "--json").document["event"]
+
+    outcome = run("audit", "replay", str(event), "--json")
+    other = run("audit", "replay", "1", "--json")
+
+    assert outcome.code == 0
+    assert outcome.document["agrees"] is True
+    assert "follows from the recorded evidence" in run("audit", "replay", str(event)).out
+    assert other.code == 4
+    assert other.error == "UnknownEvent"
+
+
+def test_synth_writes_a_folder_that_enroll_reads(run, vault, tmp_path):
+    out = tmp_path / "synthetic"
+
+    written = run(
+        "synth", out, "--signers", "2", "--genuine", "2", "--forged", "1", "--seed", "3", "--json"
+    )
+    enrolled = run("enroll", "--dataset", out, "--json")
+
+    assert written.document["genuine"] == 4
+    assert written.document["forged"] == 2
+    assert enrolled.document["enrolled"] + enrolled.document["failed"] == 4
+    assert run("synth", out, "--signers", "2", "--json").error == "ConfigurationError"
+
+
+def _write_dataset(root, draw, signers, genuine=8, forged=4):
+    """Forgeries that are nothing like: what is measured is not what is tested here."""
+    for signer in range(1, signers + 1):
+        for kind, hand, count in (("genuine", signer, genuine), ("forged", 99 + signer, forged)):
+            folder = root / kind / str(signer)
+            folder.mkdir(parents=True)
+            for number in range(count):
+                draw(hand, number).rename(folder / f"{number}.png")
+    return root
+
+
+def test_calibrate_makes_the_thresholds_that_verify_uses(run, enrolled, draw, tmp_path):
+    root = _write_dataset(tmp_path / "data", draw, 6)
+
+    outcome = run("calibrate", root, "--references", "1,3", "--draws", "2", "--force", "--json")
+
+    assert outcome.code == 0, outcome.err
+    assert [each["references"] for each in outcome.document["thresholds"]] == [1, 3]
+    shown = run("threshold", "show", "--json").document["thresholds"]
+    assert shown == outcome.document["thresholds"]
+    used = run("verify", "--signer", "1", draw(1, 9), "--json").document["threshold"]
+    assert used == shown[1]
+    assert used["origin"]["data"] == "data"
+
+
+def test_evaluate_needs_no_vault(run, draw, tmp_path):
+    root = _write_dataset(tmp_path / "data", draw, 6)
+    page = tmp_path / "figures.md"
+
+    outcome = run(
+        "evaluate", root, "--references", "1,3", "--draws", "2", "--report", page, "--json"
+    )
+    text = run("evaluate", root, "--references", "1", "--draws", "2").out
+
+    assert outcome.code == 0, outcome.err
+    assert [each["references"] for each in outcome.document["results"]] == [1, 3]
+    assert page.read_text().startswith("# fake-")
+    assert "Skilled EER" in text
+    assert "on data: 72 images" in text
+
+
+@pytest.mark.parametrize("numbers", ["", "0", "1,x", "1,,2", "-1"])
+def test_numbers_of_references_are_checked(run, vault, tmp_path, numbers):
+    outcome = run("evaluate", tmp_path, f"--references={numbers}", "--json")
+
+    assert outcome.code == 2
+    assert outcome.error == "UsageError"
