@@ -26,6 +26,8 @@ class ModelCard:
         recipe: the training configuration.
         metrics: what was measured, by name.
         thresholds: the thresholds that come with the model; may be empty.
+        calibration_digests: SHA-256 of every image that those thresholds were set on: rates that
+            they show on these are no measurement.
         licence: under which conditions the weights can be used.
     """
 
@@ -40,6 +42,7 @@ class ModelCard:
     recipe: dict[str, Any]
     metrics: dict[str, Any] = field(default_factory=dict)
     thresholds: tuple[Threshold, ...] = ()
+    calibration_digests: frozenset[str] = frozenset()
     licence: str = ""
 
     @property

@@ -33,6 +33,8 @@ from sigvault.training.validation import ValidationErrors, validate
 from sigvault.training.warm_start import batch_norms, re_estimate, start_from
 
 STATE_FILE = "state.pt"
+MODEL_FOLDER = "model"
+CACHE_FOLDER = "cache"
 METRICS_FILE = "metrics.jsonl"
 CONFIG_FILE = "config.json"
 EMBED_BATCH = 64
@@ -121,7 +123,7 @@ def train(
     """
     run_folder.mkdir(parents=True, exist_ok=True)
     _claim(run_folder, config)
-    material = gather(config, preprocessing, data_root, run_folder.parent / "cache", preparing)
+    material = gather(config, preprocessing, data_root, run_folder.parent / CACHE_FOLDER, preparing)
     torch.manual_seed(config.seed)
     run = _prepare(config, material, data_root)
     if (run_folder / STATE_FILE).is_file():
@@ -136,7 +138,7 @@ def train(
     card = _card(config, preprocessing, material, run_folder)
     if config.start.checkpoint is not None and (data_root / config.start.checkpoint).is_dir():
         card = _inherit(card, read_card(data_root / config.start.checkpoint))
-    return save_model(run_folder / "model", run.network, card)
+    return save_model(run_folder / MODEL_FOLDER, run.network, card)
 
 
 def _claim(run_folder: Path, config: TrainingConfig) -> None:

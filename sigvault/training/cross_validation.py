@@ -1,0 +1,284 @@
+"""Every signer is held out once: error rates of a recipe, and a calibrated model from each fold.
+
+What is chosen, and on whom: weights on the training signers; the fusion rule on validation
+signers, of any fold, whom the fold does not hold out; the operating points on one half of the
+held-out signers to decide on the other half, and the other way round. Nothing is chosen on the
+signers that a figure is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from sigvault.datasets import read_layout
+from sigvault.domain.embedding import Embedding
+from sigvault.domain.errors import CheckpointMismatch
+from sigvault.domain.identifiers import SignerId
+from sigvault.domain.image import InkImage
+from sigvault.domain.model_card import ModelCard
+from sigvault.embedding.card import read_card, write_card
+from sigvault.embedding.torch_embedder import TorchEmbedder
+from sigvault.evaluation.calibration import Provenance, calibrate
+from sigvault.evaluation.fusion_choice import FusionChoice, choose_fusion
+from sigvault.evaluation.protocols import (
+    ComparisonScores,
+    EvaluationSigner,
+    compare_pairs,
+    concatenate,
+    draw_comparisons,
+)
+from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
+from sigvault.training.config import TrainingConfig
+from sigvault.training.datasets import InkSet, load_ink
+from sigvault.training.loop import CACHE_FOLDER, MODEL_FOLDER, TrainingStatus, train
+from sigvault.training.splits import SignerSplit, split_signers
+
+FUSION_REFERENCES = (1, 3, 5)
+"""The numbers of references that the fusion rule is chosen for."""
+
+CALIBRATED_REFERENCES = (1, 2, 3, 5, 10)
+"""The numbers of references that each fold's model brings thresholds for."""
+
+EMBED_BATCH = 32
+
+
+@dataclass(frozen=True)
+class CrossValidationPlan:
+    """What to measure.
+
+    Attributes:
+        references: the numbers of references to report.
+        draws: how often references are drawn.
+        seed: of the draws.
+    """
+
+    references: tuple[int, ...] = (1, 5)
+    draws: int = 10
+    seed: int = 0
+
+    @property
+    def drawn(self) -> tuple[int, ...]:
+        """Every number of references that something is computed for."""
+        return tuple(sorted({*self.references, *FUSION_REFERENCES, *CALIBRATED_REFERENCES}))
+
+
+Comparisons = dict[int, ComparisonScores]
+"""By number of references, as far as the signers have enough genuine signatures."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoldScores:
+    """What one fold's model says of the signers that it was not trained on.
+
+    Attributes:
+        card: the model's card.
+        folder: where the model lies.
+        held_out: by data set, comparisons of the held-out signers.
+        validation: by data set, comparisons of the validation signers.
+        held_out_digests: SHA-256 of the held-out signers' images.
+    """
+
+    card: ModelCard
+    folder: Path
+    held_out: dict[str, Comparisons]
+    validation: dict[str, Comparisons]
+    held_out_digests: frozenset[str]
+
+
+def train_folds(
+    config: TrainingConfig,
+    data_root: Path,
+    out: Path,
+    *,
+    preprocessing: Preprocessing = DEFAULT_PREPROCESSING,
+    progress: Callable[[int, TrainingStatus], None] | None = None,
+    preparing: Callable[[int, int], None] | None = None,
+) -> tuple[Path, ...]:
+    """Train one model a fold, or carry on; folds that are finished are left as they are.
+
+    Args:
+        config: the recipe; its fold is ignored.
+        data_root: what the configuration's paths are relative to.
+        out: a folder with one run a fold, ``fold0`` and so on.
+        preprocessing: the recipe from pixels to ink.
+        progress: told the fold and where its run is, after every batch.
+        preparing: told how many of how many images are harmonised.
+
+    Returns:
+        The models' folders.
+
+    Raises:
+        SigvaultError: As `sigvault.training.loop.train`.
+    """
+    folders = []
+    for fold in range(config.split.folds):
+        run = out / f"fold{fold}"
+        if not (run / MODEL_FOLDER / "card.json").is_file():
+            train(
+                replace(config, split=replace(config.split, fold=fold)),
+                data_root,
+                run,
+                preprocessing=preprocessing,
+                progress=None if progress is None else _with_fold(progress, fold),
+                preparing=preparing,
+            )
+        folders.append(run / MODEL_FOLDER)
+    return tuple(folders)
+
+
+def score_folds(
+    config: TrainingConfig,
+    data_root: Path,
+    folders: Sequence[Path],
+    plan: CrossValidationPlan,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[FoldScores, ...]:
+    """Embed and compare each fold's unseen signers with the fold's model.
+
+    Args:
+        config: the recipe.
+        data_root: what its paths are relative to.
+        folders: the folds' models, in order.
+        plan: what to measure.
+        progress: told how many of how many folds are done.
+    """
+    scored = []
+    for fold, folder in enumerate(folders):
+        scored.append(_score_fold(config, data_root, folder, fold, plan))
+        if progress is not None:
+            progress(fold + 1, len(folders))
+    return tuple(scored)
+
+
+def choose_rules(folds: Sequence[FoldScores]) -> tuple[FusionChoice, ...]:
+    """Choose each fold's fusion rule on validation signers that the fold doesn't hold out."""
+    choices = []
+    for fold in folds:
+        barred = {signer for by_number in fold.held_out.values() for signer in by_number[1].signers}
+        pools = {
+            number: [
+                _named_after(comparisons[number].only(allowed), place)
+                for place, other in enumerate(folds)
+                for comparisons in other.validation.values()
+                if number in comparisons and (allowed := set(comparisons[number].signers) - barred)
+            ]
+            for number in FUSION_REFERENCES
+        }
+        choices.append(
+            choose_fusion({number: concatenate(pool) for number, pool in pools.items() if pool})
+        )
+    return tuple(choices)
+
+
+def finish_models(
+    folds: Sequence[FoldScores], choices: Sequence[FusionChoice], plan: CrossValidationPlan
+) -> None:
+    """Write each model's fusion rule and thresholds, from its held-out signers, into its card."""
+    for fold, choice in zip(folds, choices, strict=True):
+        thresholds = tuple(
+            calibrate(scores, choice.rule, _provenance(fold, plan))
+            for number in CALIBRATED_REFERENCES
+            if (scores := _pooled(fold.held_out.values(), number)) is not None
+        )
+        write_card(
+            fold.folder,
+            replace(
+                read_card(fold.folder),
+                fusion=choice.rule,
+                thresholds=thresholds,
+                calibration_digests=fold.held_out_digests,
+                metrics={**fold.card.metrics, "fusion_choice": choice.table()},
+            ),
+        )
+
+
+def _with_fold(
+    progress: Callable[[int, TrainingStatus], None], fold: int
+) -> Callable[[TrainingStatus], None]:
+    return lambda status: progress(fold, status)
+
+
+def _score_fold(
+    config: TrainingConfig, data_root: Path, folder: Path, fold: int, plan: CrossValidationPlan
+) -> FoldScores:
+    embedder = TorchEmbedder(folder)
+    preprocessing = Preprocessing.from_dict(embedder.card.preprocessing)
+    held_out: dict[str, Comparisons] = {}
+    validation: dict[str, Comparisons] = {}
+    digests: set[str] = set()
+    for source in config.data:
+        dataset = read_layout(data_root / source.path, source.layout)
+        ink_set = load_ink(dataset, preprocessing, folder.parent.parent / CACHE_FOLDER)
+        split = split_signers(dataset.signers, replace(config.split, fold=fold))
+        _check_split(split, ink_set, embedder.card, source.path)
+        for kept, signers in ((held_out, split.held_out), (validation, split.validation)):
+            chosen = ink_set.where(
+                np.array([specimen.signer in signers for specimen in ink_set.specimens])
+            )
+            kept[source.path] = _compare(_embed(embedder, chosen, source.path), plan)
+            if kept is held_out:
+                digests.update(chosen.digests)
+    return FoldScores(embedder.card, folder, held_out, validation, frozenset(digests))
+
+
+def _check_split(split: SignerSplit, ink_set: InkSet, card: ModelCard, path: str) -> None:
+    """A held-out signer of whom the model has seen an image would make every figure a lie."""
+    for specimen, digest in zip(ink_set.specimens, ink_set.digests, strict=True):
+        if specimen.signer in split.held_out and digest in card.training_digests:
+            raise CheckpointMismatch(
+                f"{card.id} was trained on {specimen.path}, whose signer {specimen.signer} of "
+                f"{path} it should hold out: remove the run and train it again"
+            )
+
+
+def _embed(embedder: TorchEmbedder, ink_set: InkSet, name: str) -> list[EvaluationSigner]:
+    """Embed a data set's images; signers are named apart by the data set."""
+    found: dict[SignerId, tuple[list[Embedding], list[Embedding]]] = {}
+    for first in range(0, len(ink_set.specimens), EMBED_BATCH):
+        block = slice(first, first + EMBED_BATCH)
+        images = [
+            InkImage(ink.astype(np.float32) / 255.0, digest, embedder.preprocessing, 1.0)
+            for ink, digest in zip(ink_set.ink[block], ink_set.digests[block], strict=True)
+        ]
+        for specimen, embedding in zip(
+            ink_set.specimens[block], embedder.embed(images), strict=True
+        ):
+            genuine, forged = found.setdefault(SignerId(f"{name}/{specimen.signer}"), ([], []))
+            (genuine if specimen.genuine else forged).append(embedding)
+    return [
+        EvaluationSigner(signer, tuple(genuine), tuple(forged))
+        for signer, (genuine, forged) in found.items()
+    ]
+
+
+def _compare(signers: Sequence[EvaluationSigner], plan: CrossValidationPlan) -> Comparisons:
+    pairs = compare_pairs(signers, seed=plan.seed)
+    return {
+        number: draw_comparisons(pairs, number, draws=plan.draws, seed=plan.seed)
+        for number in plan.drawn
+        if sum(own.genuine > number for own in pairs) >= 2
+    }
+
+
+def _pooled(parts: Iterable[Comparisons], number: int) -> ComparisonScores | None:
+    fitting = [comparisons[number] for comparisons in parts if number in comparisons]
+    return concatenate(fitting) if fitting else None
+
+
+def _named_after(scores: ComparisonScores, fold: int) -> ComparisonScores:
+    """A signer may validate several folds' models, and then counts once for each."""
+    signers = tuple(SignerId(f"fold{fold}/{signer}") for signer in scores.signers)
+    return replace(scores, signers=signers)
+
+
+def _provenance(fold: FoldScores, plan: CrossValidationPlan) -> Provenance:
+    return Provenance(
+        data=", ".join(fold.held_out),
+        model=fold.card.id,
+        preprocessing=fold.card.preprocessing_name,
+        seed=plan.seed,
+    )

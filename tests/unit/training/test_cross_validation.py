@@ -1,0 +1,144 @@
+"""Every signer is held out once, and nothing is chosen on whom it is reported."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from sigvault.datasets import Layout
+from sigvault.domain.errors import CheckpointMismatch
+from sigvault.embedding.architecture import Architecture
+from sigvault.embedding.card import read_card, write_card
+from sigvault.imaging.preprocessing import Preprocessing
+from sigvault.training.config import Batch, DataSource, Optimisation, Split, TrainingConfig
+from sigvault.training.cross_validation import (
+    CrossValidationPlan,
+    FoldScores,
+    choose_rules,
+    finish_models,
+    score_folds,
+    train_folds,
+)
+from sigvault.training.fold_report import render_markdown, report_folds
+
+SMALL = Preprocessing(height=32, width=48, margin=1)
+PLAN = CrossValidationPlan(references=(1, 3), draws=2)
+CONFIG = TrainingConfig(
+    name="tiny",
+    data=(DataSource("signers", Layout.FOLDERS, "made up"),),
+    licence="none",
+    architecture=Architecture(height=32, width=48, dimension=8, local_channels=4),
+    split=Split(folds=2, validation_share=0.4, seed=3),
+    batch=Batch(signers=2, genuine=3, forged=2),
+    optimisation=Optimisation(epochs=1, learning_rate=1e-3, precision="float32"),
+)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten signers, each with a shape of their own; forgeries are that shape, shaken."""
+    root = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(5)
+    for signer in range(10):
+        shape = generator.uniform(40, 260, size=(9, 2))
+        for kind, count, shake in (("genuine", 5, 4), ("forged", 3, 12)):
+            folder = root / "signers" / kind / f"s{signer}"
+            folder.mkdir(parents=True)
+            for number in range(count):
+                page = Image.new("L", (300, 300), 245)
+                points = shape + generator.normal(0, shake, shape.shape)
+                ImageDraw.Draw(page).line([tuple(p) for p in points.tolist()], fill=30, width=4)
+                page.save(folder / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def folders(root: Path) -> tuple[Path, ...]:
+    torch.set_num_threads(1)
+    return train_folds(CONFIG, root, root / "runs", preprocessing=SMALL)
+
+
+@pytest.fixture(scope="module")
+def folds(root: Path, folders: tuple[Path, ...]) -> tuple[FoldScores, ...]:
+    return score_folds(CONFIG, root, folders, PLAN)
+
+
+def test_every_signer_is_held_out_once_and_never_validates_the_same_fold(
+    folds: tuple[FoldScores, ...],
+):
+    held_out = [set(fold.held_out["signers"][1].signers) for fold in folds]
+    assert len(set.union(*held_out)) == sum(map(len, held_out)) == 10
+    for fold, own in zip(folds, held_out, strict=True):
+        assert not own & set(fold.validation["signers"][1].signers)
+        assert not fold.held_out_digests & fold.card.training_digests
+
+
+def test_finished_folds_are_not_trained_again(root: Path, folders: tuple[Path, ...]):
+    def refuse(fold: int, _status: object) -> None:
+        raise AssertionError(f"fold {fold} was trained again")
+
+    assert train_folds(CONFIG, root, root / "runs", preprocessing=SMALL, progress=refuse) == folders
+
+
+def test_rules_are_chosen_without_the_signers_held_out(folds: tuple[FoldScores, ...]):
+    """Making a fold's held-out signers look different must not change its choice."""
+    choices = choose_rules(folds)
+    for place, fold in enumerate(folds):
+        spoilt = {
+            number: replace(scores, local=-scores.local, cosine=-scores.cosine)
+            for number, scores in fold.held_out["signers"].items()
+        }
+        others = list(folds)
+        others[place] = replace(fold, held_out={"signers": spoilt})
+        assert choose_rules(others)[place].rule == choices[place].rule
+
+
+def test_the_report_covers_all_signers_and_reads_well(folds: tuple[FoldScores, ...]):
+    report = report_folds(folds, choose_rules(folds), PLAN)
+    assert [(one.references, one.signers) for one in report.results] == [(1, 10), (3, 10)]
+    for one in report.results:
+        for error in (one.skilled, one.random, one.global_skilled, one.global_random):
+            assert error is not None
+            assert 0.0 <= error.fold_low <= error.fold_mean <= error.fold_high <= 1.0
+            assert error.pooled.rate.low <= error.pooled.rate.value <= error.pooled.rate.high
+        assert one.decisions is not None
+        assert set(one.decisions) == {"mated", "random", "skilled"}
+        for shares in one.decisions.values():
+            assert sum(shares.values()) == pytest.approx(1.0)
+        assert one.cllr is not None
+        assert one.minimum_cllr is not None
+        assert one.minimum_cllr <= one.cllr + 1e-9
+    page = render_markdown(report)
+    assert page.count("| signers | 1 |") == 4
+    json.dumps(report.to_dict())
+
+
+def test_finishing_writes_thresholds_of_the_held_out_signers_into_the_cards(
+    folds: tuple[FoldScores, ...],
+):
+    finish_models(folds, choose_rules(folds), PLAN)
+    for fold in folds:
+        card = read_card(fold.folder)
+        assert [threshold.references for threshold in card.thresholds] == [1, 2, 3]
+        assert {threshold.origin.signers for threshold in card.thresholds} == {5}
+        assert card.calibration_digests == fold.held_out_digests
+        assert card.id == fold.card.id
+
+
+def test_a_model_that_has_seen_a_held_out_signer_is_refused(
+    root: Path, folders: tuple[Path, ...], folds: tuple[FoldScores, ...]
+):
+    card = read_card(folders[0])
+    seen = frozenset([*card.training_digests, *sorted(folds[0].held_out_digests)[:1]])
+    write_card(folders[0], replace(card, training_digests=seen))
+    try:
+        with pytest.raises(CheckpointMismatch, match="hold out"):
+            score_folds(CONFIG, root, folders, PLAN)
+    finally:
+        write_card(folders[0], card)
