@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.audit import (
@@ -22,6 +23,7 @@ from sigvault.storage.audit_log import ChainCheck, check_chain, read
 from sigvault.storage.engine import read_session
 from sigvault.storage.references import iterate_image_digests
 from sigvault.storage.signers import get_signer
+from sigvault.storage.tables import ReferenceRow
 
 _PAGE = 1000
 """Events read at a time."""
@@ -177,11 +179,14 @@ def _compare_with_log(session: Session, walk: _Walk) -> None:
         for record in records:
             walk.step(record)
         after = records[-1].number
-    there = {reference for reference, _ in iterate_image_digests(session)}
-    for reference, (event, _) in walk.enrolled.items():
+    query = select(ReferenceRow.id, ReferenceRow.signer_key)
+    there = {row.id: row.signer_key for row in session.execute(query)}
+    for reference, (event, key) in walk.enrolled.items():
         if reference not in there:
             walk.note(event, "its reference is gone, but its signer wasn't erased")
-    strangers = sorted(there - walk.enrolled.keys())
+        elif there[reference] != key:
+            walk.note(event, "its reference lies under another signer now")
+    strangers = sorted(there.keys() - walk.enrolled.keys())
     if strangers:
         walk.note(None, f"the reference {strangers[0]} was added without an event")
     active = load_active(session)

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fakes import FakeEmbedder, draw_blank, draw_signature
+from sigvault.bootstrap import create_vault, open_vault
+from sigvault.domain.comparison import Decision, compare
+from sigvault.domain.errors import (
+    ConfigurationError,
+    EmptyGallery,
+    FailureToAcquire,
+    GenerationMismatch,
+    NotCalibrated,
+    UnknownEvent,
+    UnknownSigner,
+    UnreadableFile,
+    UnsupportedImage,
+)
+from sigvault.imaging.decode import decode_bytes
+from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
+from sigvault.services import identification, verification
+from sigvault.services.acquisition import digest_of
+from sigvault.storage.embeddings import load_gallery
+from sigvault.storage.engine import read_session
+from sigvault.storage.signers import get_signer, list_signers
+from sigvault.vault import EnrollmentItem
+
+
+def embed(embedder, picture: bytes):
+    (embedding,) = embedder.embed([DEFAULT_PREPROCESSING.prepare(decode_bytes(picture)).ink])
+    return embedding
+
+
+def test_a_signers_own_signature_is_accepted_and_anothers_refused(enrolled):
+    assert enrolled.verify("3", draw_signature(3, 99)).evidence.decision is Decision.ACCEPT
+    assert enrolled.verify("3", draw_signature(2, 99)).evidence.decision is Decision.REFUSE
+
+
+def test_the_evidence_is_complete(enrolled, embedder, tmp_path):
+    probe = tmp_path / "probe.png"
+    probe.write_bytes(draw_signature(3, 99))
+    result = enrolled.verify("3", probe)
+    evidence = result.evidence
+    assert evidence.signer == "3"
+    assert evidence.probe_digest == digest_of(probe.read_bytes())
+    assert evidence.threshold == embedder.card.thresholds[1]  # the one for three references
+    enrolled_ids = [each.id for each in enrolled.signer("3").references]
+    assert [each.reference for each in evidence.score.per_reference] == enrolled_ids
+    assert evidence.llr == evidence.threshold.likelihood_ratio.llr(evidence.score.value)
+    assert (evidence.model, evidence.generation) == (embedder.model, 1)
+    assert evidence.preprocessing == embedder.preprocessing
+    assert evidence.replay() is evidence.decision
+    assert result.probe.ink.digest == evidence.probe_digest
+
+
+def test_the_score_is_the_domains_own(enrolled, embedder):
+    probe = draw_signature(2, 99)
+    resources = enrolled._resources
+    with read_session(resources.engine) as session:
+        gallery = load_gallery(session, get_signer(session, "2").key, 1)
+    expected = compare(embed(embedder, probe), gallery, embedder.card.fusion)
+    assert enrolled.verify("2", probe).evidence.score == expected
+
+
+def test_fewer_references_use_the_threshold_for_that_number(vault, items, embedder):
+    for count, expected in ((1, 1), (2, 1), (3, 3), (4, 3), (5, 5), (6, 5)):
+        vault.enroll(items(1, count))
+        assert vault.verify("0", draw_signature(0, 9)).evidence.threshold.references == expected
+
+
+def test_a_verification_is_recorded_and_can_be_replayed(enrolled):
+    result = enrolled.verify("3", draw_signature(3, 99), by="clerk")
+    record = enrolled.audit_log(signer="3")[-1]
+    assert (record.number, record.kind) == (result.event, "verified")
+    assert record.personal["by"] == "clerk"
+    assert "3" not in json.dumps(record.public["signer"])[:2]
+    replay = enrolled.replay(result.event)
+    assert replay.agrees
+    assert replay.evidence == result.evidence
+    assert replay.recorded is replay.replayed is result.evidence.decision
+
+
+def test_only_verifications_can_be_replayed(enrolled):
+    for event in (1, 10_000, 0, -1):
+        with pytest.raises(UnknownEvent):
+            enrolled.replay(event)
+
+
+def test_an_unknown_signer_is_named(enrolled):
+    with pytest.raises(UnknownSigner, match="42"):
+        enrolled.verify("42", draw_signature(1))
+
+
+def test_without_thresholds_nothing_is_decided(settings, items):
+    embedder = FakeEmbedder(references=())
+    with create_vault(settings, embedder=embedder) as vault:
+        vault.enroll(items(1, 1))
+        with pytest.raises(NotCalibrated, match="sigvault calibrate"):
+            vault.verify("0", draw_signature(0, 9))
+        with pytest.raises(NotCalibrated):
+            vault.identify(draw_signature(0, 9))
+    assert embedder.batches == [1]
+
+
+def test_a_threshold_for_more_references_does_not_do(settings, items):
+    with create_vault(settings, embedder=FakeEmbedder(references=(3,))) as vault:
+        vault.enroll([*items(1, 3), EnrollmentItem("few", draw_signature(7))])
+        with pytest.raises(NotCalibrated, match="1 references"):
+            vault.verify("few", draw_signature(7, 9))
+        found = vault.identify(draw_signature(7, 9))
+        assert [candidate.signer for candidate in found.candidates] == ["0"]
+        assert found.undecided == ("few",)
+
+
+def test_another_model_does_not_decide(enrolled, enrolled_settings):
+    with open_vault(enrolled_settings, embedder=FakeEmbedder("other")) as other:
+        with pytest.raises(GenerationMismatch):
+            other.verify("1", draw_signature(1, 9))
+        with pytest.raises(GenerationMismatch):
+            other.identify(draw_signature(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("probe", "error"),
+    [(draw_blank(), FailureToAcquire), (b"", UnsupportedImage), (b"text", UnsupportedImage)],
+)
+def test_a_probe_that_cannot_serve_is_recorded_and_raised(enrolled, probe, error):
+    with pytest.raises(error):
+        enrolled.verify("1", probe)
+    record = enrolled.audit_log(signer="1")[-1]
+    assert (record.kind, record.public["error"]) == ("acquisition-failed", error.__name__)
+    assert record.personal["signer"] == "1"
+    with pytest.raises(error):
+        enrolled.identify(probe)
+    record = enrolled.audit_log()[-1]
+    assert (record.kind, record.public["signer"]) == ("acquisition-failed", None)
+    assert "signer" not in record.personal
+    assert enrolled.audit_check().whole
+
+
+def test_a_probe_that_cannot_be_read_is_named(enrolled, tmp_path):
+    with pytest.raises(UnreadableFile, match="nowhere"):
+        enrolled.verify("1", tmp_path / "nowhere.png")
+
+
+def test_a_signer_erased_meanwhile_is_not_recorded(enrolled, monkeypatch):
+    weigh = verification.weigh
+
+    def erase_first(*args):
+        enrolled.erase("1")
+        return weigh(*args)
+
+    monkeypatch.setattr(verification, "weigh", erase_first)
+    with pytest.raises(UnknownSigner):
+        enrolled.verify("1", draw_signature(1, 9))
+    assert enrolled.audit_log()[-1].kind == "signer-erased"
+    assert enrolled.audit_check().whole
+
+
+def test_identifying_finds_the_signer(enrolled):
+    found = enrolled.identify(draw_signature(4, 99), top=3)
+    assert found.candidates[0].signer == "4"
+    assert found.decision is Decision.ACCEPT
+    assert [candidate.rank for candidate in found.candidates] == [1, 2, 3]
+    assert found.searched == 15
+    assert found.probe_digest == digest_of(draw_signature(4, 99))
+
+
+def test_identifying_ranks_as_comparing_with_every_gallery_does(enrolled, embedder):
+    probe = draw_signature(2, 77)
+    with read_session(enrolled._resources.engine) as session:
+        galleries = [load_gallery(session, each.signer.key, 1) for each in list_signers(session)]
+    scores = {
+        gallery.signer: compare(embed(embedder, probe), gallery, embedder.card.fusion).value
+        for gallery in galleries
+    }
+    found = enrolled.identify(probe, top=5).candidates
+    assert [each.signer for each in found] == sorted(scores, key=lambda each: -scores[each])
+    assert {each.signer: each.score.value for each in found} == scores
+
+
+def test_identifying_decides_as_verifying_would(enrolled):
+    probe = draw_signature(2, 77)
+    for candidate in enrolled.identify(probe, top=5).candidates:
+        evidence = enrolled.verify(candidate.signer, probe).evidence
+        assert (candidate.score, candidate.llr) == (evidence.score, evidence.llr)
+        assert candidate.decision is evidence.decision
+
+
+def test_identifying_is_recorded_without_names(enrolled):
+    found = enrolled.identify(draw_signature(2, 77), top=2)
+    record = enrolled.audit_log()[-1]
+    assert (record.number, record.kind) == (found.event, "identified")
+    assert [each["rank"] for each in record.public["candidates"]] == [1, 2]
+    assert all(len(each["signer"]) == 32 for each in record.public["candidates"])
+
+
+def test_nobody_can_be_identified_in_an_empty_vault(vault):
+    with pytest.raises(EmptyGallery, match="nobody is enrolled"):
+        vault.identify(draw_signature(1))
+
+
+def test_at_least_one_candidate_has_to_be_asked_for(enrolled):
+    with pytest.raises(ConfigurationError):
+        enrolled.identify(draw_signature(1), top=0)
+
+
+def test_one_signer_with_most_of_the_nearest_references_hides_nobody(vault, items, monkeypatch):
+    monkeypatch.setattr(identification, "_REFERENCES", 1)
+    crowd = [EnrollmentItem("crowd", draw_signature(1, number)) for number in range(12)]
+    vault.enroll([*items(1, 1), *crowd])
+    found = vault.identify(draw_signature(1, 99), top=1)
+    assert found.candidates[0].signer == "crowd"
+    assert [each.signer for each in vault.identify(draw_signature(1, 99), top=2).candidates] == [
+        "crowd",
+        "0",
+    ]
+
+
+def test_what_is_enrolled_after_the_index_was_opened_is_found(enrolled, reopen_enrolled):
+    enrolled.identify(draw_signature(0))
+    other = reopen_enrolled()
+    other.enroll([EnrollmentItem("new", draw_signature(50))])
+    assert enrolled.identify(draw_signature(50, 9), top=1).candidates[0].signer == "new"
+    other.erase("new")
+    found = enrolled.identify(draw_signature(50, 9), top=10)
+    assert "new" not in [candidate.signer for candidate in found.candidates]
+    assert found.searched == 15
+
+
+def test_a_vector_that_the_database_does_not_know_is_dropped(enrolled, embedder):
+    probe = draw_signature(60)
+    enrolled.identify(probe)
+    index = enrolled._index.current()
+    import numpy as np
+
+    index.add(np.array([10**6], np.int64), embed(embedder, probe).vector[None, :])
+    found = enrolled.identify(probe, top=10)
+    assert sorted(candidate.signer for candidate in found.candidates) == ["0", "1", "2", "3", "4"]
+
+
+def test_verifying_never_opens_the_index(enrolled):
+    enrolled.verify("1", draw_signature(1, 9))
+    assert enrolled._index.size is None

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import errno
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sigvault.domain.errors import StorageFailed
+from sigvault.domain.identifiers import SignerId
+from sigvault.services.pending_images import PendingImages, settle_pending
+from sigvault.storage import schema
+from sigvault.storage.blobs import ImageFolder
+from sigvault.storage.engine import make_engine, write_session
+from sigvault.storage.references import add_reference
+from sigvault.storage.signers import add_signer
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = make_engine(tmp_path / "vault.sqlite3")
+    schema.upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def images(tmp_path) -> ImageFolder:
+    return ImageFolder(tmp_path / "images")
+
+
+@pytest.fixture
+def pending(tmp_path) -> PendingImages:
+    return PendingImages(tmp_path / "pending")
+
+
+def test_without_notes_nothing_is_opened(images, pending, tmp_path):
+    engine = make_engine(tmp_path / "never.sqlite3")
+    assert settle_pending(engine, images, pending) == 0
+    assert not (tmp_path / "never.sqlite3").exists()
+
+
+def test_an_image_goes_unless_a_reference_needs_it(engine, images, pending):
+    needed, stray = images.write(b"needed"), images.write(b"stray")
+    with write_session(engine) as session:
+        signer = add_signer(session, SignerId("1"), "", NOW)
+        add_reference(
+            session, signer.key, image_digest=needed, image_bytes=6, findings=(), at=NOW, by=""
+        )
+    for digest in (needed, stray, "0" * 64):
+        pending.note(digest)
+    assert settle_pending(engine, images, pending) == 1
+    assert (images.has(needed), images.has(stray)) == (True, False)
+    assert pending.names() == ()
+
+
+def test_each_clears_the_note_that_it_made(pending):
+    one, other = pending.note("a" * 64), pending.note("a" * 64)
+    pending.clear(one)
+    pending.clear(one)
+    assert pending.names() == (other,)
+
+
+def test_a_note_that_cannot_be_removed_is_no_matter(pending, monkeypatch):
+    name = pending.note("a" * 64)
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    pending.clear(name)
+    assert pending.names() == (name,)
+
+
+def test_a_full_disk_is_named(pending, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(StorageFailed, match="full"):
+        pending.note("a" * 64)
