@@ -29,8 +29,8 @@ class SearchOptions:
 
     Attributes:
         device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for a GPU where there is one.
-        threads: how many threads FAISS uses, or None for the cores this process may use; torch
-            has one setting for the whole process.
+        threads: how many threads a FAISS search uses, or None for one; torch has one setting
+            for the whole process.
         kind: the kind of index, or None for the one that fits the number of vectors.
     """
 
@@ -68,4 +68,4 @@ def choose_index(dimension: int, count: int, options: SearchOptions | None = Non
         case IndexKind.TORCH:
             return TorchExactIndex(dimension, device=options.device)
         case IndexKind.FAISS:
-            return FaissIndex(dimension, device=options.device, threads=options.threads)
+            return FaissIndex(dimension, device=options.device, threads=options.threads or 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,9 +29,10 @@ from sigvault.indexing.row_table import RowTable
 GPU_REACH = 2048
 """The most results for a probe that FAISS gives on a GPU."""
 
-_BLAS_FROM_PROBES = 20
-"""Batches of this many probes are searched by matrix products. FAISS 1.15 ships with 128,000,
-which leaves a batch of 64 probes on 100,000 vectors several times slower."""
+_BLAS_FROM_PROBES = 4
+"""The smallest batch that is searched by matrix products. FAISS 1.15 compares probes times
+dimension with 128,000, which at D = 256 leaves batches of up to 500 probes without: 64 probes
+then take over five times as long. Below 4, products are the slower way."""
 _GPU_TEMPORARY_BYTES = 256 * 2**20
 """FAISS takes up to 1.5 GiB of each GPU otherwise."""
 _BLOCK = 65536
@@ -72,7 +72,7 @@ class FaissIndex:
         dimension: int,
         *,
         device: str = "auto",
-        threads: int | None = None,
+        threads: int = 1,
         kind: FlatKind | None = None,
     ) -> None:
         """Start empty.
@@ -80,7 +80,9 @@ class FaissIndex:
         Args:
             dimension: D, the length of the vectors.
             device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for the first GPU where there is one.
-            threads: how many threads a search uses; None for the cores this process may use.
+            threads: how many threads a search uses. One is the default, since a single probe can
+                use no more, and FAISS's threads wait busily for each other: on two busy cores a
+                batch of 64 took 27 times the processor time with two threads.
             kind: where the flat index is made, instead of what ``device`` says.
 
         Raises:
@@ -88,7 +90,7 @@ class FaissIndex:
                 be had.
         """
         self.dimension = check_dimension(dimension)
-        self._threads = threads or _usable_cores()
+        self._threads = threads
         self._kind = kind or flat_kind(device)
         self._lock = threading.RLock()
         with _translated("be made"):
@@ -145,7 +147,7 @@ class FaissIndex:
         """
         probes = check_vectors(probes, self.dimension)
         k = check_k(k)
-        with self._lock, _omp_threads(self._threads), _translated("be searched"):
+        with self._lock, _tuned(self._threads, self.dimension), _translated("be searched"):
             return exact_search(self._store, probes, k)
 
     def rows(self) -> npt.NDArray[np.int64]:
@@ -201,14 +203,13 @@ def faiss_version() -> str | None:
 
 @functools.cache
 def _faiss() -> Any:
-    """The module, imported and set up on first use."""
+    """The module, imported on first use."""
     try:
         import faiss
     except ImportError as error:
         raise IndexFailed(
             f"FAISS can't be imported: {error}; install faiss-cpu, or use another index"
         ) from error
-    faiss.cvar.distance_compute_blas_threshold = _BLAS_FROM_PROBES
     return faiss
 
 
@@ -228,22 +229,22 @@ def _make_on_gpu(dimension: int) -> Any:
     return faiss.index_cpu_to_gpu(_gpu_resources(), 0, faiss.IndexFlatIP(dimension), options)
 
 
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @contextmanager
-def _omp_threads(threads: int) -> Iterator[None]:
-    """Set FAISS's threads for the calling thread: OpenMP keeps the number for each apart."""
+def _tuned(threads: int, dimension: int) -> Iterator[None]:
+    """Search with so many threads, and with matrix products where they pay.
+
+    OpenMP keeps the number of threads for each calling thread apart. The threshold is the whole
+    process's; two indexes that search at once may see each other's, which costs time alone.
+    """
     faiss = _faiss()
-    before = faiss.omp_get_max_threads()
+    before = faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold
     faiss.omp_set_num_threads(threads)
+    faiss.cvar.distance_compute_blas_threshold = _BLAS_FROM_PROBES * dimension
     try:
         yield
     finally:
-        faiss.omp_set_num_threads(before)
+        faiss.omp_set_num_threads(before[0])
+        faiss.cvar.distance_compute_blas_threshold = before[1]
 
 
 @contextmanager
