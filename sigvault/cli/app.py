@@ -103,15 +103,13 @@ def main(arguments: Sequence[str] | None = None, embedder: Embedder | None = Non
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = app(
-            arguments, prog_name="sigvault", standalone_mode=False, obj=Session(embedder=embedder)
-        )
+        code = _invoke(arguments, Session(embedder=embedder))
         sys.stdout.flush()
     except SigvaultError as error:
-        return _fail(arguments, error, ExitCode.FAILED)
+        return _fail(arguments, error)
     except typer.TyperException as error:
         return _show_usage(arguments, error)
-    except typer.Abort:
+    except (KeyboardInterrupt, typer.Abort):
         return _interrupted(arguments)
     except BrokenPipeError:
         # Whoever read stdout has gone; Python's own flush at exit must not complain again.
@@ -119,14 +117,23 @@ def main(arguments: Sequence[str] | None = None, embedder: Embedder | None = Non
         return ExitCode.FAILED
     except Exception as error:  # an uncaught exception would end with 1, which means refused
         traceback.print_exc()
-        return _fail(arguments, error, ExitCode.FAILED)
-    if code == ExitCode.INTERRUPTED:
-        return _interrupted(arguments)
+        return _fail(arguments, error)
+    return code
+
+
+def _invoke(arguments: Sequence[str], session: Session) -> int:
+    """Parse and run; unlike Typer's own call, it never ends the process and hides no error."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("sigvault", list(arguments), obj=session) as context:
+            code = command.invoke(context)
+    except typer.Exit as stop:
+        return stop.exit_code
     return int(code or ExitCode.DONE)
 
 
-def _fail(arguments: Sequence[str], error: Exception, code: ExitCode) -> ExitCode:
-    return _report_error(arguments, type(error).__name__, str(error), code)
+def _fail(arguments: Sequence[str], error: Exception) -> ExitCode:
+    return _report_error(arguments, type(error).__name__, str(error), ExitCode.FAILED)
 
 
 def _interrupted(arguments: Sequence[str]) -> ExitCode:
