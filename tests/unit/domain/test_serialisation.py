@@ -99,20 +99,22 @@ evidences = st.builds(
     count,
 )
 candidates = st.builds(Candidate, st.integers(1, 9), text, scores, finite, decisions)
+digests = st.frozensets(text, max_size=4)
 cards = st.builds(
     ModelCard,
-    text,
-    text,
-    objects,
-    objects,
-    text,
-    fusions,
-    st.lists(text, max_size=3).map(tuple),
-    st.frozensets(text, max_size=4),
-    objects,
-    objects,
-    st.lists(thresholds(), max_size=2).map(tuple),
-    text,
+    name=text,
+    sha256=text,
+    architecture=objects,
+    preprocessing=objects,
+    preprocessing_name=text,
+    fusion=fusions,
+    training_data=st.lists(text, max_size=3).map(tuple),
+    training_digests=digests,
+    recipe=objects,
+    metrics=objects,
+    thresholds=st.lists(thresholds(), max_size=2).map(tuple),
+    calibration_digests=digests,
+    licence=text,
 )
 
 
@@ -150,6 +152,7 @@ def test_a_model_card_survives_with_its_digests_sorted(card: ModelCard) -> None:
 
     assert card_from_dict(content) == card
     assert content["training_digests"] == sorted(card.training_digests)
+    assert content["calibration_digests"] == sorted(card.calibration_digests)
 
 
 RATE = Rate(0.1, 0.05, 0.2)
