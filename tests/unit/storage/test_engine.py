@@ -259,3 +259,16 @@ def test_a_checkpoint_waits_for_no_reader(sqlite_engine, sqlite_file, now):
     assert checkpoint(patient)
     assert log.stat().st_size == 0
     patient.dispose()
+
+
+def test_a_checkpoint_of_what_is_no_database_says_so(tmp_path):
+    path = tmp_path / "vault.sqlite3"
+    path.write_bytes(b"no database at all, but long enough to have a header " * 10)
+
+    with pytest.raises(StorageFailed, match="no SQLite database"):
+        checkpoint(make_engine(path))
+
+
+@pytest.mark.postgres
+def test_a_server_empties_its_own_log(postgres_server):
+    assert checkpoint(make_engine(postgres_server))

@@ -6,7 +6,13 @@ import pytest
 from alembic import command
 from sqlalchemy import inspect, text
 
-from sigvault.domain.errors import ConfigurationError, VaultDamaged, VaultNotFound, VaultTooNew
+from sigvault.domain.errors import (
+    ConfigurationError,
+    StorageFailed,
+    VaultDamaged,
+    VaultNotFound,
+    VaultTooNew,
+)
 from sigvault.storage import schema, signers
 from sigvault.storage.engine import make_engine, migrating, read_session, write_session
 from sigvault.storage.tables import Base
@@ -136,3 +142,9 @@ def test_developers_run_alembic_by_hand(repository, tmp_path, monkeypatch):
 
     with pytest.raises(SystemExit, match="name a database"):
         main(["upgrade", "head"])
+
+
+@pytest.mark.parametrize("call", [schema.check, schema.upgrade, schema.current_revision])
+def test_a_server_that_does_not_answer_is_no_vault_to_look_at(call):
+    with pytest.raises(StorageFailed, match="can't be reached"):
+        call(make_engine("postgresql://clerk@127.0.0.1:9/vault"))
