@@ -88,12 +88,14 @@ class Batch:
         signers: P.
         genuine: K, at least 2.
         forged: F; signers without forgeries give genuine signatures alone.
+        per_epoch: batches in an epoch; 0 for as many as it takes to see about every image.
     """
 
     __pydantic_config__ = _STRICT
     signers: int = 8
     genuine: int = 4
     forged: int = 4
+    per_epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,7 @@ class TrainingConfig:
             "batch.signers: use 2 or more": batch.signers >= 2,
             "batch.genuine: use 2 or more": batch.genuine >= 2,
             "batch.forged: use 0 or more": batch.forged >= 0,
+            "batch.per_epoch: use 0 or more": batch.per_epoch >= 0,
             "optimisation.epochs: use 1 or more": self.optimisation.epochs >= 1,
             "optimisation.learning_rate: use a number above 0": self.optimisation.learning_rate > 0,
             "loss.local_weight: use 0 or more": self.loss.local_weight >= 0,

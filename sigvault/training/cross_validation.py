@@ -1,4 +1,4 @@
-"""Every signer is held out once: error rates of a recipe, and a calibrated model from each fold.
+"""Every signer is held out once: the error rates of a recipe.
 
 What is chosen, and on whom: weights on the training signers; the fusion rule on validation
 signers, of any fold, whom the fold does not hold out; the operating points on one half of the
@@ -8,7 +8,7 @@ signers that a figure is about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,9 +20,7 @@ from sigvault.domain.errors import CheckpointMismatch
 from sigvault.domain.identifiers import SignerId
 from sigvault.domain.image import InkImage
 from sigvault.domain.model_card import ModelCard
-from sigvault.embedding.card import read_card, write_card
 from sigvault.embedding.torch_embedder import TorchEmbedder
-from sigvault.evaluation.calibration import Provenance, calibrate
 from sigvault.evaluation.fusion_choice import FusionChoice, choose_fusion
 from sigvault.evaluation.protocols import (
     ComparisonScores,
@@ -34,14 +32,12 @@ from sigvault.evaluation.protocols import (
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from sigvault.training.config import TrainingConfig
 from sigvault.training.datasets import InkSet, load_ink
+from sigvault.training.fold_report import Comparisons, Part, pool_data_sets
 from sigvault.training.loop import CACHE_FOLDER, MODEL_FOLDER, TrainingStatus, train
 from sigvault.training.splits import SignerSplit, split_signers
 
 FUSION_REFERENCES = (1, 3, 5)
 """The numbers of references that the fusion rule is chosen for."""
-
-CALIBRATED_REFERENCES = (1, 2, 3, 5, 10)
-"""The numbers of references that each fold's model brings thresholds for."""
 
 EMBED_BATCH = 32
 
@@ -63,11 +59,7 @@ class CrossValidationPlan:
     @property
     def drawn(self) -> tuple[int, ...]:
         """Every number of references that something is computed for."""
-        return tuple(sorted({*self.references, *FUSION_REFERENCES, *CALIBRATED_REFERENCES}))
-
-
-Comparisons = dict[int, ComparisonScores]
-"""By number of references, as far as the signers have enough genuine signatures."""
+        return tuple(sorted({*self.references, *FUSION_REFERENCES}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,17 +68,13 @@ class FoldScores:
 
     Attributes:
         card: the model's card.
-        folder: where the model lies.
         held_out: by data set, comparisons of the held-out signers.
         validation: by data set, comparisons of the validation signers.
-        held_out_digests: SHA-256 of the held-out signers' images.
     """
 
     card: ModelCard
-    folder: Path
     held_out: dict[str, Comparisons]
     validation: dict[str, Comparisons]
-    held_out_digests: frozenset[str]
 
 
 def train_folds(
@@ -174,26 +162,23 @@ def choose_rules(folds: Sequence[FoldScores]) -> tuple[FusionChoice, ...]:
     return tuple(choices)
 
 
-def finish_models(
-    folds: Sequence[FoldScores], choices: Sequence[FusionChoice], plan: CrossValidationPlan
-) -> None:
-    """Write each model's fusion rule and thresholds, from its held-out signers, into its card."""
+def deal_parts(folds: Sequence[FoldScores], choices: Sequence[FusionChoice]) -> tuple[Part, ...]:
+    """Two parts a fold: one half of the held-out signers to learn from, the other to test."""
+    parts = []
     for fold, choice in zip(folds, choices, strict=True):
-        thresholds = tuple(
-            calibrate(scores, choice.rule, _provenance(fold, plan))
-            for number in CALIBRATED_REFERENCES
-            if (scores := _pooled(fold.held_out.values(), number)) is not None
-        )
-        write_card(
-            fold.folder,
-            replace(
-                read_card(fold.folder),
-                fusion=choice.rule,
-                thresholds=thresholds,
-                calibration_digests=fold.held_out_digests,
-                metrics={**fold.card.metrics, "fusion_choice": choice.table()},
-            ),
-        )
+        for start in (0, 1):
+            tested: dict[str, Comparisons] = {}
+            others: dict[str, Comparisons] = {}
+            for data, by_number in fold.held_out.items():
+                half = set(by_number[min(by_number)].signers[start::2])
+                tested[data] = {n: scores.only(half) for n, scores in by_number.items()}
+                others[data] = {
+                    n: scores.only(set(scores.signers) - half) for n, scores in by_number.items()
+                }
+            learnt = dict(pool_data_sets(others, sorted({n for o in others.values() for n in o})))
+            card = fold.card
+            parts.append(Part(card.id, card.preprocessing_name, choice.rule, learnt, tested))
+    return tuple(parts)
 
 
 def _with_fold(
@@ -209,7 +194,6 @@ def _score_fold(
     preprocessing = Preprocessing.from_dict(embedder.card.preprocessing)
     held_out: dict[str, Comparisons] = {}
     validation: dict[str, Comparisons] = {}
-    digests: set[str] = set()
     for source in config.data:
         dataset = read_layout(data_root / source.path, source.layout)
         ink_set = load_ink(dataset, preprocessing, folder.parent.parent / CACHE_FOLDER)
@@ -220,9 +204,7 @@ def _score_fold(
                 np.array([specimen.signer in signers for specimen in ink_set.specimens])
             )
             kept[source.path] = _compare(_embed(embedder, chosen, source.path), plan)
-            if kept is held_out:
-                digests.update(chosen.digests)
-    return FoldScores(embedder.card, folder, held_out, validation, frozenset(digests))
+    return FoldScores(embedder.card, held_out, validation)
 
 
 def _check_split(split: SignerSplit, ink_set: InkSet, card: ModelCard, path: str) -> None:
@@ -264,21 +246,7 @@ def _compare(signers: Sequence[EvaluationSigner], plan: CrossValidationPlan) -> 
     }
 
 
-def _pooled(parts: Iterable[Comparisons], number: int) -> ComparisonScores | None:
-    fitting = [comparisons[number] for comparisons in parts if number in comparisons]
-    return concatenate(fitting) if fitting else None
-
-
 def _named_after(scores: ComparisonScores, fold: int) -> ComparisonScores:
     """A signer may validate several folds' models, and then counts once for each."""
     signers = tuple(SignerId(f"fold{fold}/{signer}") for signer in scores.signers)
     return replace(scores, signers=signers)
-
-
-def _provenance(fold: FoldScores, plan: CrossValidationPlan) -> Provenance:
-    return Provenance(
-        data=", ".join(fold.held_out),
-        model=fold.card.id,
-        preprocessing=fold.card.preprocessing_name,
-        seed=plan.seed,
-    )

@@ -1,16 +1,21 @@
-"""What a cross-validation found: error rates over all folds, and decisions on signers unknown."""
+"""Error rates and decisions over signers on whom nothing was chosen.
+
+Signers are dealt into parts. Within a part, the fusion rule and the operating points come from
+other signers than those that are tested, and each signer is tested in one part.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from sigvault.domain.comparison import Decision, Threshold
+from sigvault.domain.comparison import Decision
 from sigvault.domain.fusion import FusionRule
+from sigvault.domain.identifiers import ModelId
 from sigvault.evaluation.calibration import Provenance, calibrate
 from sigvault.evaluation.error_rates import (
     EqualErrorRate,
@@ -19,7 +24,6 @@ from sigvault.evaluation.error_rates import (
     equal_error,
     equal_error_rate,
 )
-from sigvault.evaluation.fusion_choice import FusionChoice
 from sigvault.evaluation.likelihood import cllr, minimum_cllr
 from sigvault.evaluation.protocols import (
     ComparisonScores,
@@ -28,27 +32,48 @@ from sigvault.evaluation.protocols import (
     concatenate,
     scores_by_signer,
 )
-from sigvault.training.cross_validation import CrossValidationPlan, FoldScores
+
+Comparisons = dict[int, ComparisonScores]
+"""By number of references, as far as the signers have enough genuine signatures."""
 
 GLOBAL_ONLY = FusionRule(top=3, local_weight=0.0, cosine_spread=0.0, local_spread=0.0)
 """The global embedding alone, best three references: what the second stage is compared with."""
 
 
-@dataclass(frozen=True)
-class PooledError:
-    """An equal error rate over the held-out signers of all folds.
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Signers to test, and other signers to learn from.
 
     Attributes:
-        pooled: all folds' scores together, with the interval that resamples signers.
-        fold_mean: the mean of the folds' own rates, in [0, 1].
-        fold_low: the lowest of them.
-        fold_high: the highest of them.
+        model: the model that made all the scores.
+        preprocessing: what it was fed with.
+        rule: the fusion rule, chosen without the tested signers.
+        learnt: comparisons of other signers, of all data sets, to set operating points with.
+        tested: by data set, comparisons of the tested signers.
+    """
+
+    model: ModelId
+    preprocessing: str
+    rule: FusionRule
+    learnt: Comparisons
+    tested: dict[str, Comparisons]
+
+
+@dataclass(frozen=True)
+class PooledError:
+    """An equal error rate over the tested signers of all parts.
+
+    Attributes:
+        pooled: all parts' scores together, with the interval that resamples signers.
+        part_mean: the mean of the parts' own rates, in [0, 1].
+        part_low: the lowest of them.
+        part_high: the highest of them.
     """
 
     pooled: EqualErrorRate
-    fold_mean: float
-    fold_low: float
-    fold_high: float
+    part_mean: float
+    part_low: float
+    part_high: float
 
 
 @dataclass(frozen=True)
@@ -58,7 +83,7 @@ class DataSetResult:
     Attributes:
         data: the data set.
         references: R.
-        signers: how many signers, each held out once.
+        signers: how many signers, each tested once.
         skilled: equal error rate against skilled forgeries; None without such data.
         random: equal error rate against random forgeries.
         global_skilled: the same with the global embedding alone; None without such data.
@@ -82,16 +107,16 @@ class DataSetResult:
 
 
 @dataclass(frozen=True)
-class CrossValidationReport:
-    """Everything that a cross-validation reports.
+class PartsReport:
+    """Everything that is reported over parts.
 
     Attributes:
-        models: the folds' models.
+        models: the parts' models.
         rules: their fusion rules.
         results: by data set and number of references.
     """
 
-    models: tuple[str, ...]
+    models: tuple[ModelId, ...]
     rules: tuple[FusionRule, ...]
     results: tuple[DataSetResult, ...]
 
@@ -100,32 +125,29 @@ class CrossValidationReport:
         return asdict(self)
 
 
-def report_folds(
-    folds: Sequence[FoldScores], choices: Sequence[FusionChoice], plan: CrossValidationPlan
-) -> CrossValidationReport:
-    """Pool the folds' held-out signers.
+def report_parts(parts: Sequence[Part], references: Sequence[int], *, seed: int = 0) -> PartsReport:
+    """Pool the tested signers of all parts.
 
     Args:
-        folds: each fold's comparisons.
-        choices: each fold's fusion rule.
-        plan: which numbers of references to report.
+        parts: at least one; no signer is tested in two.
+        references: the numbers of references to report, where all parts have them.
+        seed: of the draws, for the origin of the operating points.
     """
-    rules = [choice.rule for choice in choices]
     results = [
-        _result(folds, rules, data, number, plan)
-        for data in folds[0].held_out
-        for number in plan.references
-        if all(number in fold.held_out[data] for fold in folds)
+        _result(parts, data, number, seed)
+        for data in parts[0].tested
+        for number in references
+        if all(number in part.tested[data] for part in parts)
     ]
-    return CrossValidationReport(
-        tuple(fold.card.id for fold in folds), tuple(rules), tuple(results)
+    return PartsReport(
+        tuple(part.model for part in parts), tuple(part.rule for part in parts), tuple(results)
     )
 
 
-def render_markdown(report: CrossValidationReport) -> str:
+def render_markdown(report: PartsReport) -> str:
     """Two tables: equal error rates, and decisions; rates in per cent."""
     lines = [
-        "| data | R | signers | skilled EER | fold mean (range) | random EER | fold mean (range) "
+        "| data | R | signers | skilled EER | part mean (range) | random EER | part mean (range) "
         "| global alone: skilled / random |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
@@ -133,7 +155,7 @@ def render_markdown(report: CrossValidationReport) -> str:
         alone = " / ".join(_rate(error) for error in (one.global_skilled, one.global_random))
         lines.append(
             f"| {one.data} | {one.references} | {one.signers} | {_rate(one.skilled)} "
-            f"| {_folds(one.skilled)} | {_rate(one.random)} | {_folds(one.random)} | {alone} |"
+            f"| {_spread(one.skilled)} | {_rate(one.random)} | {_spread(one.random)} | {alone} |"
         )
     lines += [
         "",
@@ -150,105 +172,86 @@ def render_markdown(report: CrossValidationReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _result(
-    folds: Sequence[FoldScores],
-    rules: Sequence[FusionRule],
-    data: str,
-    number: int,
-    plan: CrossValidationPlan,
-) -> DataSetResult:
-    comparisons = [fold.held_out[data][number] for fold in folds]
-    alone = [GLOBAL_ONLY] * len(folds)
-    decided = [
-        part
-        for fold, rule in zip(folds, rules, strict=True)
-        for part in _cross_calibrate(fold, rule, number, plan)
-    ]
-    has_skilled = all(part.count(Kind.SKILLED) for part in comparisons)
-    costs = _costs(decided, data, Kind.SKILLED if has_skilled else Kind.RANDOM)
+def _result(parts: Sequence[Part], data: str, number: int, seed: int) -> DataSetResult:
+    tested = [part.tested[data][number] for part in parts]
+    rules = [part.rule for part in parts]
+    alone = [GLOBAL_ONLY] * len(parts)
+    has_skilled = all(scores.count(Kind.SKILLED) for scores in tested)
+    kinds = [kind for kind in Kind if has_skilled or kind is not Kind.SKILLED]
+    answers = _answer(parts, data, number, kinds, seed)
+    costs = _costs(answers, Kind.SKILLED if has_skilled else Kind.RANDOM)
     return DataSetResult(
         data=data,
         references=number,
-        signers=sum(len(part.signers) for part in comparisons),
-        skilled=_pool(comparisons, rules, Kind.SKILLED) if has_skilled else None,
-        random=_pool(comparisons, rules, Kind.RANDOM),
-        global_skilled=_pool(comparisons, alone, Kind.SKILLED) if has_skilled else None,
-        global_random=_pool(comparisons, alone, Kind.RANDOM),
-        decisions=_decisions(decided, data) or None,
+        signers=sum(len(scores.signers) for scores in tested),
+        skilled=_pool(tested, rules, Kind.SKILLED) if has_skilled else None,
+        random=_pool(tested, rules, Kind.RANDOM),
+        global_skilled=_pool(tested, alone, Kind.SKILLED) if has_skilled else None,
+        global_random=_pool(tested, alone, Kind.RANDOM),
+        decisions=_shares(answers) if answers else None,
         cllr=costs[0] if costs else None,
         minimum_cllr=costs[1] if costs else None,
     )
 
 
 def _pool(
-    comparisons: Sequence[ComparisonScores], rules: Sequence[FusionRule], forgeries: Kind
+    tested: Sequence[ComparisonScores], rules: Sequence[FusionRule], forgeries: Kind
 ) -> PooledError:
-    parts = [
-        scores_by_signer(part, apply_fusion(part, rule), forgeries)
-        for part, rule in zip(comparisons, rules, strict=True)
+    sorted_scores = [
+        scores_by_signer(scores, apply_fusion(scores, rule), forgeries)
+        for scores, rule in zip(tested, rules, strict=True)
     ]
-    own = [equal_error(part.all_mated, part.all_non_mated).rate for part in parts]
+    own = [equal_error(scores.all_mated, scores.all_non_mated).rate for scores in sorted_scores]
     together = SignerScores(
-        tuple(scores for part in parts for scores in part.mated),
-        tuple(scores for part in parts for scores in part.non_mated),
-        parts[0].draws,
+        tuple(mated for scores in sorted_scores for mated in scores.mated),
+        tuple(others for scores in sorted_scores for others in scores.non_mated),
+        sorted_scores[0].draws,
     )
     return PooledError(equal_error_rate(together), float(np.mean(own)), min(own), max(own))
 
 
-_Decided = tuple[Threshold, ComparisonScores]
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """What was said of the probes of one kind: decisions, and log-likelihood ratios (N,)."""
+
+    decisions: Counter[Decision]
+    llrs: Floats
 
 
-def _cross_calibrate(
-    fold: FoldScores, rule: FusionRule, number: int, plan: CrossValidationPlan
-) -> Iterator[_Decided]:
-    """Thresholds from every second held-out signer, with the others' comparisons; both ways."""
-    pooled = concatenate(
-        [by_number[number] for by_number in fold.held_out.values() if number in by_number]
-    )
-    halves = [pooled.only(pooled.signers[start::2]) for start in (0, 1)]
-    provenance = Provenance(
-        ", ".join(fold.held_out), fold.card.id, fold.card.preprocessing_name, plan.seed
-    )
-    for learnt, other in (halves, halves[::-1]):
-        yield calibrate(learnt, rule, provenance, bootstraps=1), other
+def _answer(
+    parts: Sequence[Part], data: str, number: int, kinds: Sequence[Kind], seed: int
+) -> dict[Kind, _Answers]:
+    """Decide on every probe by operating points that were set on other signers."""
+    decisions: dict[Kind, Counter[Decision]] = {kind: Counter() for kind in kinds}
+    llrs: dict[Kind, list[float]] = {kind: [] for kind in kinds}
+    for part in parts:
+        if number not in part.learnt:
+            return {}
+        learnt_from = Provenance("other signers", part.model, part.preprocessing, seed)
+        threshold = calibrate(part.learnt[number], part.rule, learnt_from, bootstraps=1)
+        tested = part.tested[data][number]
+        fused = apply_fusion(tested, part.rule)
+        for kind in kinds:
+            for score in fused[tested.kind == kind].tolist():
+                decisions[kind][threshold.decide(score)] += 1
+                llrs[kind].append(threshold.likelihood_ratio.llr(score))
+    return {kind: _Answers(decisions[kind], np.array(llrs[kind])) for kind in kinds}
 
 
-def _fused(
-    decided: Iterable[_Decided], data: str, kind: Kind
-) -> Iterator[tuple[Threshold, Floats]]:
-    for threshold, scores in decided:
-        own = scores.only(s for s in scores.signers if s.startswith(f"{data}/"))
-        yield threshold, apply_fusion(own, threshold.fusion)[own.kind == kind]
-
-
-def _decisions(decided: Sequence[_Decided], data: str) -> dict[str, dict[str, float]]:
-    shares = {}
-    for kind in Kind:
-        counts = Counter(
-            threshold.decide(score)
-            for threshold, fused in _fused(decided, data, kind)
-            for score in fused.tolist()
-        )
-        if counts:
-            total = counts.total()
-            shares[kind.name.lower()] = {d.value: counts[d] / total for d in Decision}
-    return shares
-
-
-def _costs(decided: Sequence[_Decided], data: str, forgeries: Kind) -> tuple[float, float] | None:
-    """(Cllr, the least Cllr) of likelihood ratios that were fitted on other signers."""
-    ratios = {
-        kind: [
-            threshold.likelihood_ratio.llr(score)
-            for threshold, fused in _fused(decided, data, kind)
-            for score in fused.tolist()
-        ]
-        for kind in (Kind.MATED, forgeries)
+def _shares(answers: Mapping[Kind, _Answers]) -> dict[str, dict[str, float]]:
+    return {
+        kind.name.lower(): {
+            decision.value: one.decisions[decision] / one.decisions.total() for decision in Decision
+        }
+        for kind, one in answers.items()
     }
-    if not all(ratios.values()):
+
+
+def _costs(answers: Mapping[Kind, _Answers], forgeries: Kind) -> tuple[float, float] | None:
+    """(Cllr, the least Cllr) of likelihood ratios that were fitted on other signers."""
+    if not answers:
         return None
-    mated, non_mated = np.array(ratios[Kind.MATED]), np.array(ratios[forgeries])
+    mated, non_mated = answers[Kind.MATED].llrs, answers[forgeries].llrs
     return cllr(mated, non_mated), minimum_cllr(mated, non_mated)
 
 
@@ -259,8 +262,18 @@ def _rate(error: PooledError | None) -> str:
     return f"{100 * rate.value:.1f} ({100 * rate.low:.1f}–{100 * rate.high:.1f})"
 
 
-def _folds(error: PooledError | None) -> str:
+def _spread(error: PooledError | None) -> str:
     if error is None:
         return "–"
-    low, high = 100 * error.fold_low, 100 * error.fold_high
-    return f"{100 * error.fold_mean:.1f} ({low:.1f}–{high:.1f})"
+    low, high = 100 * error.part_low, 100 * error.part_high
+    return f"{100 * error.part_mean:.1f} ({low:.1f}–{high:.1f})"
+
+
+def pool_data_sets(
+    by_data: Mapping[str, Comparisons], numbers: Sequence[int]
+) -> Iterator[tuple[int, ComparisonScores]]:
+    """All data sets' comparisons together, for each number of references that any has."""
+    for number in numbers:
+        fitting = [comparisons[number] for comparisons in by_data.values() if number in comparisons]
+        if fitting:
+            yield number, concatenate(fitting)

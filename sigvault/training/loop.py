@@ -30,7 +30,7 @@ from sigvault.training.pairs import pair_kinds
 from sigvault.training.sampling import BatchRows, draw_batches
 from sigvault.training.transforms import build_transform
 from sigvault.training.validation import ValidationErrors, validate
-from sigvault.training.warm_start import batch_norms, re_estimate, start_from
+from sigvault.training.warm_start import batch_norms, re_estimate, settle_batch_norm, start_from
 
 STATE_FILE = "state.pt"
 MODEL_FOLDER = "model"
@@ -38,6 +38,8 @@ CACHE_FOLDER = "cache"
 METRICS_FILE = "metrics.jsonl"
 CONFIG_FILE = "config.json"
 EMBED_BATCH = 64
+SETTLING_IMAGES = 1024
+"""How many training images batch normalisation is settled with after each epoch."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,11 @@ def train(
     while run.epoch < config.optimisation.epochs:
         loss = _train_epoch(run, config, material, progress, errors)
         run.epoch += 1
+        rows = np.random.default_rng((config.seed, run.epoch)).permutation(len(material.ink))
+        parts = np.array_split(rows[:SETTLING_IMAGES], SETTLING_IMAGES // EMBED_BATCH)
+        settle_batch_norm(
+            run.network, run.frozen, (_to_batch(material.ink[part]) for part in parts)
+        )
         errors = validate(_embedder(run.network), material)
         save_state(run_folder / STATE_FILE, run.state())
         _note(run_folder, {"epoch": run.epoch, "loss": loss, **(asdict(errors) if errors else {})})

@@ -44,32 +44,51 @@ class BatchRows:
 def draw_batches(
     groups: Sequence[TrainingGroup], batch: Batch, seed: Sequence[int]
 ) -> Iterator[BatchRows]:
-    """Draw one epoch: about as many images as there are, every group about as often.
+    """Draw one epoch: every group as often as its images need to be seen about once.
 
-    Groups of the same text come together, so that the other writers of the same text are in the
-    batch: the hardest negatives where there are no forgeries.
+    A batch is made of two halves. Groups of the same text come together in a half, so that the
+    other writers of the same text, the hardest negatives where there are no forgeries, are in the
+    batch; two halves of different kinds keep batch normalisation from seeing one kind alone.
 
     Args:
         groups: what can be drawn from.
-        batch: P, K and F.
+        batch: P, K and F, and how many batches make an epoch.
         seed: the run's seed and the epoch: the same numbers give the same batches.
     """
     generator = np.random.default_rng(list(seed))
-    images = sum(len(group.genuine) + len(group.forged) for group in groups)
-    size = batch.signers * (batch.genuine + batch.forged)
-    queue: list[int] = []
-    for _ in range(max(1, round(images / size))):
-        while len(queue) < batch.signers:
-            queue += _shuffled(groups, generator)
-        chosen, queue = queue[: batch.signers], queue[batch.signers :]
-        yield _draw(groups, sorted(set(chosen)), batch, generator)
+    queue: list[list[int]] = []
+    for _ in range(batch.per_epoch or _enough(groups, batch)):
+        while sum(map(len, queue)) < batch.signers:
+            queue += _halves(groups, batch, generator)
+        chosen: list[int] = []
+        while len(chosen) < batch.signers:
+            chosen += queue.pop(0)
+        yield _draw(groups, sorted(set(chosen[: batch.signers])), batch, generator)
 
 
-def _shuffled(groups: Sequence[TrainingGroup], generator: np.random.Generator) -> list[int]:
-    texts = sorted({group.text for group in groups})
-    place = dict(zip(texts, generator.permutation(len(texts)), strict=True))
-    order = generator.permutation(len(groups))
-    return sorted(order.tolist(), key=lambda number: int(place[groups[number].text]))
+def _size(group: TrainingGroup) -> int:
+    return len(group.genuine) + len(group.forged)
+
+
+def _enough(groups: Sequence[TrainingGroup], batch: Batch) -> int:
+    images = sum(map(_size, groups))
+    return max(1, round(images / (batch.signers * (batch.genuine + batch.forged))))
+
+
+def _halves(
+    groups: Sequence[TrainingGroup], batch: Batch, generator: np.random.Generator
+) -> list[list[int]]:
+    """All groups, the large ones several times, in shuffled half batches of one text each."""
+    drawn = batch.genuine + batch.forged
+    by_text: dict[str, list[int]] = {}
+    for number, group in enumerate(groups):
+        by_text.setdefault(group.text, []).extend([number] * max(1, round(_size(group) / drawn)))
+    half = max(1, batch.signers // 2)
+    halves = []
+    for numbers in by_text.values():
+        order = generator.permutation(numbers).tolist()
+        halves += [order[first : first + half] for first in range(0, len(order), half)]
+    return [halves[place] for place in generator.permutation(len(halves))]
 
 
 def _draw(

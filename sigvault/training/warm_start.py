@@ -67,6 +67,39 @@ def batch_norms(network: EmbeddingNetwork, taken: Iterable[str]) -> list[nn.Batc
 
 
 @torch.no_grad()
+def settle_batch_norm(
+    network: EmbeddingNetwork, frozen: Iterable[nn.BatchNorm2d], batches: Iterable[Tensor]
+) -> None:
+    """Replace the running statistics by the average over given batches, with the weights as is.
+
+    While weights move fast, running statistics lag behind them ("precise" batch normalisation:
+    Wu, Johnson: Rethinking "Batch" in BatchNorm, 2021, section 3).
+
+    Args:
+        network: the network; left in evaluation mode.
+        frozen: normalisations to leave alone.
+        batches: ink (B, 1, H, W), representative of what will be embedded.
+    """
+    left_alone = set(frozen)
+    layers = [
+        layer
+        for layer in network.modules()
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and layer not in left_alone
+    ]
+    network.eval()
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.train()
+        layer.reset_running_stats()
+        layer.momentum = None  # a plain average over what comes
+    for batch in batches:
+        network(batch.to(memory_format=torch.channels_last))
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    network.eval()
+
+
+@torch.no_grad()
 def re_estimate(
     network: EmbeddingNetwork, layers: Iterable[nn.BatchNorm2d], batches: Iterable[Tensor]
 ) -> None:

@@ -11,21 +11,23 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from sigvault.datasets import Layout
-from sigvault.domain.errors import CheckpointMismatch
+from sigvault.datasets import Layout, read_layout
+from sigvault.domain.errors import CheckpointMismatch, DatasetError
 from sigvault.embedding.architecture import Architecture
 from sigvault.embedding.card import read_card, write_card
+from sigvault.imaging.decode import decode_file
 from sigvault.imaging.preprocessing import Preprocessing
 from sigvault.training.config import Batch, DataSource, Optimisation, Split, TrainingConfig
 from sigvault.training.cross_validation import (
     CrossValidationPlan,
     FoldScores,
     choose_rules,
-    finish_models,
+    deal_parts,
     score_folds,
     train_folds,
 )
-from sigvault.training.fold_report import render_markdown, report_folds
+from sigvault.training.fold_report import render_markdown, report_parts
+from sigvault.training.release import ReleasePlan, release
 
 SMALL = Preprocessing(height=32, width=48, margin=1)
 PLAN = CrossValidationPlan(references=(1, 3), draws=2)
@@ -42,20 +44,24 @@ CONFIG = TrainingConfig(
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten signers, each with a shape of their own; forgeries are that shape, shaken."""
+    """Ten signers, each with a shape of their own; forgeries are that shape, badly shaken."""
     root = tmp_path_factory.mktemp("data")
-    generator = np.random.default_rng(5)
-    for signer in range(10):
+    _draw_signers(root / "signers", 10, seed=5)
+    return root
+
+
+def _draw_signers(folder: Path, count: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    for signer in range(count):
         shape = generator.uniform(40, 260, size=(9, 2))
-        for kind, count, shake in (("genuine", 5, 4), ("forged", 3, 12)):
-            folder = root / "signers" / kind / f"s{signer}"
-            folder.mkdir(parents=True)
-            for number in range(count):
+        for kind, pictures, shake in (("genuine", 5, 4), ("forged", 3, 60)):
+            own = folder / kind / f"s{signer}"
+            own.mkdir(parents=True)
+            for number in range(pictures):
                 page = Image.new("L", (300, 300), 245)
                 points = shape + generator.normal(0, shake, shape.shape)
                 ImageDraw.Draw(page).line([tuple(p) for p in points.tolist()], fill=30, width=4)
-                page.save(folder / f"{number}.png")
-    return root
+                page.save(own / f"{number}.png")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +82,6 @@ def test_every_signer_is_held_out_once_and_never_validates_the_same_fold(
     assert len(set.union(*held_out)) == sum(map(len, held_out)) == 10
     for fold, own in zip(folds, held_out, strict=True):
         assert not own & set(fold.validation["signers"][1].signers)
-        assert not fold.held_out_digests & fold.card.training_digests
 
 
 def test_finished_folds_are_not_trained_again(root: Path, folders: tuple[Path, ...]):
@@ -100,12 +105,12 @@ def test_rules_are_chosen_without_the_signers_held_out(folds: tuple[FoldScores, 
 
 
 def test_the_report_covers_all_signers_and_reads_well(folds: tuple[FoldScores, ...]):
-    report = report_folds(folds, choose_rules(folds), PLAN)
+    report = report_parts(deal_parts(folds, choose_rules(folds)), PLAN.references)
     assert [(one.references, one.signers) for one in report.results] == [(1, 10), (3, 10)]
     for one in report.results:
         for error in (one.skilled, one.random, one.global_skilled, one.global_random):
             assert error is not None
-            assert 0.0 <= error.fold_low <= error.fold_mean <= error.fold_high <= 1.0
+            assert 0.0 <= error.part_low <= error.part_mean <= error.part_high <= 1.0
             assert error.pooled.rate.low <= error.pooled.rate.value <= error.pooled.rate.high
         assert one.decisions is not None
         assert set(one.decisions) == {"mated", "random", "skilled"}
@@ -119,23 +124,62 @@ def test_the_report_covers_all_signers_and_reads_well(folds: tuple[FoldScores, .
     json.dumps(report.to_dict())
 
 
-def test_finishing_writes_thresholds_of_the_held_out_signers_into_the_cards(
-    folds: tuple[FoldScores, ...],
-):
-    finish_models(folds, choose_rules(folds), PLAN)
-    for fold in folds:
-        card = read_card(fold.folder)
-        assert [threshold.references for threshold in card.thresholds] == [1, 2, 3]
-        assert {threshold.origin.signers for threshold in card.thresholds} == {5}
-        assert card.calibration_digests == fold.held_out_digests
-        assert card.id == fold.card.id
+def test_no_signer_is_tested_by_what_was_learnt_from_them(folds: tuple[FoldScores, ...]):
+    parts = deal_parts(folds, choose_rules(folds))
+    tested = [set(part.tested["signers"][1].signers) for part in parts]
+    assert len(set.union(*tested)) == sum(map(len, tested)) == 10
+    for part, own in zip(parts, tested, strict=True):
+        assert not own & set(part.learnt[1].signers)
+
+
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight other signers, drawn likewise."""
+    root = tmp_path_factory.mktemp("strangers") / "strangers"
+    _draw_signers(root, 8, seed=6)
+    return root
+
+
+def test_a_release_chooses_measures_and_writes_the_card(folders: tuple[Path, ...], strangers: Path):
+    before = read_card(folders[1])
+    plan = ReleasePlan(calibrated=(1, 2), reported=(1, 3), folds=2, draws=2)
+    released = release(folders[1], [read_layout(strangers)], plan)
+    card = read_card(folders[1])
+    assert card == released.card
+    assert card.id == before.id
+    assert [threshold.references for threshold in card.thresholds] == [1, 2]
+    assert {threshold.origin.signers for threshold in card.thresholds} == {8}
+    assert {threshold.fusion for threshold in card.thresholds} == {card.fusion}
+    assert not card.calibration_digests & card.training_digests
+    assert len(card.calibration_digests) == 8 * 8
+    assert [(one.references, one.signers) for one in released.report.results] == [(1, 8), (3, 8)]
+    assert released.skipped == ()
+    assert "| strangers | 3 |" in render_markdown(released.report)
+
+
+def test_a_release_leaves_out_whom_the_model_was_trained_on(root: Path, folders: tuple[Path, ...]):
+    plan = ReleasePlan(calibrated=(1,), reported=(1,), folds=2, draws=1)
+    released = release(folders[0], [read_layout(root / "signers")], plan)
+    assert {threshold.origin.signers for threshold in released.card.thresholds} == {5}
+    assert sum("trained on" in line for line in released.skipped) == 5
+
+
+def test_two_data_sets_of_one_name_are_refused(folders: tuple[Path, ...], strangers: Path):
+    dataset = read_layout(strangers)
+    plan = ReleasePlan(calibrated=(1,), reported=(1,), folds=2, draws=1)
+    with pytest.raises(DatasetError, match="two data sets"):
+        release(folders[0], [dataset, dataset], plan)
 
 
 def test_a_model_that_has_seen_a_held_out_signer_is_refused(
     root: Path, folders: tuple[Path, ...], folds: tuple[FoldScores, ...]
 ):
     card = read_card(folders[0])
-    seen = frozenset([*card.training_digests, *sorted(folds[0].held_out_digests)[:1]])
+    held_out = {
+        signer.removeprefix("signers/") for signer in folds[0].held_out["signers"][1].signers
+    }
+    path = root / "signers" / "genuine" / min(held_out) / "0.png"
+    seen = card.training_digests | {decode_file(path).digest}
     write_card(folders[0], replace(card, training_digests=seen))
     try:
         with pytest.raises(CheckpointMismatch, match="hold out"):

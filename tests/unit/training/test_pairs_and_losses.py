@@ -145,10 +145,23 @@ def test_batches_hold_what_was_asked_for_and_repeat_from_their_seed():
     )
 
 
-def test_groups_of_one_text_come_together():
+def test_half_a_batch_shares_a_text_and_the_other_half_another():
     groups = [
         TrainingGroup(np.array([2 * n, 2 * n + 1]), np.array([], np.int64), text=f"n{n % 3}")
-        for n in range(12)
+        for n in range(18)
     ]
-    for batch in draw_batches(groups, Batch(signers=4, genuine=2, forged=0), (7, 0)):
-        assert len({groups[number].text for number in batch.groups}) == 1
+    for batch in draw_batches(groups, Batch(signers=6, genuine=2, forged=0), (7, 0)):
+        texts = [groups[number].text for number in sorted(set(batch.groups.tolist()))]
+        assert all(texts.count(text) in (3, 6) for text in texts)
+
+
+def test_an_epoch_can_be_cut_to_a_number_of_batches():
+    assert len(list(draw_batches(GROUPS, Batch(2, 3, 2, per_epoch=11), (1, 0)))) == 11
+
+
+def test_large_groups_come_more_often():
+    large = TrainingGroup(np.arange(0, 40), np.array([], np.int64))
+    small = [TrainingGroup(np.arange(n, n + 2), np.array([], np.int64)) for n in range(40, 80, 2)]
+    batches = list(draw_batches([large, *small], Batch(2, 4, 0, per_epoch=300), (1, 0)))
+    share = np.mean([0 in batch.groups for batch in batches])
+    assert share > 3 * 2 / len([large, *small])

@@ -1,0 +1,181 @@
+"""From a trained model to one that decides: fusion rule, thresholds, and honest error rates.
+
+The rule and the thresholds are chosen on signers that the model was not trained on. What they
+are worth is measured by folds over the same signers: chosen on the other folds, tested on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import KFold
+
+from sigvault.datasets import Dataset
+from sigvault.domain.errors import DatasetError
+from sigvault.domain.identifiers import SignerId
+from sigvault.domain.model_card import ModelCard
+from sigvault.embedding.card import read_card, write_card
+from sigvault.embedding.torch_embedder import TorchEmbedder
+from sigvault.evaluation.calibration import Provenance, calibrate
+from sigvault.evaluation.fusion_choice import FusionChoice, choose_fusion
+from sigvault.evaluation.protocols import (
+    DRAWS,
+    ComparisonScores,
+    compare_pairs,
+    draw_comparisons,
+)
+from sigvault.services.unseen_signers import UnseenSigners, embed_unseen_signers
+from sigvault.training.fold_report import (
+    Comparisons,
+    Part,
+    PartsReport,
+    pool_data_sets,
+    report_parts,
+)
+
+FUSION_REFERENCES = (1, 3, 5)
+"""The numbers of references that the fusion rule is chosen for."""
+
+
+@dataclass(frozen=True)
+class ReleasePlan:
+    """How to choose and to measure.
+
+    Attributes:
+        calibrated: the numbers of references to make thresholds for.
+        reported: the numbers of references to report.
+        folds: how many folds over signers, at least 2.
+        draws: how often references are drawn.
+        seed: of the draws and the folds.
+    """
+
+    calibrated: tuple[int, ...] = (1, 2, 3, 5, 10)
+    reported: tuple[int, ...] = (1, 3, 5, 10)
+    folds: int = 5
+    draws: int = DRAWS
+    seed: int = 0
+
+    @property
+    def drawn(self) -> tuple[int, ...]:
+        """Every number of references that something is computed for."""
+        return tuple(sorted({*self.calibrated, *self.reported, *FUSION_REFERENCES}))
+
+
+@dataclass(frozen=True, eq=False)
+class Release:
+    """What was chosen, and what it is worth.
+
+    Attributes:
+        card: the card with the fusion rule and the thresholds.
+        choice: the fusion rule and what it was chosen from.
+        report: error rates and decisions by folds over the signers.
+        skipped: signers and images left out, with the reason, a line each.
+    """
+
+    card: ModelCard
+    choice: FusionChoice
+    report: PartsReport
+    skipped: tuple[str, ...]
+
+
+def release(
+    folder: Path,
+    datasets: Sequence[Dataset],
+    plan: ReleasePlan | None = None,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Release:
+    """Choose a model's fusion rule and thresholds, measure them, and write them into its card.
+
+    Args:
+        folder: the model.
+        datasets: signatures of signers that the model was not trained on; the folders' names
+            tell them apart.
+        plan: how; the defaults if None.
+        progress: called with the number of images of the current data set done.
+
+    Raises:
+        DatasetError: If the data don't suffice, or two folders have the same name.
+        UnknownModel: If the folder holds no model.
+    """
+    plan = plan or ReleasePlan()
+    embedder = TorchEmbedder(folder)
+    by_data: dict[str, Comparisons] = {}
+    skipped: list[str] = []
+    digests: set[str] = set()
+    for dataset in datasets:
+        name = dataset.root.name
+        if name in by_data:
+            raise DatasetError(f"two data sets are called {name}: rename one of the folders")
+        unseen = embed_unseen_signers(dataset, embedder, progress=progress)
+        by_data[name] = _compare(unseen, name, plan)
+        skipped += [f"{name}: signer {signer}: trained on" for signer in unseen.left_out]
+        skipped += unseen.unusable
+        digests |= unseen.digests
+    choice = _choose(by_data)
+    provenance = Provenance(", ".join(by_data), embedder.model, embedder.preprocessing, plan.seed)
+    report = report_parts(_deal(by_data, embedder.card, plan), plan.reported, seed=plan.seed)
+    card = replace(
+        read_card(folder),
+        fusion=choice.rule,
+        thresholds=tuple(
+            calibrate(scores, choice.rule, provenance)
+            for _, scores in pool_data_sets(by_data, plan.calibrated)
+        ),
+        calibration_digests=frozenset(digests),
+        metrics={"fusion_choice": choice.table(), "by_folds": list(report.to_dict()["results"])},
+    )
+    write_card(folder, card)
+    return Release(card, choice, report, tuple(skipped))
+
+
+def _compare(unseen: UnseenSigners, name: str, plan: ReleasePlan) -> Comparisons:
+    signers = [replace(own, signer=SignerId(f"{name}/{own.signer}")) for own in unseen.signers]
+    pairs = compare_pairs(signers, seed=plan.seed)
+    return {
+        number: draw_comparisons(pairs, number, draws=plan.draws, seed=plan.seed)
+        for number in plan.drawn
+        if sum(own.genuine > number for own in pairs) >= plan.folds
+    }
+
+
+def _choose(by_data: Mapping[str, Comparisons]) -> FusionChoice:
+    return choose_fusion(dict(pool_data_sets(by_data, FUSION_REFERENCES)))
+
+
+def _deal(by_data: Mapping[str, Comparisons], card: ModelCard, plan: ReleasePlan) -> list[Part]:
+    """One part a fold: its signers are tested, all others are learnt from."""
+    parts = []
+    for fold in range(plan.folds):
+        tested: dict[str, Comparisons] = {}
+        others: dict[str, Comparisons] = {}
+        for data, by_number in by_data.items():
+            own = _fold_signers(by_number, fold, plan)
+            tested[data] = {number: scores.only(own) for number, scores in by_number.items()}
+            others[data] = {number: _without(scores, own) for number, scores in by_number.items()}
+        learnt = dict(pool_data_sets(others, plan.drawn))
+        rule = _choose(others).rule
+        parts.append(Part(card.id, card.preprocessing_name, rule, learnt, tested))
+    return parts
+
+
+def _fold_signers(by_number: Comparisons, fold: int, plan: ReleasePlan) -> set[SignerId]:
+    """The fold's signers; dealt by the largest number of references, so that each fold has some."""
+    ranked = sorted(by_number[max(by_number)].signers)
+    rest = sorted(set(by_number[min(by_number)].signers) - set(ranked))
+    dealt: set[SignerId] = set()
+    for signers in (ranked, rest):
+        if len(signers) >= plan.folds:
+            folds = KFold(plan.folds, shuffle=True, random_state=plan.seed)
+            _, chosen = list(folds.split(np.arange(len(signers))))[fold]
+            dealt |= {signers[place] for place in chosen}
+        else:
+            dealt |= set(signers[fold : fold + 1])
+    return dealt
+
+
+def _without(scores: ComparisonScores, signers: set[SignerId]) -> ComparisonScores:
+    return scores.only(set(scores.signers) - signers)
