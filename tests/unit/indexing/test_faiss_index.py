@@ -97,7 +97,7 @@ def test_unknown_devices_are_refused():
 
 def test_no_gpu_means_the_cpu_unless_one_was_asked_for(monkeypatch):
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0, raising=False)
-    assert flat_kind("auto").device == "cpu"
+    assert FaissIndex(4).device == "cpu"
     with pytest.raises(IndexFailed, match="sees no GPU"):
         flat_kind("cuda")
 
@@ -112,6 +112,14 @@ def test_a_gpu_that_does_not_work_means_the_cpu_with_a_warning(monkeypatch, capl
     assert "no kernel image" in caplog.text
     with pytest.raises(IndexFailed, match="no kernel image"):
         flat_kind("cuda")
+
+
+def test_a_gpu_that_works_is_used_and_its_reach_is_known(monkeypatch):
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1, raising=False)
+    monkeypatch.setattr(faiss_index, "_make_on_gpu", faiss.IndexFlatIP)
+    for device in ("auto", "cuda"):
+        kind = flat_kind(device)
+        assert (kind.device, kind.reach) == ("cuda", GPU_REACH)
 
 
 def test_a_search_leaves_the_settings_of_its_caller_alone():

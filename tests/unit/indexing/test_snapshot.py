@@ -263,6 +263,12 @@ def test_discarding_leaves_no_vector_behind(tmp_path):
     discard_snapshots(tmp_path / "nowhere")
 
 
+def test_what_can_not_be_discarded_is_named(tmp_path):
+    (tmp_path / "in-the-way.npy").mkdir()
+    with pytest.raises(IndexFailed, match="remove that folder by hand"):
+        discard_snapshots(tmp_path)
+
+
 def test_the_golden_snapshot_can_be_read():
     identity = SnapshotIdentity(ModelId("golden-0123456789ab"), GenerationId(1), 4)
     snapshot = read_snapshot(GOLDEN, identity)

@@ -58,3 +58,15 @@ def test_what_torch_raises_becomes_index_failed(monkeypatch):
     monkeypatch.setattr(index._store, "nearest", exhausted)
     with pytest.raises(IndexFailed, match="can't be searched"):
         index.search(VECTORS, 1)
+
+
+def test_a_failed_compaction_loses_nothing(monkeypatch):
+    def exhausted():
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    index = TorchExactIndex(4, device="cpu")
+    index.add(np.arange(400), np.repeat(VECTORS, 100, axis=0))
+    monkeypatch.setattr(index._store, "compacted", exhausted)
+    with pytest.raises(IndexFailed, match="can't be compacted"):
+        index.remove(np.arange(300))
+    assert index.search(VECTORS[3:], 1).rows.tolist() == [[300]]
