@@ -74,15 +74,29 @@ def place_on_canvas(
     Returns:
         float32 (height, width) in [0, 1].
     """
-    crop = ink[box.top : box.bottom, box.left : box.right].astype(np.float32)
-    rows = _coverage(box.height, height, scale)
-    columns = _coverage(box.width, width, scale)
-    return np.clip(rows @ crop @ columns.T, 0.0, 1.0)
+    crop = ink[box.top : box.bottom, box.left : box.right]
+    by_rows = _area_means(crop, height, scale, dtype=np.int32)
+    turned = np.ascontiguousarray(by_rows.T)
+    placed = _area_means(turned, width, scale, dtype=np.float64).T
+    return np.clip(placed, 0.0, 1.0).astype(np.float32, order="C")
 
 
-def _coverage(source: int, target: int, scale: float) -> npt.NDArray[np.float32]:
-    """The share of each target pixel that each source pixel covers, float32 (target, source)."""
-    starts = (target - source * scale) / 2 + scale * np.arange(source)
-    pixels = np.arange(target)[:, None]
-    overlap = np.minimum(starts + scale, pixels + 1) - np.maximum(starts, pixels)
-    return np.clip(overlap, 0.0, None).astype(np.float32)
+def _area_means(
+    lines: npt.NDArray[np.generic], target: int, scale: float, *, dtype: npt.DTypeLike
+) -> npt.NDArray[np.float64]:
+    """Lines along axis 0 resized by ``scale`` and centred, float64 (target, ...).
+
+    Each target line is the integral of the source over what it covers: the running sum, kept in
+    ``dtype``, interpolated at both ends.
+    """
+    count = lines.shape[0]
+    sums = np.zeros((count + 2, *lines.shape[1:]), dtype=dtype)
+    np.cumsum(lines, axis=0, out=sums[1:-1])
+    sums[-1] = sums[-2]
+    edges = (np.arange(target + 1) - (target - count * scale) / 2) / scale
+    edges = np.clip(edges, 0.0, count)
+    whole = np.floor(edges).astype(np.intp)
+    part = (edges - whole)[:, None]
+    integral = sums[whole] * (1 - part) + sums[whole + 1] * part
+    means: npt.NDArray[np.float64] = np.diff(integral, axis=0) * scale
+    return means

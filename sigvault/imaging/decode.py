@@ -1,22 +1,49 @@
-"""Untrusted bytes to an upright grey picture, within stated limits."""
+"""Untrusted bytes to an upright grey picture, within stated limits.
+
+Accepted are PNG, JPEG, BMP, TIFF and WebP pictures of one page. Size is checked against the
+limits from the header, before any pixel is decoded. What Pillow raises on damaged or hostile
+bytes, which may be anything, leaves here as one of sigvault's own errors.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
-from sigvault.domain.errors import ImageTooLarge, UnreadableFile, UnsupportedImage
+from sigvault.domain.errors import (
+    ConfigurationError,
+    ImageError,
+    ImageTooLarge,
+    UnreadableFile,
+    UnsupportedImage,
+)
 from sigvault.domain.image import SignatureImage
-from sigvault.imaging.levels import measure_levels
+from sigvault.imaging.grey import to_grey, upright
 
-_FAINT = 0.5
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+_ACCEPTED = "PNG, JPEG, BMP, TIFF or WebP"
+_MEBIBYTE = 2**20
+_ORIENTATION = 0x0112
+
+# Only to say what a refused file is; Pillow alone decides what is accepted.
+_KNOWN_OTHERS = (
+    (b"%PDF", 0, "a PDF document: export the page with the signature as PNG at 300 dpi"),
+    (b"GIF8", 0, f"a GIF picture: save it as {_ACCEPTED}"),
+    (b"ftyphei", 4, f"a HEIC photo: save it as {_ACCEPTED}"),
+    (b"ftypavif", 4, f"an AVIF picture: save it as {_ACCEPTED}"),
+    (b"ftypmif1", 4, f"a HEIF photo: save it as {_ACCEPTED}"),
+    (b"PK\x03\x04", 0, "a ZIP archive or an office document: give the picture itself"),
+    (b"<svg", 0, f"an SVG drawing: save it as {_ACCEPTED}"),
+    (b"<!DOCTYPE html", 0, "a web page: give the picture itself"),
+    (b"<html", 0, "a web page: give the picture itself"),
+)
 
 
 @dataclass(frozen=True)
@@ -25,81 +52,189 @@ class DecodeLimits:
 
     Attributes:
         max_bytes: largest file in bytes.
-        max_pixels: largest width times height in pixels, read from the header.
+        max_pixels: largest width times height in pixels, as the header states them.
+        fine_side: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as its longer side
+            keeps at least this many pixels; 3508 is an A4 page at 300 dpi.
     """
 
-    max_bytes: int = 32 * 2**20
+    max_bytes: int = 32 * _MEBIBYTE
     max_pixels: int = 40_000_000
+    fine_side: int = 3508
+
+    def __post_init__(self) -> None:
+        if min(self.max_bytes, self.max_pixels, self.fine_side) < 1:
+            raise ConfigurationError(f"Every limit on pictures must be at least 1, not {self}.")
 
 
 DEFAULT_LIMITS = DecodeLimits()
 
 
-def decode_file(path: str | Path, limits: DecodeLimits = DEFAULT_LIMITS) -> SignatureImage:
-    """Read and decode a picture."""
+def read_bytes(path: str | Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+    """Read a picture's file, and no more of it than the limit allows.
+
+    Raises:
+        UnreadableFile: if it is missing, a folder, no regular file, or not permitted.
+        ImageTooLarge: if it has more bytes than allowed.
+    """
     path = Path(path)
     try:
+        if path.is_dir():
+            raise UnreadableFile(f"{path} is a folder: give the picture's file.")
+        # A pipe or a device may never end, or never begin.
+        if path.exists() and not path.is_file():
+            raise UnreadableFile(f"{path} is no regular file: give the picture's file.")
         with path.open("rb") as file:
             data = file.read(limits.max_bytes + 1)
-    except OSError as error:
-        raise UnreadableFile(f"{path} can't be opened: {error.strerror or error}.") from error
-    return decode_bytes(data, limits)
+    except FileNotFoundError as error:
+        raise UnreadableFile(f"{path} does not exist: check the path.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnreadableFile(
+            f"{path} can't be read ({reason}): check the path and its permissions."
+        ) from error
+    if len(data) > limits.max_bytes:
+        raise ImageTooLarge(f"{path}: {_too_many_bytes(limits)}")
+    return data
+
+
+def decode_file(path: str | Path, limits: DecodeLimits = DEFAULT_LIMITS) -> SignatureImage:
+    """Read and decode a picture's file.
+
+    Raises:
+        UnreadableFile: if the file can't be read.
+        UnsupportedImage: if it holds no picture of an accepted format, or a damaged one.
+        ImageTooLarge: if it has more bytes or pixels than allowed.
+    """
+    data = read_bytes(path, limits)
+    try:
+        return decode_bytes(data, limits)
+    except ImageError as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def decode_bytes(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> SignatureImage:
-    """Decode a picture."""
+    """Decode a picture.
+
+    The result is turned upright as EXIF says, laid on white where it is transparent, and grey:
+    luminance, or a clearer channel if ink is faint in luminance (see :mod:`.grey`).
+
+    Args:
+        data: the file's bytes.
+        limits: what the picture may cost.
+
+    Returns:
+        The picture, with the SHA-256 of ``data``.
+
+    Raises:
+        UnsupportedImage: if the bytes are empty, of another format, damaged, or of several
+            pages or frames.
+        ImageTooLarge: if there are more bytes or pixels than allowed.
+    """
     if not data:
-        raise UnsupportedImage("The picture is empty (0 bytes).")
+        raise UnsupportedImage("The picture is empty (0 bytes): scan or copy it again.")
     if len(data) > limits.max_bytes:
-        raise ImageTooLarge(f"The picture has more than {limits.max_bytes} bytes.")
+        raise ImageTooLarge(_too_many_bytes(limits))
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            width, height = picture.size
-            if width * height > limits.max_pixels:
-                raise ImageTooLarge(
-                    f"The picture has {width} x {height} pixels, more than {limits.max_pixels}."
-                )
-            pixels = _grey(picture)
-    except ImageTooLarge:
+            pixels, size = _decode(picture, limits)
+    except ImageError:
         raise
-    except Exception as error:
-        raise UnsupportedImage(f"The picture can't be decoded: {error}") from error
+    except Exception as error:  # hostile bytes make decoders raise anything
+        raise _translated(error, data) from error
     return SignatureImage(
         pixels=pixels,
         digest=hashlib.sha256(data).hexdigest(),
-        source_width=pixels.shape[1],
-        source_height=pixels.shape[0],
+        source_width=size[0],
+        source_height=size[1],
     )
 
 
-def _grey(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    """The picture upright, on white paper, as luminance uint8 (H, W)."""
-    upright = ImageOps.exif_transpose(picture)
-    if upright.mode.startswith("I"):
-        deep = np.asarray(upright, dtype=np.float32)
-        return np.clip(np.rint(deep / 257.0), 0, 255).astype(np.uint8)
-    if upright.has_transparency_data:
-        layered = upright.convert("RGBA")
-        paper = Image.new("RGBA", layered.size, (255, 255, 255, 255))
-        upright = Image.alpha_composite(paper, layered).convert("RGB")
-    elif upright.mode not in ("L", "RGB"):
-        upright = upright.convert("RGB")
-    return _clearest_grey(upright)
+def _decode(
+    picture: Image.Image, limits: DecodeLimits
+) -> tuple[npt.NDArray[np.uint8], tuple[int, int]]:
+    """Grey pixels, and the upright width and height of the source."""
+    width, height = picture.size
+    if width * height > limits.max_pixels:
+        raise ImageTooLarge(
+            f"The picture has {width} x {height} pixels, more than the {limits.max_pixels:,}"
+            " allowed: crop it to the signature or scan it at 300 dpi."
+        )
+    _refuse_several_pages(picture)
+    _reduce_while_decoding(picture, limits)
+    picture.load()
+    turned = upright(picture, _orientation(picture))
+    swapped = turned.size != picture.size and turned.size == picture.size[::-1]
+    return to_grey(turned), (height, width) if swapped else (width, height)
 
 
-def _clearest_grey(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    """Luminance; or, if ink is faint in it, whichever of it and the colours' extremes is clearer.
+def _refuse_several_pages(picture: Image.Image) -> None:
+    """Refuse animations and documents; a page followed by smaller copies of it is one page.
 
-    Orange on white is plain in the darkest of its three channels, orange on black in the
-    lightest, and faint in luminance.
+    A photo's second frame (JPEG with a preview or a depth map) is left alone. Only the second
+    page is looked at: a hostile file may claim millions.
     """
-    luminance = np.array(picture.convert("L"), dtype=np.uint8)
-    if picture.mode != "RGB" or measure_levels(luminance).contrast >= _FAINT:
-        return luminance
-    colours = np.asarray(picture)
-    return max((luminance, colours.min(axis=2), colours.max(axis=2)), key=_ink_depth)
+    if picture.format in ("PNG", "WEBP"):
+        if getattr(picture, "is_animated", False):
+            raise UnsupportedImage("The picture is animated: save one frame as PNG.")
+    elif picture.format == "TIFF":
+        size = picture.size
+        try:
+            picture.seek(1)
+        except EOFError:
+            return
+        thumbnail = math.prod(picture.size) < math.prod(size)
+        picture.seek(0)
+        if not thumbnail:
+            raise UnsupportedImage(
+                "The TIFF file has several pages: save the page with the signature alone."
+            )
 
 
-def _ink_depth(grey: npt.NDArray[np.uint8]) -> float:
-    levels = measure_levels(grey)
-    return levels.paper - levels.ink
+def _reduce_while_decoding(picture: Image.Image, limits: DecodeLimits) -> None:
+    """Let the JPEG decoder reduce a huge photo, which costs a fraction of decoding it whole."""
+    if picture.format in ("JPEG", "MPO"):
+        factor = 1
+        while factor < 8 and max(picture.size) >= 2 * factor * limits.fine_side:
+            factor *= 2
+        if factor > 1:
+            picture.draft(None, (picture.width // factor, picture.height // factor))
+
+
+def _orientation(picture: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1 if there is none or the EXIF data can't be read."""
+    try:
+        return int(picture.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a broken label does not spoil the picture
+        return 1
+
+
+def _translated(error: Exception, data: bytes) -> ImageError:
+    """Whatever Pillow raised, in sigvault's words."""
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return ImageTooLarge(
+            "The picture states an enormous size: crop it to the signature or scan it at 300 dpi."
+        )
+    if isinstance(error, MemoryError):
+        return ImageTooLarge("There is not enough memory to decode the picture: reduce it.")
+    if isinstance(error, UnidentifiedImageError):
+        return UnsupportedImage(f"The picture is {_what_it_is(data)}.")
+    reason = str(error) or type(error).__name__
+    return UnsupportedImage(
+        f"The picture is damaged or cut short and can't be decoded ({reason}):"
+        " scan or copy it again."
+    )
+
+
+def _what_it_is(data: bytes) -> str:
+    head = data[:64].lstrip()
+    for signature, offset, words in _KNOWN_OTHERS:
+        if head[offset:].lower().startswith(signature.lower()):
+            return words
+    return f"none that can be read, whatever its name says: give a {_ACCEPTED} file"
+
+
+def _too_many_bytes(limits: DecodeLimits) -> str:
+    return (
+        f"The picture has more than the {limits.max_bytes / _MEBIBYTE:.3g} MiB allowed:"
+        " crop it to the signature or save it with compression."
+    )

@@ -60,11 +60,15 @@ def sauvola_threshold(
     Returns:
         float32 (H, W), the level up to which a pixel is ink.
     """
-    # Centred on mid-grey so that the difference of squares keeps its digits in float32.
+    # Centred on mid-grey so that the difference of squares keeps its digits in float32; in place,
+    # since fresh arrays cost more here than the arithmetic.
     centred = grey - np.float32(_SAUVOLA_RANGE)
     mean = ndimage.uniform_filter(centred, window, mode="mirror")
-    square = ndimage.uniform_filter(centred * centred, window, mode="mirror")
-    square -= mean * mean
-    deviation = np.sqrt(np.maximum(square, 0, out=square), out=square)
+    np.square(centred, out=centred)
+    deviation = ndimage.uniform_filter(centred, window, mode="mirror", output=centred)
+    deviation -= np.square(mean)
+    np.sqrt(np.maximum(deviation, 0, out=deviation), out=deviation)
+    deviation *= np.float32(k / _SAUVOLA_RANGE)
+    deviation += np.float32(1 - k)
     mean += np.float32(_SAUVOLA_RANGE)
-    return np.asarray(mean * (1 + k * (deviation / _SAUVOLA_RANGE - 1)), dtype=np.float32)
+    return np.asarray(np.multiply(mean, deviation, out=mean), dtype=np.float32)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 _WHITE = 255
 _INK_SHARE = 0.0005
@@ -30,7 +31,12 @@ class Levels(NamedTuple):
     @property
     def contrast(self) -> float:
         """Of the ink against the paper, (paper - ink) / paper, in [0, 1]."""
-        return (self.paper - self.ink) / max(self.paper, 1.0)
+        return self.depth / max(self.paper, 1.0)
+
+    @property
+    def depth(self) -> float:
+        """Paper less ink, in [0, 255]."""
+        return self.paper - self.ink
 
 
 def measure_levels(pixels: npt.NDArray[np.uint8]) -> Levels:
@@ -43,7 +49,8 @@ def measure_levels(pixels: npt.NDArray[np.uint8]) -> Levels:
     Args:
         pixels: uint8 (H, W).
     """
-    counts = np.bincount(pixels.ravel(), minlength=_WHITE + 1)
+    # Pillow counts bytes as they are; np.bincount would first make an integer of eight bytes each.
+    counts = np.array(Image.fromarray(pixels).histogram(), dtype=np.int64)
     median = _level_at(counts, 0.5)
     rare = max(_INK_SHARE, _LEAST_INK_PIXELS / pixels.size)
     light = _WHITE - _level_at(counts[::-1], rare)

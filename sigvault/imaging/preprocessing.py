@@ -15,6 +15,7 @@ from sigvault.domain.errors import CheckpointMismatch
 from sigvault.domain.image import InkImage, QualityFinding, SignatureImage
 from sigvault.imaging.canvas import Box, fit_scale, ink_box, place_on_canvas
 from sigvault.imaging.ink import find_ink
+from sigvault.imaging.levels import measure_levels
 from sigvault.imaging.quality import inspect_ink
 from sigvault.imaging.specks import remove_specks
 
@@ -139,7 +140,9 @@ class Preprocessing:
             Ink float32 (height, width) in [0, 1], all zero if there is none, with the findings.
         """
         found = self._find(image.pixels)
-        findings = inspect_ink(found.ink)
+        contrast = measure_levels(image.pixels).contrast
+        shrink = image.pixels.shape[1] / image.source_width
+        findings = inspect_ink(found.ink, zoom=found.zoom * shrink, contrast=contrast)
         box = ink_box(found.ink)
         if box is None:
             canvas, scale = np.zeros((self.height, self.width), dtype=np.float32), 1.0
@@ -154,7 +157,7 @@ class Preprocessing:
                 ink=canvas,
                 digest=image.digest,
                 preprocessing=self.name,
-                scale=scale * found.zoom * image.pixels.shape[1] / image.source_width,
+                scale=scale * found.zoom * shrink,
             ),
             findings=findings,
             box=None if box is None else _to_source(box, found, image),
@@ -168,7 +171,7 @@ class Preprocessing:
         """
         longest = max(pixels.shape)
         if longest < self.smallest_side:
-            factor = min(_MOST_ENLARGED, -(-self.smallest_side // longest))
+            factor = min(_MOST_ENLARGED, math.ceil(self.smallest_side / longest))
             return _FoundInk(self._clean_ink(_enlarge(pixels, factor)), 0, 0, float(factor))
         factor = self._reduction(pixels)
         ink = self._clean_ink(_reduce(pixels, factor))
@@ -184,7 +187,8 @@ class Preprocessing:
         return _FoundInk(self._clean_ink(_reduce(near, finer)), top, left, 1 / finer)
 
     def _reduction(self, pixels: npt.NDArray[np.uint8]) -> int:
-        return max(1, -(-max(pixels.shape) // self.working_side))
+        longest: int = max(pixels.shape)
+        return max(1, math.ceil(longest / self.working_side))
 
     def _clean_ink(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
         ink = find_ink(

@@ -8,6 +8,12 @@ from scipy import ndimage
 
 _EIGHT = np.ones((3, 3), dtype=bool)
 _SIDES = 4
+_FAR = np.iinfo(np.intp).max
+
+_FRAME_DEPTH = 0.04
+_FRAME_COVER = 0.95
+_FRAME_WIDTH = 5
+_FRAME_CORE = 0.3
 
 
 def remove_specks(
@@ -21,9 +27,11 @@ def remove_specks(
 ) -> npt.NDArray[np.bool_]:
     """Drop what is not writing.
 
-    First the scan's own edge: pieces (8-neighbours) that lie whole within ``edge`` pixels of a
-    border. Then pieces nearer to each other than ``gap`` are taken as one group, so that a
-    stroke that the pen left in dots holds together, and a group goes if it is
+    First a ruled frame: a line along at least 95 % of a border, within 4 % of the picture of it,
+    and all beyond the line. Then the scan's own edge: pieces (8-neighbours) that lie whole
+    within ``edge`` pixels of a border. Then pieces nearer to each other than ``gap`` are taken
+    as one group, so that a stroke that the pen left in dots holds together, and a group goes if
+    it is
 
     - smaller than ``speck_area``: smaller than a dot;
     - or smaller than ``dirt_share`` of all ink and farther from the writing than ``reach``. The
@@ -40,38 +48,78 @@ def remove_specks(
     Returns:
         bool (H, W), a subset of ``ink``.
     """
-    ink = _without_scan_edge(ink, edge)
-    width = stroke_width(ink)
-    labels = _grouped(ink, radius=max(1, round(gap * width / 2)))
-    boxes = _boxes(labels)
-    if len(boxes) == 0:
-        return ink
-    areas = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:]
-    keep = areas >= speck_area * width**2
-    keep &= _near_writing(boxes, areas, keep, dirt_share, reach)
-    return np.concatenate(([False], keep))[labels]
-
-
-def _without_scan_edge(ink: npt.NDArray[np.bool_], edge: int) -> npt.NDArray[np.bool_]:
-    """Ink less the pieces that don't reach farther than ``edge`` pixels from a border."""
-    if min(ink.shape) <= 2 * (edge + 1):
-        return ink
-    cleaned = ink.copy()
+    ink = ink.copy()
     for side in range(_SIDES):
-        strip = np.rot90(cleaned, side)[: edge + 1]
-        if strip[:edge].any():
-            labels, count = ndimage.label(strip, structure=_EIGHT)
-            reaching = np.zeros(count + 1, dtype=bool)
-            reaching[labels[edge]] = True
-            strip &= reaching[labels]
-    return cleaned
+        turned = np.rot90(ink, side)
+        _clear_frame(turned)
+        _clear_scan_edge(turned, edge)
+    rows, columns = np.nonzero(ink)
+    if rows.size == 0:
+        return ink
+    width = stroke_width(ink)
+    groups = _groups(ink, rows, columns, radius=max(1, round(gap * width / 2)))
+    areas = np.bincount(groups)
+    keep = areas >= speck_area * width**2
+    keep &= _near_writing(_boxes(groups, rows, columns), areas, keep, dirt_share, reach)
+    dropped = ~keep[groups]
+    ink[rows[dropped], columns[dropped]] = False
+    return ink
 
 
-def _grouped(ink: npt.NDArray[np.bool_], radius: int) -> npt.NDArray[np.int32]:
-    """Each ink pixel's group, int32 (H, W), 0 = paper."""
-    swollen = ndimage.maximum_filter(ink.view(np.uint8), 2 * radius + 1, mode="constant")
-    labels, _ = ndimage.label(swollen, structure=_EIGHT)
-    return np.asarray(np.where(ink, labels, 0), dtype=np.int32)
+def _clear_frame(ink: npt.NDArray[np.bool_]) -> None:
+    """Clear a ruled line along the top border, and all above it.
+
+    The line may lean by a few pixels, so rows are taken together in bands; its lower end is
+    where few of a row's pixels are still ink. The limits part the 29 such lines among the
+    pictures of CEDAR (all within 2.5 % of a border) from the flattest strokes of hands.
+    """
+    strip = ink[: round(_FRAME_DEPTH * ink.shape[0]) + _FRAME_WIDTH]
+    if len(strip) <= _FRAME_WIDTH or not strip.any():
+        return
+    bands = np.lib.stride_tricks.sliding_window_view(strip, _FRAME_WIDTH, axis=0).any(axis=2)
+    ruled = np.flatnonzero(bands.mean(axis=1) >= _FRAME_COVER)
+    if ruled.size:
+        last = int(ruled[-1]) + _FRAME_WIDTH - 1
+        while last + 1 < len(ink) and ink[last + 1].mean() >= _FRAME_CORE:
+            last += 1
+        ink[: last + 1] = False
+
+
+def _clear_scan_edge(ink: npt.NDArray[np.bool_], edge: int) -> None:
+    """Clear the pieces that lie whole within ``edge`` pixels of the top border."""
+    strip = ink[: edge + 1]
+    if len(ink) <= 2 * (edge + 1) or not strip[:edge].any():
+        return
+    labels, count = ndimage.label(strip, structure=_EIGHT)
+    reaching = np.zeros(count + 1, dtype=bool)
+    reaching[labels[edge]] = True
+    strip &= reaching[labels]
+
+
+def _groups(
+    ink: npt.NDArray[np.bool_],
+    rows: npt.NDArray[np.intp],
+    columns: npt.NDArray[np.intp],
+    radius: int,
+) -> npt.NDArray[np.intp]:
+    """The number of each ink pixel's group, from 0 on."""
+    labels, _ = ndimage.label(_swollen(ink, radius), structure=_EIGHT)
+    return np.asarray(labels[rows, columns] - 1, dtype=np.intp)
+
+
+def _swollen(ink: npt.NDArray[np.bool_], radius: int) -> npt.NDArray[np.bool_]:
+    """Dilation by a square of side 2 radius + 1; by doubling, five times as fast as SciPy's."""
+    swollen = ink
+    for _ in range(2):
+        swollen = swollen.T
+        padded = np.pad(swollen, ((radius, radius), (0, 0)))
+        reach, target = 1, 2 * radius + 1
+        while reach < target:
+            step = min(reach, target - reach)
+            padded = padded[:-step] | padded[step:]
+            reach += step
+        swollen = padded
+    return swollen
 
 
 def stroke_width(ink: npt.NDArray[np.bool_]) -> float:
@@ -90,18 +138,22 @@ def stroke_width(ink: npt.NDArray[np.bool_]) -> float:
     return 2 * area / max(outline * np.pi / 4, 1.0)
 
 
-def _boxes(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """Top, bottom, left and right (ends exclusive) of label 1, 2, ..., int64 (count, 4)."""
-    boxes = [
-        (rows.start, rows.stop, columns.start, columns.stop)
-        for rows, columns in ndimage.find_objects(labels)
-    ]
-    return np.array(boxes, dtype=np.int64).reshape(-1, 4)
+def _boxes(
+    groups: npt.NDArray[np.intp], rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp]:
+    """Top, bottom, left and right (ends exclusive) of each group, (groups, 4)."""
+    boxes = np.full((int(groups.max()) + 1, 4), _FAR, dtype=np.intp)
+    boxes[:, 1::2] = 0
+    np.minimum.at(boxes[:, 0], groups, rows)
+    np.maximum.at(boxes[:, 1], groups, rows + 1)
+    np.minimum.at(boxes[:, 2], groups, columns)
+    np.maximum.at(boxes[:, 3], groups, columns + 1)
+    return boxes
 
 
 def _near_writing(
-    boxes: npt.NDArray[np.int64],
-    areas: npt.NDArray[np.int64],
+    boxes: npt.NDArray[np.intp],
+    areas: npt.NDArray[np.intp],
     keep: npt.NDArray[np.bool_],
     dirt_share: float,
     reach: float,
@@ -115,4 +167,4 @@ def _near_writing(
     margin = reach * max(bottom - top, right - left)
     near = (boxes[:, 1] > top - margin) & (boxes[:, 0] < bottom + margin)
     near &= (boxes[:, 3] > left - margin) & (boxes[:, 2] < right + margin)
-    return main | near
+    return np.asarray(main | near, dtype=np.bool_)
