@@ -88,7 +88,7 @@ def verification_tables(verification: Verification, report: Path | None) -> list
         ("accept from", _point(threshold.accept, threshold, accept=True)),
         ("refuse below", _point(threshold.refuse, threshold, accept=False)),
         ("likelihood ratio", f"10^{evidence.llr:+.2f}: {describe_llr(evidence.llr)}"),
-        ("threshold from", _origin(threshold)),
+        ("measured on", f"{threshold.origin.data}, {threshold.origin.signers} signers"),
         ("model", f"{evidence.model}, generation {evidence.generation}"),
         ("audit event", verification.event),
     ]
@@ -346,10 +346,11 @@ def _decision(decision: Decision, rest: str = "") -> Text:
 
 def _point(value: float, threshold: Threshold, *, accept: bool) -> str:
     rates = threshold.accept_rates if accept else threshold.refuse_rates
-    skilled = "" if rates.skilled_fmr is None else f", skilled forgeries {_rate(rates.skilled_fmr)}"
+    skilled = rates.skilled_fmr
+    also = "" if skilled is None else f", {100 * skilled.value:.1f} % of skilled"
     return (
-        f"{value:.3f}: genuine below {_rate(rates.fnmr)}; "
-        f"above: random forgeries {_rate(rates.fmr)}{skilled}"
+        f"{value:.3f}, where {100 * rates.fnmr.value:.1f} % of genuine signatures score lower and "
+        f"{100 * rates.fmr.value:.1f} % of random{also} forgeries score higher"
     )
 
 

@@ -22,7 +22,7 @@ CROP_MARGIN = 0.06
 LONGEST_SIDE = 720
 """Longest side of a crop on the page, in pixels: enough for a screen of double density."""
 
-AGREEMENT_STEPS = (0.2, 0.4, 0.6, 0.8)
+AGREEMENT_STEPS = (0.5, 0.7, 0.8, 0.9)
 """Where one tint ends and the next begins, in cosine; five tints in all."""
 
 
