@@ -274,3 +274,23 @@ def test_searches_beside_changes_see_whole_changes(make):
         thread.join()
     assert not failures
     assert not halves
+
+
+@pytest.mark.parametrize("name", ["faiss", "torch"])
+def test_a_change_waits_for_the_search_at_work(name, monkeypatch):
+    index, vectors = INDEXES[name](2), np.eye(2, dtype=np.float32)
+    index.add(np.array([0]), vectors[:1])
+    nearest, changes = index._store.nearest, []
+
+    def nearest_beside_a_change(probes, count):
+        change = threading.Thread(target=index.add, args=(np.array([1]), vectors[1:]))
+        change.start()
+        change.join(0.05)
+        changes.append((change, len(index)))
+        return nearest(probes, count)
+
+    monkeypatch.setattr(index._store, "nearest", nearest_beside_a_change)
+    index.search(vectors[:1], 1)
+    ((change, size_during_search),) = changes
+    change.join()
+    assert (size_during_search, len(index)) == (1, 2)
