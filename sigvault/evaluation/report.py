@@ -153,6 +153,8 @@ class EvaluationReport:
         seed: of the draws and the intervals.
         images: how many images were embedded.
         left_out: signers left out because the model was trained on an image of theirs.
+        calibrated_on: signers whom the model's own rule and thresholds were chosen on: decisions
+            about them, and rates, look better than they are.
         unusable: images that could not serve, with the reason, a line each.
         results: one for each number of references.
     """
@@ -164,6 +166,7 @@ class EvaluationReport:
     seed: int
     images: int
     left_out: tuple[SignerId, ...]
+    calibrated_on: tuple[SignerId, ...]
     unusable: tuple[str, ...]
     results: tuple[ReferencesResult, ...]
 
@@ -338,6 +341,13 @@ def _describe(report: EvaluationReport) -> list[str]:
         f"Signers left out because the model was trained on them: {names}.",
         f"Images that could not serve: {len(report.unusable)}.",
     ]
+    if report.calibrated_on:
+        lines.insert(
+            0,
+            f"**NOT INDEPENDENT: the model's fusion rule and thresholds were chosen on "
+            f"{len(report.calibrated_on)} of these signers, so the rates below, above all those of "
+            "decisions, look better than they are.** The model's card has independent ones.\n",
+        )
     return lines + [f"- {line}" for line in report.unusable]
 
 

@@ -59,6 +59,9 @@ def evaluate(
         seed=seed,
         images=unseen.images,
         left_out=unseen.left_out,
+        calibrated_on=tuple(
+            signer for signer, own in unseen.digests.items() if own & card.calibration_digests
+        ),
         unusable=unseen.unusable,
         results=tuple(results),
     )

@@ -34,7 +34,7 @@ class UnseenSigners:
         unusable: images that could not serve, with the reason, a line each.
         images: how many images were embedded.
         remarks: what must be said wherever figures from these signers are shown.
-        digests: SHA-256 of each chosen signer's files.
+        digests: SHA-256 of every file, by signer.
     """
 
     signers: tuple[EvaluationSigner, ...]
@@ -42,7 +42,7 @@ class UnseenSigners:
     unusable: tuple[str, ...]
     images: int
     remarks: tuple[str, ...]
-    digests: frozenset[str]
+    digests: dict[SignerId, frozenset[str]]
 
 
 def embed_unseen_signers(
@@ -80,8 +80,13 @@ def embed_unseen_signers(
     )
     _check_genuine(signers, dataset, force=force)
     images = sum(len(own.genuine) + len(own.forged) for own in signers)
-    own = frozenset(digests[specimen] for specimen in wanted if specimen in digests)
-    return UnseenSigners(signers, left_out, tuple(run.unusable), images, remarks, own)
+    by_signer = {
+        own.signer: frozenset(
+            digest for specimen, digest in digests.items() if specimen.signer == own.signer
+        )
+        for own in signers
+    }
+    return UnseenSigners(signers, left_out, tuple(run.unusable), images, remarks, by_signer)
 
 
 def _check_kind(dataset: Dataset) -> None:

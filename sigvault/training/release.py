@@ -114,7 +114,7 @@ def release(
         by_data[name] = _compare(unseen, name, plan)
         skipped += [f"{name}: signer {signer}: trained on" for signer in unseen.left_out]
         skipped += unseen.unusable
-        digests |= unseen.digests
+        digests.update(*unseen.digests.values())
     choice = _choose(by_data)
     provenance = Provenance(", ".join(by_data), embedder.model, embedder.preprocessing, plan.seed)
     report = report_parts(_deal(by_data, embedder.card, plan), plan.reported, seed=plan.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,7 @@ def a_report(*, skilled: bool = True, threshold: bool = True) -> EvaluationRepor
         seed=0,
         images=99,
         left_out=(SignerId("seen"),),
+        calibrated_on=(),
         unusable=("x.png: UnsupportedImage: empty",),
         results=(result,),
     )
@@ -137,6 +139,13 @@ def test_page_shows_what_was_measured() -> None:
     assert "| 2 | 2 | skilled forgeries |" in page
     rows = [line for line in page.splitlines() if line.startswith("| s")]
     assert len([row for row in rows if row.startswith("| s") and row[3].isdigit()]) == 6
+
+
+def test_figures_of_signers_that_the_thresholds_come_from_are_marked() -> None:
+    assert "NOT INDEPENDENT" not in render_markdown(a_report())
+    page = render_markdown(replace(a_report(), calibrated_on=(SignerId("s1"), SignerId("s2"))))
+    assert "NOT INDEPENDENT" in page.splitlines()[2]
+    assert "chosen on 2 of these signers" in page
 
 
 def test_every_table_row_is_as_wide_as_its_header() -> None:

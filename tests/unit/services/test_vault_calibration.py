@@ -312,6 +312,19 @@ def test_evaluation_states_who_was_left_out(own_copy: Path) -> None:
     assert report.results[0].signers == 5
 
 
+def test_evaluation_names_the_signers_that_the_thresholds_come_from(own_copy: Path) -> None:
+    digest = digest_of((own_copy / "genuine" / "2" / "1.png").read_bytes())
+
+    class Calibrated(FakeEmbedder):
+        @property
+        def card(self) -> ModelCard:  # type: ignore[override]
+            return replace(super().card, calibration_digests=frozenset({digest}))
+
+    report = evaluation.evaluate(read(own_copy), Calibrated(), references=(1,), draws=1)
+    assert report.calibrated_on == ("2",)
+    assert report.left_out == ()
+
+
 def test_evaluation_refuses_signers_that_were_trained_on(own_copy: Path) -> None:
     embedder = seen(own_copy, "genuine/3/1.png", "genuine/4/1.png")
     with pytest.raises(DatasetError, match="were not trained on"):
