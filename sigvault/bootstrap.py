@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sigvault.indexing.snapshot import SnapshotIdentity
 
 _DATABASE = "vault.sqlite3"
+_MODELS = "models"
 _CLAIM = ".being-set-up"
 
 
@@ -157,8 +158,10 @@ def _new_folder(folder: Path) -> Iterator[None]:
         yield
         (folder / _CLAIM).unlink()
     except BaseException:
-        for path in folder.iterdir():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        # Nothing but what is made here: a vault with its database elsewhere may work in it.
+        shutil.rmtree(folder / _MODELS, ignore_errors=True)
+        for name in (_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm", _CLAIM):
+            (folder / name).unlink(missing_ok=True)
         _remove_empty(made)
         raise
 
@@ -195,7 +198,7 @@ def _new_tables(settings: Settings) -> Iterator[Engine]:
 
 
 def _model_folder(settings: Settings, model: ModelId) -> Path:
-    return settings.vault / "models" / model
+    return settings.vault / _MODELS / model
 
 
 def _copy_model(source: Path, target: Path) -> None:

@@ -124,9 +124,9 @@ class Vault:
             self._resources, self._index, probe, top=top, by=by or self._by
         )
 
-    def erase(self, signer: SignerId) -> Erasure:
+    def erase(self, signer: SignerId, *, by: str | None = None) -> Erasure:
         """Erase a signer for good; see `erasure.erase`."""
-        return erasure.erase(self._resources, self._index, signer)
+        return erasure.erase(self._resources, self._index, signer, by=by or self._by)
 
     def calibrate(
         self,

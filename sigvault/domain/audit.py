@@ -200,10 +200,15 @@ class Identified(_Public):
     kind: ClassVar[str] = "identified"
     generation: GenerationId
     candidates: tuple[dict[str, Any], ...]
+    by: str = ""
 
     def public(self) -> dict[str, Any]:
         """Candidates by their keys, with scores and decisions."""
         return {"generation": self.generation, "candidates": list(self.candidates)}
+
+    def personal(self) -> dict[str, Any]:
+        """By whom."""
+        return {"by": self.by} if self.by else {}
 
 
 @dataclass(frozen=True)
@@ -213,10 +218,15 @@ class SignerErased(_Public):
     kind: ClassVar[str] = "signer-erased"
     signer: SignerKey
     references: int
+    by: str = ""
 
     def public(self) -> dict[str, Any]:
         """See AuditEvent."""
         return {"signer": self.signer, "references": self.references}
+
+    def personal(self) -> dict[str, Any]:
+        """By whom; it stays, since it is about no signer."""
+        return {"by": self.by} if self.by else {}
 
 
 @dataclass(frozen=True)

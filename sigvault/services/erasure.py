@@ -35,11 +35,17 @@ class Erasure:
     audit_parts: int
 
 
-def erase(resources: Resources, index: GalleryIndex[Any], signer: SignerId) -> Erasure:
+def erase(resources: Resources, index: GalleryIndex[Any], signer: SignerId, *, by: str) -> Erasure:
     """Remove a signer's name, references, vectors, images and personal audit parts for good.
 
     Images are noted before the commit and removed after it, so that a crash in between leaves
     them to the next opening and not for ever.
+
+    Args:
+        resources: the vault's.
+        index: over all galleries.
+        signer: whom to erase.
+        by: who erases.
 
     Raises:
         UnknownSigner: If there is no such signer.
@@ -51,7 +57,7 @@ def erase(resources: Resources, index: GalleryIndex[Any], signer: SignerId) -> E
         at = resources.clock()
         erased = erase_signer(session, row, at)
         parts = erase_personal(session, row.key)
-        event = append(session, SignerErased(row.key, len(erased.references)), at)
+        event = append(session, SignerErased(row.key, len(erased.references), by), at)
         for digest in erased.orphans:
             resources.pending.note(digest)
         index.discard()  # a crash after the commit then leaves no vector in a file

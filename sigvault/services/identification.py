@@ -106,7 +106,7 @@ def identify(
         keys = _shortlist(session, searchable, active, embedding, SHORTLIST * top)
         compared, undecided = _compare(session, keys, active, embedding)
     ranked = _rank(compared, top)
-    event = _record(resources, active, ranked)
+    event = _record(resources, active, ranked, by)
     return Identification(
         candidates=tuple(candidate for _, candidate in ranked),
         event=event,
@@ -175,7 +175,10 @@ def _rank(compared: list[_Compared], top: int) -> list[tuple[SignerKey, Candidat
 
 
 def _record(
-    resources: Resources, active: ActiveGeneration, ranked: list[tuple[SignerKey, Candidate]]
+    resources: Resources,
+    active: ActiveGeneration,
+    ranked: list[tuple[SignerKey, Candidate]],
+    by: str,
 ) -> EventNumber:
     contents = tuple(
         {
@@ -188,4 +191,4 @@ def _record(
         for key, candidate in ranked
     )
     with write_session(resources.engine) as session:
-        return append(session, Identified(active.id, contents), resources.clock())
+        return append(session, Identified(active.id, contents, by), resources.clock())

@@ -130,3 +130,18 @@ def test_missing_and_changed_images_are_found(enrolled, enrolled_settings):
     check = enrolled.audit_check()
     assert check.whole
     assert set(check.images_missing) == {first.digest, second.digest}
+
+
+def test_a_reference_slipped_in_behind_the_log_is_found(enrolled):
+    reference = enrolled.signer("2").references[1].id
+    change(
+        enrolled,
+        'INSERT INTO "references" SELECT :new, signer_key, :digest, image_bytes, findings,'
+        ' enrolled_at, enrolled_by FROM "references" WHERE id = :old',
+        new="f" * 32,
+        digest="f" * 64,
+        old=reference,
+    )
+    check = enrolled.audit_check()
+    assert (check.whole, check.first_broken) == (False, None)
+    assert "f" * 32 in check.reason

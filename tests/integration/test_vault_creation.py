@@ -22,6 +22,7 @@ from sigvault.domain.errors import (
 )
 from sigvault.embedding.card import CARD_FILE, WEIGHTS_FILE, write_card
 from sigvault.settings import Settings
+from sigvault.storage import schema
 
 
 def test_a_new_vault_knows_its_model_and_thresholds(vault, embedder, settings):
@@ -52,7 +53,7 @@ def test_a_model_without_thresholds_makes_a_vault_without(settings):
 
 def test_it_is_not_made_twice(vault, settings, embedder):
     before = vault.status()
-    with pytest.raises(VaultExists, match="not empty"):
+    with pytest.raises(VaultExists, match=r"not empty|already"):
         create_vault(settings, embedder=embedder)
     assert vault.status() == before
 
@@ -71,6 +72,23 @@ def test_two_vaults_do_not_share_a_database(settings, embedder, tmp_path):
 def test_an_empty_folder_may_be_there_already(settings, embedder):
     settings.vault.mkdir()
     create_vault(settings, embedder=embedder).close()
+
+
+@pytest.mark.postgres
+def test_what_another_process_writes_meanwhile_is_left_alone(settings, embedder, monkeypatch):
+    if settings.database_url is None:
+        pytest.skip("an SQLite file lies in its own vault")
+    create_vault(settings, embedder=embedder).close()
+    revision = schema.current_revision
+
+    def enroll_first(engine):
+        (settings.vault / "images").mkdir()
+        return revision(engine)
+
+    monkeypatch.setattr(schema, "current_revision", enroll_first)
+    with pytest.raises(VaultExists):
+        create_vault(settings, embedder=embedder)
+    assert [path.name for path in settings.vault.iterdir()] == ["images"]
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -49,7 +49,8 @@ def test_nothing_of_an_erased_signer_can_be_had(with_ada):
     assert with_ada.status().references == 15
     check = with_ada.audit_check()
     assert (check.whole, check.images_missing, check.erased_parts) == (True, (), 5)
-    assert with_ada.audit_log()[erased.event - 1].public["references"] == 3
+    record = with_ada.audit_log()[erased.event - 1]
+    assert (record.public["references"], record.personal) == (3, {"by": "tester"})
 
 
 def test_no_byte_of_an_erased_signer_stays_on_the_disk(with_ada, file_or_skip, embedder):
