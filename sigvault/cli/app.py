@@ -18,6 +18,7 @@ from sigvault.cli import (
     demo,
     enrolling,
     models,
+    releasing,
     signers,
     synthesizing,
     thresholds,
@@ -50,14 +51,16 @@ app.command("status")(vaults.status)
 app.command("enroll")(enrolling.enroll)
 app.command("verify")(deciding.verify)
 app.command("identify")(deciding.identify)
-app.add_typer(signers.app, name="signers")
-app.add_typer(signers.app, name="signer", hidden=True)  # beside model, threshold: as it is guessed
+app.add_typer(signers.app, name="signer")
+app.add_typer(signers.app, name="signers", hidden=True)  # as it may be guessed
 app.add_typer(models.app, name="model")
 app.add_typer(thresholds.app, name="threshold")
 app.add_typer(audit.app, name="audit")
 app.command("calibrate")(calibrating.calibrate)
 app.command("evaluate")(calibrating.evaluate)
 app.command("train")(training.train)
+app.command("cross-validate")(releasing.cross_validate)
+app.command("release")(releasing.release)
 app.command("synth")(synthesizing.synth)
 app.command("demo")(demo.demo)
 

@@ -51,17 +51,24 @@ def train(
     return ExitCode.DONE
 
 
+def describe_status(status: TrainingStatus) -> str:
+    """A line about where a run is, about ten times an epoch; empty in between."""
+    every = max(1, status.batches // 10)
+    if status.batch % every and status.batch != status.batches:
+        return ""
+    errors = "" if status.validation is None else f", last validation: {status.validation}"
+    return (
+        f"epoch {status.epoch} of {status.epochs}, batch {status.batch} of {status.batches}: "
+        f"loss {status.loss:.4f}, {status.images_per_second:.0f} images/s{errors}"
+    )
+
+
 def _reporter(output: Output) -> Callable[[TrainingStatus], None]:
-    """Say on stderr how each epoch went, and a few times within it."""
+    """Say on stderr how each epoch goes."""
 
     def report(status: TrainingStatus) -> None:
-        every = max(1, status.batches // 10)
-        if status.batch % every and status.batch != status.batches:
-            return
-        errors = "" if status.validation is None else f", last validation: {status.validation}"
-        output.say(
-            f"epoch {status.epoch} of {status.epochs}, batch {status.batch} of {status.batches}: "
-            f"loss {status.loss:.4f}, {status.images_per_second:.0f} images/s{errors}"
-        )
+        line = describe_status(status)
+        if line:
+            output.say(line)
 
     return report

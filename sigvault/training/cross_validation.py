@@ -16,7 +16,7 @@ import numpy as np
 
 from sigvault.datasets import read_layout
 from sigvault.domain.embedding import Embedding
-from sigvault.domain.errors import CheckpointMismatch
+from sigvault.domain.errors import CheckpointMismatch, ConfigurationError
 from sigvault.domain.identifiers import SignerId
 from sigvault.domain.image import InkImage
 from sigvault.domain.model_card import ModelCard
@@ -100,8 +100,13 @@ def train_folds(
         The models' folders.
 
     Raises:
-        SigvaultError: As `sigvault.training.loop.train`.
+        ConfigurationError: If there are fewer than two folds.
+        SigvaultError: Otherwise as `sigvault.training.loop.train`.
     """
+    if config.split.folds < 2:
+        raise ConfigurationError(
+            f"split.folds is {config.split.folds}: cross-validation takes 2 or more"
+        )
     folders = []
     for fold in range(config.split.folds):
         run = out / f"fold{fold}"

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from sigvault.datasets import Layout, read_layout
-from sigvault.domain.errors import CheckpointMismatch, DatasetError
+from sigvault.domain.errors import CheckpointMismatch, ConfigurationError, DatasetError
 from sigvault.embedding.architecture import Architecture
 from sigvault.embedding.card import read_card, write_card
 from sigvault.imaging.decode import decode_file
@@ -82,6 +82,12 @@ def test_every_signer_is_held_out_once_and_never_validates_the_same_fold(
     assert len(set.union(*held_out)) == sum(map(len, held_out)) == 10
     for fold, own in zip(folds, held_out, strict=True):
         assert not own & set(fold.validation["signers"][1].signers)
+
+
+def test_one_fold_is_no_cross_validation(root: Path, tmp_path: Path):
+    whole = replace(CONFIG, split=replace(CONFIG.split, folds=1))
+    with pytest.raises(ConfigurationError, match=r"split\.folds"):
+        train_folds(whole, root, tmp_path)
 
 
 def test_finished_folds_are_not_trained_again(root: Path, folders: tuple[Path, ...]):

@@ -1,0 +1,122 @@
+"""``release`` and ``cross-validate``: from trained weights to error rates that hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sigvault.cli.exit_codes import ExitCode
+from sigvault.cli.options import DrawsOption, JsonOption, SeedOption, check_report
+from sigvault.cli.output import Output
+
+if TYPE_CHECKING:
+    from sigvault.training.fold_report import PartsReport
+    from sigvault.training.loop import TrainingStatus
+
+
+def release(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The trained model's folder.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Folders of signers that it was not trained on."),
+    ],
+    folds: Annotated[int, typer.Option(min=2, help="Folds over signers to measure by.")] = 5,
+    draws: DrawsOption = 10,
+    seed: SeedOption = 0,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.md", help="Also write the tables as a page of Markdown."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> ExitCode:
+    """Give a trained model its fusion rule and thresholds, and measure them by folds.
+
+    Rule and thresholds are written into the model's card. The figures come from signers on whom
+    neither was chosen.
+    """
+    from sigvault.datasets import read_layout
+    from sigvault.training.release import ReleasePlan
+    from sigvault.training.release import release as run_release
+
+    check_report(report)
+    output = Output(as_json=as_json)
+    datasets = [read_layout(path) for path in data]
+    images = sum(len(dataset.specimens) for dataset in datasets)
+    plan = ReleasePlan(folds=folds, draws=draws, seed=seed)
+    with output.progress("Embedding") as advance:
+        released = run_release(model, datasets, plan, progress=lambda done: advance(done, images))
+    document = {
+        "model": released.card.id,
+        "fusion": released.choice.table(most=1)[0],
+        **released.report.to_dict(),
+        "skipped": list(released.skipped),
+    }
+    _show(output, document, released.report, report)
+    return ExitCode.DONE
+
+
+def cross_validate(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG.toml", help="What to train, on what, and how.")
+    ],
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="What the configuration's paths start from.")
+    ] = Path(),
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A folder with one run a fold; runs/NAME if left out."),
+    ] = None,
+    draws: DrawsOption = 10,
+    seed: SeedOption = 0,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.md", help="Also write the tables as a page of Markdown."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> ExitCode:
+    """Train a model for each fold of signers, and measure each on those it held out.
+
+    Ctrl-C stops it; the same command carries on.
+    """
+    from sigvault.cli.training import describe_status
+    from sigvault.training.config import read_config
+    from sigvault.training.cross_validation import (
+        CrossValidationPlan,
+        choose_rules,
+        deal_parts,
+        score_folds,
+        train_folds,
+    )
+    from sigvault.training.fold_report import report_parts
+
+    check_report(report)
+    output = Output(as_json=as_json)
+    settings = read_config(config)
+    plan = CrossValidationPlan(draws=draws, seed=seed)
+
+    def tell(fold: int, status: TrainingStatus) -> None:
+        line = describe_status(status)
+        if line:
+            output.say(f"fold {fold + 1} of {settings.split.folds}, {line}")
+
+    with output.progress("Preparing images") as preparing:
+        folders = train_folds(
+            settings, data, out or Path("runs") / settings.name, progress=tell, preparing=preparing
+        )
+    with output.progress("Scoring folds") as advance:
+        folds = score_folds(settings, data, folders, plan, progress=advance)
+    found = report_parts(deal_parts(folds, choose_rules(folds)), plan.references, seed=seed)
+    _show(output, found.to_dict(), found, report)
+    return ExitCode.DONE
+
+
+def _show(output: Output, document: dict[str, Any], found: PartsReport, page: Path | None) -> None:
+    from sigvault.reporting import write_page
+    from sigvault.training.fold_report import render_markdown
+
+    text = render_markdown(found)
+    if page is not None:
+        write_page(page, text)
+    output.result(document, text)
