@@ -278,15 +278,11 @@ def audit_table(records: Sequence[AuditRecord]) -> Table:
     """The events, a line each."""
     table = _table(">Event", "When", "What", "About", "Hash")
     for record in records:
-        personal = record.personal
-        about = "(erased)" if personal is None else str(personal.get("signer", ""))
-        table.add_row(
-            str(record.number),
-            _cell(record.at),
-            record.kind,
-            _cell(" ".join(filter(None, (about, _gist(record.public))))),
-            f"{record.hash[:12]}…",
-        )
+        about = " ".join(filter(None, (_subject(record), _gist(record.public))))
+        hash_ = f"{record.hash[:12]}…"
+        table.add_row(str(record.number), _cell(record.at), record.kind, _cell(about), hash_)
+    for column in table.columns:
+        column.no_wrap = column.header != "About"
     return table
 
 
@@ -378,9 +374,17 @@ def _pairs(content: Mapping[str, Any]) -> str:
     return "\n".join(f"{key} {value}" for key, value in content.items())
 
 
+def _subject(record: AuditRecord) -> str:
+    """Whom an event is about, as far as it is still known."""
+    if record.personal is None:
+        return "(erased)"
+    evidence = record.personal.get("evidence", {})
+    return str(record.personal.get("signer") or evidence.get("signer") or "")
+
+
 def _gist(public: Mapping[str, Any]) -> str:
     """What an event's public part says, without keys that mean nothing to people."""
-    shown = {"decision", "error", "references", "version", "model"}
+    shown = {"decision", "error", "references", "version"}
     return ", ".join(f"{key} {public[key]}" for key in public if key in shown)
 
 

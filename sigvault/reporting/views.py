@@ -315,6 +315,11 @@ def _view_facts(case: Case) -> tuple[tuple[str, str], ...]:
         facts.append(
             ("References' own similarity", f"cosine {spread.cosine:.3f}, local {spread.local:.3f}")
         )
+    pairs = zip(case.references, evidence.score.per_reference, strict=True)
+    facts += [
+        (f"Reference {number}", f"{score.reference}, SHA-256 {view.picture.image.digest}")
+        for number, (view, score) in enumerate(pairs, start=1)
+    ]
     return tuple(facts)
 
 

@@ -324,17 +324,20 @@ def test_a_vault_without_thresholds_says_so_and_decides_nothing(run, tmp_path, d
 
 def test_audit_log_and_check(run, enrolled, draw):
     run("verify", "--signer", "1", draw(1, 9))
+    run("verify", "--signer", "2", draw(2, 9))
     run("signers", "erase", "1", "--yes")
 
     events = run("audit", "log", "--json").document["events"]
     about = run("audit", "log", "--signer", "2", "--limit", "2", "--json").document["events"]
-    text = run("audit", "log", "--after", str(len(events) - 1)).out
+    text = run("audit", "log", "--after", str(len(events) - 3)).out
     check = run("audit", "check", "--json")
 
     assert [each["number"] for each in events] == list(range(1, len(events) + 1))
     assert {each["personal"]["signer"] for each in about} == {"2"}
     assert len(about) == 2
     assert "signer-erased" in text
+    assert "(erased) decision" in text
+    assert "2 decision" in text
     assert "vault-created" not in text
     assert check.code == 0
     assert check.document["whole"] is True
