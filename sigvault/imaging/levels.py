@@ -75,6 +75,8 @@ def level(
         float32 (H, W) in [0, 255], dark on light.
     """
     found = measure_levels(pixels)
+    if found.depth == 0:
+        return np.full(pixels.shape, _WHITE, dtype=np.float32)
     gain = min(max(1.0, low_contrast / max(found.contrast, 1e-6)), max_gain)
     levels = np.arange(_WHITE + 1, dtype=np.float64)
     if found.is_reversed:
