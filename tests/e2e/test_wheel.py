@@ -50,9 +50,10 @@ def _run(installed, *arguments):
     )
 
 
-def _tracked(*folders):
+def _files(*folders):
+    """What git tracks, or would if it were told: not what it ignores."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", *folders],
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *folders],
         cwd=REPOSITORY,
         check=True,
         capture_output=True,
@@ -62,7 +63,7 @@ def _tracked(*folders):
 
 
 def test_the_wheel_holds_the_package_and_the_migrations_and_no_more(wheel):
-    expected = _tracked("sigvault") | {f"sigvault/{name}" for name in _tracked("migrations")}
+    expected = _files("sigvault") | {f"sigvault/{name}" for name in _files("migrations")}
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert held == expected
