@@ -19,7 +19,7 @@ PAGES = sorted(
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)[^)]*\)")
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Put together here, so that this file does not name them either.
-REGISTRIES = [".".join(parts) for parts in [("pypi", "org"), ("pythonhosted", "org")]]
+REGISTRIES = [name + ".org" for name in ("pypi", "python" + "hosted")]
 SOMEBODYS_FOLDER = re.compile(r"(?<![\w.:/])/(?:home|root|work|Users)/\w+")
 
 
