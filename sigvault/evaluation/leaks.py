@@ -49,11 +49,15 @@ class Leak:
         statistic: its name.
         pooled: over all pictures at once, as a model with one threshold could use it.
         centred: after taking off each signer's own level, as a comparison with references could.
+        agreeing: share of the signers for whom the class medians differ in the more frequent
+            direction, in [0.5, 1] but for ties. A scanner or a pen goes one way for nearly all
+            of them; how somebody writes another's name differs from name to name.
     """
 
     statistic: str
     pooled: Separation
     centred: Separation
+    agreeing: float
 
     @property
     def worst(self) -> float:
@@ -97,6 +101,7 @@ def measure_leak(
         statistic,
         pooled=_separation(numbers, labels, people, draws, seed),
         centred=_separation(centred[usable], labels[usable], people[usable], draws, seed),
+        agreeing=_agreeing(numbers, labels, people),
     )
 
 
@@ -124,6 +129,20 @@ def centre_within_signers(
             centred[own] -= (np.median(genuine) + np.median(imitated)) / 2
             usable[own] = True
     return centred, usable
+
+
+def _agreeing(
+    values: FloatArray, forged: npt.NDArray[np.bool_], people: npt.NDArray[np.intp]
+) -> float:
+    differences = [
+        np.median(values[own & forged]) - np.median(values[own & ~forged])
+        for own in (people == person for person in np.unique(people))
+        if (own & forged).any() and (own & ~forged).any()
+    ]
+    signs = np.sign(np.array(differences, dtype=np.float64))
+    if not signs.any():
+        return 0.5
+    return float(max(np.mean(signs > 0), np.mean(signs < 0)))
 
 
 def weighted_auc(values: FloatArray, forged: npt.NDArray[np.bool_], weights: FloatArray) -> float:
@@ -219,7 +238,8 @@ def ink_statistics(ink: npt.NDArray[np.float32]) -> dict[str, float]:
         ink: float32 (H, W) in [0, 1], 1 = ink.
 
     Returns:
-        Name to value; all finite, zero for a blank canvas.
+        Name to value; all finite, zero for a blank canvas. "Upright travel" is how far outlines
+        go up and down for each pixel that they go across.
     """
     inked = ink > 0
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
@@ -238,6 +258,8 @@ def ink_statistics(ink: npt.NDArray[np.float32]) -> dict[str, float]:
         2 * total / outline,
         outline,
         float(np.quantile(steps[0], 0.999)),
+        float(np.quantile(steps[1], 0.999)),
+        float(steps[0].sum(dtype=np.float64) / max(steps[1].sum(dtype=np.float64), 1e-9)),
         float(ndimage.label(strong, structure=_EIGHT)[1]),
         width,
         height,
@@ -253,7 +275,9 @@ _INK_STATISTICS = (
     "share of half tones",
     "stroke width",
     "outline length",
-    "steepest edge",
+    "steepest edge across",
+    "steepest edge down",
+    "upright travel",
     "separate pieces",
     "width",
     "height",

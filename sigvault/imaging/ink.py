@@ -13,6 +13,7 @@ from scipy import ndimage
 from sigvault.imaging.levels import level
 
 _SAUVOLA_RANGE = 127.5
+_ROWS = 64
 
 
 def find_ink(
@@ -40,7 +41,7 @@ def find_ink(
     """
     grey = level(pixels, low_contrast, max_gain)
     if smoothing > 1:
-        grey = ndimage.uniform_filter(grey, smoothing, mode="mirror")
+        ndimage.uniform_filter(grey, smoothing, mode="mirror", output=grey)
     return grey <= sauvola_threshold(grey, window, k)
 
 
@@ -60,15 +61,18 @@ def sauvola_threshold(
     Returns:
         float32 (H, W), the level up to which a pixel is ink.
     """
-    # Centred on mid-grey so that the difference of squares keeps its digits in float32; in place,
-    # since fresh arrays cost more here than the arithmetic.
+    # Centred on mid-grey so that the difference of squares keeps its digits in float32. In place
+    # and by blocks of rows that fit the cache: fresh memory costs more here than arithmetic.
     centred = grey - np.float32(_SAUVOLA_RANGE)
-    mean = ndimage.uniform_filter(centred, window, mode="mirror")
+    means = ndimage.uniform_filter(centred, window, mode="mirror")
     np.square(centred, out=centred)
-    deviation = ndimage.uniform_filter(centred, window, mode="mirror", output=centred)
-    deviation -= np.square(mean)
-    np.sqrt(np.maximum(deviation, 0, out=deviation), out=deviation)
-    deviation *= np.float32(k / _SAUVOLA_RANGE)
-    deviation += np.float32(1 - k)
-    mean += np.float32(_SAUVOLA_RANGE)
-    return np.asarray(np.multiply(mean, deviation, out=mean), dtype=np.float32)
+    squares = ndimage.uniform_filter(centred, window, mode="mirror", output=centred)
+    for start in range(0, len(means), _ROWS):
+        mean, deviation = means[start : start + _ROWS], squares[start : start + _ROWS]
+        deviation -= mean * mean
+        np.sqrt(np.maximum(deviation, 0, out=deviation), out=deviation)
+        deviation *= np.float32(k / _SAUVOLA_RANGE)
+        deviation += np.float32(1 - k)
+        mean += np.float32(_SAUVOLA_RANGE)
+        mean *= deviation
+    return np.asarray(means, dtype=np.float32)

@@ -53,7 +53,8 @@ def remove_specks(
         turned = np.rot90(ink, side)
         _clear_frame(turned)
         _clear_scan_edge(turned, edge)
-    rows, columns = np.nonzero(ink)
+    # Several times as fast as np.nonzero, whose two indices are found one pixel at a time.
+    rows, columns = np.divmod(np.flatnonzero(ink), ink.shape[1])
     if rows.size == 0:
         return ink
     width = stroke_width(ink)

@@ -54,6 +54,7 @@ class TestLeak:
             assert leak.pooled.auc > 0.99
             assert leak.pooled.low > GATE
             assert leak.pooled.forged_higher is (sign == 1)
+            assert leak.agreeing == 1
 
     def test_what_hides_in_the_pool_shows_within_the_signer(self):
         names, forged = labelled()
@@ -70,6 +71,7 @@ class TestLeak:
         flips = np.repeat([1, 1, -1, 1], 400)
         values = flips * forged + np.random.default_rng(0).normal(0, 0.01, len(names))
         leak = measure_leak("odd", values, forged, names)
+        assert leak.agreeing == 0.75
         assert leak.pooled.high - leak.pooled.low > 0.3
 
     def test_centring_weighs_both_classes_the_same(self):
@@ -83,6 +85,7 @@ class TestLeak:
     def test_signers_without_forgeries_count_in_the_pool_only(self):
         leak = measure_leak("x", [1, 2, 3, 4], [False, False, True, True], ["a", "a", "b", "b"])
         assert leak.pooled.auc == 1
+        assert leak.agreeing == 0.5
         assert leak.centred.auc == 0.5
         assert (leak.centred.low, leak.centred.high) == (0, 1)
 
@@ -127,6 +130,9 @@ class TestStatistics:
         assert found["ink fraction"] == pytest.approx(8 / 44)
         assert found["stroke width"] == pytest.approx(2 * 800 / (2 * 208))
         assert found["share of half tones"] == 0
+        assert found["upright travel"] == pytest.approx(16 / 400)
+        assert found["steepest edge across"] == 0
+        assert found["steepest edge down"] == 1
 
     def test_of_a_blank_picture(self):
         assert set(ink_statistics(np.zeros((128, 208), np.float32)).values()) == {0.0}
