@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -206,7 +206,7 @@ _Attempt = tuple[EnrollmentItem, Acquired | SigvaultError]
 
 def _acquire_all(
     items: Iterable[EnrollmentItem], preprocessing: Preprocessing
-) -> Iterator[_Attempt]:
+) -> Generator[_Attempt, None, None]:
     """Read and harmonise images in a few threads, in order, at most two batches ahead."""
 
     def attempt(item: EnrollmentItem) -> _Attempt:

@@ -153,6 +153,7 @@ class Optimisation:
         warm_up: the share of all steps in which the learning rate rises.
         gradient_norm: gradients longer than this are clipped.
         precision: "float32", or "bfloat16" for mixed precision.
+        start_share: the share of the starting weights in the finished ones, in [0, 1).
     """
 
     __pydantic_config__ = _STRICT
@@ -162,6 +163,7 @@ class Optimisation:
     warm_up: float = 0.2
     gradient_norm: float = 5.0
     precision: Literal["float32", "bfloat16"] = "bfloat16"
+    start_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,12 @@ class TrainingConfig:
             "batch.per_epoch: use 0 or more": batch.per_epoch >= 0,
             "optimisation.epochs: use 1 or more": self.optimisation.epochs >= 1,
             "optimisation.learning_rate: use a number above 0": self.optimisation.learning_rate > 0,
+            "optimisation.start_share: use 0 up to, not including, 1": 0
+            <= self.optimisation.start_share
+            < 1,
+            "optimisation.start_share: there is no start.checkpoint to share with": (
+                self.optimisation.start_share == 0 or self.start.checkpoint is not None
+            ),
             "loss.local_weight: use 0 or more": self.loss.local_weight >= 0,
         }
         for message, fits in checks.items():

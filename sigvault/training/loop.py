@@ -30,7 +30,13 @@ from sigvault.training.pairs import pair_kinds
 from sigvault.training.sampling import BatchRows, draw_batches
 from sigvault.training.transforms import build_transform
 from sigvault.training.validation import ValidationErrors, validate
-from sigvault.training.warm_start import batch_norms, re_estimate, settle_batch_norm, start_from
+from sigvault.training.warm_start import (
+    average_with_start,
+    batch_norms,
+    re_estimate,
+    settle_batch_norm,
+    start_from,
+)
 
 STATE_FILE = "state.pt"
 MODEL_FOLDER = "model"
@@ -134,18 +140,24 @@ def train(
     while run.epoch < config.optimisation.epochs:
         loss = _train_epoch(run, config, material, progress, errors)
         run.epoch += 1
-        rows = np.random.default_rng((config.seed, run.epoch)).permutation(len(material.ink))
-        parts = np.array_split(rows[:SETTLING_IMAGES], SETTLING_IMAGES // EMBED_BATCH)
-        settle_batch_norm(
-            run.network, run.frozen, (_to_batch(material.ink[part]) for part in parts)
-        )
+        _settle(run, config, material)
         errors = validate(_embedder(run.network), material)
         save_state(run_folder / STATE_FILE, run.state())
         _note(run_folder, {"epoch": run.epoch, "loss": loss, **(asdict(errors) if errors else {})})
+    if config.start.checkpoint is not None and config.optimisation.start_share:
+        start = _weights_file(data_root / config.start.checkpoint)
+        average_with_start(run.network, start, config.optimisation.start_share)
+        _settle(run, config, material)
     card = _card(config, preprocessing, material, run_folder)
     if config.start.checkpoint is not None and (data_root / config.start.checkpoint).is_dir():
         card = _inherit(card, read_card(data_root / config.start.checkpoint))
     return save_model(run_folder / MODEL_FOLDER, run.network, card)
+
+
+def _settle(run: _Run, config: TrainingConfig, material: Material) -> None:
+    rows = np.random.default_rng((config.seed, run.epoch)).permutation(len(material.ink))
+    parts = np.array_split(rows[:SETTLING_IMAGES], SETTLING_IMAGES // EMBED_BATCH)
+    settle_batch_norm(run.network, run.frozen, (_to_batch(material.ink[part]) for part in parts))
 
 
 def _claim(run_folder: Path, config: TrainingConfig) -> None:

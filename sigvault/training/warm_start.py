@@ -67,6 +67,27 @@ def batch_norms(network: EmbeddingNetwork, taken: Iterable[str]) -> list[nn.Batc
 
 
 @torch.no_grad()
+def average_with_start(network: EmbeddingNetwork, path: Path, share: float) -> None:
+    """Move the weights back towards where they started.
+
+    Weights between the start and the end of a fine-tuning keep more of what the start knew of
+    other data (Wortsman et al.: Robust fine-tuning of zero-shot models, CVPR 2022, eq. 1). Running
+    statistics fit neither afterwards: settle batch normalisation.
+
+    Args:
+        network: the trained network.
+        path: the checkpoint that it started from.
+        share: of the starting weights, in [0, 1).
+    """
+    start = EmbeddingNetwork(network.architecture)
+    taken = set(start_from(start, path).taken)
+    begun = start.state_dict()
+    for name, tensor in network.state_dict().items():
+        if name in taken and tensor.is_floating_point():
+            tensor.lerp_(begun[name], share)
+
+
+@torch.no_grad()
 def settle_batch_norm(
     network: EmbeddingNetwork, frozen: Iterable[nn.BatchNorm2d], batches: Iterable[Tensor]
 ) -> None:

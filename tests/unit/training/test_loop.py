@@ -24,6 +24,7 @@ from sigvault.training.config import (
     DataSource,
     Optimisation,
     Split,
+    Start,
     TrainingConfig,
 )
 from sigvault.training.datasets import load_ink
@@ -202,3 +203,23 @@ def test_re_estimating_batch_norm_keeps_the_function(tmp_path: Path):
     with torch.inference_mode():
         after = network(ink).vector
     assert torch.allclose(before, after, atol=1e-4)
+
+
+def test_finished_weights_can_keep_a_share_of_the_start(
+    data: Path, config: TrainingConfig, tmp_path: Path
+):
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "signers").symlink_to(data / "signers")
+    one_epoch = replace(config, optimisation=replace(config.optimisation, epochs=1))
+    first = train(one_epoch, root, root / "start", preprocessing=SMALL)
+    onward = replace(one_epoch, start=Start(checkpoint="start/model"))
+    half = replace(onward, optimisation=replace(onward.optimisation, start_share=0.5))
+    train(onward, root, root / "ends", preprocessing=SMALL)
+    card = train(half, root, root / "half", preprocessing=SMALL)
+    begun, ended, averaged = (_weights(root / name) for name in ("start", "ends", "half"))
+    name = "layer3.0.conv1.weight"
+    assert torch.allclose(averaged[name], (begun[name] + ended[name]) / 2, atol=2e-3)
+    assert not torch.allclose(averaged[name], ended[name], atol=1e-5)
+    assert card.training_digests >= first.training_digests
+    assert card.recipe["started_from"]["model"] == first.id

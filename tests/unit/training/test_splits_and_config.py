@@ -56,6 +56,8 @@ def test_shipped_configurations_are_valid_and_round_trip(path: Path):
         ({"architecture": {"dimension": 0}}, "dimension"),
         ({"name": "Not Good"}, "name"),
         ({"optimisation": {"precision": "float8"}}, "precision"),
+        ({"optimisation": {"start_share": 0.5}}, r"no start\.checkpoint"),
+        ({"optimisation": {"start_share": 1.0}}, "start_share"),
     ],
 )
 def test_a_wrong_entry_is_named(change: dict[str, object], named: str):
