@@ -147,8 +147,8 @@ def report_parts(parts: Sequence[Part], references: Sequence[int], *, seed: int 
 def render_markdown(report: PartsReport) -> str:
     """Two tables: equal error rates, and decisions; rates in per cent."""
     lines = [
-        "| data | R | signers | skilled EER | mean of parts (range) | random EER | mean of parts (range) "
-        "| global alone: skilled / random |",
+        "| data | R | signers | skilled EER | mean of parts (range) | random EER "
+        "| mean of parts (range) | global alone: skilled / random |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for one in report.results:
