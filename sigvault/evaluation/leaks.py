@@ -49,8 +49,8 @@ class Leak:
         statistic: its name.
         pooled: over all pictures at once, as a model with one threshold could use it.
         centred: after taking off each signer's own level, as a comparison with references could.
-        agreeing: share of the signers for whom the class medians differ in the more frequent
-            direction, in [0.5, 1] but for ties. A scanner or a pen goes one way for nearly all
+        agreeing: of the signers whose class medians differ, the share for whom they do so in the
+            more frequent direction, in [0.5, 1]. A scanner or a pen goes one way for nearly all
             of them; how somebody writes another's name differs from name to name.
     """
 
@@ -140,9 +140,8 @@ def _agreeing(
         if (own & forged).any() and (own & ~forged).any()
     ]
     signs = np.sign(np.array(differences, dtype=np.float64))
-    if not signs.any():
-        return 0.5
-    return float(max(np.mean(signs > 0), np.mean(signs < 0)))
+    signs = signs[signs != 0]
+    return float(max(np.mean(signs > 0), np.mean(signs < 0))) if signs.size else 0.5
 
 
 def weighted_auc(values: FloatArray, forged: npt.NDArray[np.bool_], weights: FloatArray) -> float:

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from sigvault.imaging.canvas import ink_box
 from sigvault.imaging.levels import level
 
-_SAUVOLA_RANGE = 127.5
+_WHITE = 255.0
+_SAUVOLA_RANGE = _WHITE / 2
 _ROWS = 64
 
 
@@ -42,7 +44,28 @@ def find_ink(
     grey = level(pixels, low_contrast, max_gain)
     if smoothing > 1:
         ndimage.uniform_filter(grey, smoothing, mode="mirror", output=grey)
-    return grey <= sauvola_threshold(grey, window, k)
+    ink = np.zeros(grey.shape, dtype=np.bool_)
+    dark = ink_box(grey <= brightest_ink(k))
+    if dark is not None:
+        # Only pixels in this box can be ink, and half a window beyond it is all they look at.
+        half = window // 2
+        rows = slice(max(0, dark.top - half), dark.bottom + half)
+        columns = slice(max(0, dark.left - half), dark.right + half)
+        near = grey[rows, columns]
+        ink[rows, columns] = near <= sauvola_threshold(near, window, k)
+    return ink
+
+
+def brightest_ink(k: float) -> float:
+    """A level that Sauvola's threshold never exceeds, whatever the picture, in [0, 256].
+
+    Levels in [0, 255] with mean m deviate by at most sqrt(m (255 - m)) (Bhatia and Davis 2000),
+    so the threshold is at most the greatest value that its formula takes on with that.
+    """
+    mean = np.linspace(0, _WHITE, 256)
+    deviation = np.sqrt(mean * (_WHITE - mean))
+    threshold = mean * (1 + k * (deviation / _SAUVOLA_RANGE - 1))
+    return float(threshold.max()) + 1  # the grid's and float32's share
 
 
 def sauvola_threshold(

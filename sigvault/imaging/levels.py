@@ -82,7 +82,7 @@ def level(
     if found.is_reversed:
         levels = levels[::-1]
     levelled = _WHITE * (1 - gain * (1 - levels / max(found.paper, 1.0)))
-    return np.clip(levelled, 0, _WHITE).astype(np.float32)[pixels]
+    return np.clip(levelled, 0, _WHITE).astype(np.float32).take(pixels)
 
 
 def _level_at(counts: npt.NDArray[np.int64], share: float) -> float:

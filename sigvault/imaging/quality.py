@@ -84,7 +84,7 @@ def inspect_ink(
         _resolution(max(box.height, box.width) / zoom, limits),
         *_amount(ink, box, limits),
         _border(ink, limits),
-        _parts(ink, limits),
+        _parts(ink[box.top : box.bottom, box.left : box.right], limits),
         _contrast(contrast, limits),
     ]
     found = [finding for finding in findings if finding is not None]

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from sigvault.imaging.canvas import ink_box
+
 _EIGHT = np.ones((3, 3), dtype=bool)
 _SIDES = 4
 _FAR = np.iinfo(np.intp).max
@@ -53,17 +55,19 @@ def remove_specks(
         turned = np.rot90(ink, side)
         _clear_frame(turned)
         _clear_scan_edge(turned, edge)
-    # Several times as fast as np.nonzero, whose two indices are found one pixel at a time.
-    rows, columns = np.divmod(np.flatnonzero(ink), ink.shape[1])
-    if rows.size == 0:
+    box = ink_box(ink)
+    if box is None:
         return ink
     width = stroke_width(ink)
-    groups = _groups(ink, rows, columns, radius=max(1, round(gap * width / 2)))
+    inner = ink[box.top : box.bottom, box.left : box.right]
+    # Several times as fast as np.nonzero, whose two indices are found one pixel at a time.
+    rows, columns = np.divmod(np.flatnonzero(inner), box.width)
+    groups = _groups(inner, rows, columns, radius=max(1, round(gap * width / 2)))
     areas = np.bincount(groups)
     keep = areas >= speck_area * width**2
     keep &= _near_writing(_boxes(groups, rows, columns), areas, keep, dirt_share, reach)
     dropped = ~keep[groups]
-    ink[rows[dropped], columns[dropped]] = False
+    inner[rows[dropped], columns[dropped]] = False
     return ink
 
 

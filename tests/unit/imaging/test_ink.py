@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.filters import threshold_sauvola
 
-from sigvault.imaging.ink import find_ink, sauvola_threshold
+from sigvault.imaging.ink import brightest_ink, find_ink, sauvola_threshold
 from sigvault.imaging.levels import level, measure_levels
 
 SETTINGS = {"smoothing": 3, "window": 51, "k": 0.15, "low_contrast": 0.4, "max_gain": 3.0}
@@ -30,6 +30,23 @@ class TestSauvola:
 
 
 class TestFindInk:
+    @pytest.mark.parametrize("at", [(0, 0), (200, 0), (0, 150), (230, 160)])
+    def test_looking_near_dark_pixels_only_misses_nothing(self, drawn, at):
+        page = np.full((500, 800), 235, np.uint8)
+        page[at[1] : at[1] + 300, at[0] : at[0] + 500] = drawn(500, 300, margin=0.0)
+        page[450:455, 700:705] = 190
+        grey = level(page, 0.4, 3.0)
+        everywhere = grey <= sauvola_threshold(grey, 51, 0.15)
+        assert np.array_equal(find_ink(page, **SETTINGS | {"smoothing": 1}), everywhere)
+
+    @given(
+        arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9))),
+        st.floats(0.05, 0.6),
+    )
+    def test_no_threshold_is_brighter_than_ink_can_be(self, pixels, k):
+        grey = pixels.astype(np.float32)
+        assert sauvola_threshold(grey, 5, k).max() <= brightest_ink(k)
+
     def test_the_pen_is_found_and_the_paper_is_not(self, drawn):
         pixels = drawn()
         ink = find_ink(pixels, **SETTINGS)
