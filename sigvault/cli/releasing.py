@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,6 @@ from sigvault.cli.options import DrawsOption, JsonOption, SeedOption, check_repo
 from sigvault.cli.output import Output
 
 if TYPE_CHECKING:
-    from sigvault.training.fold_report import PartsReport
     from sigvault.training.loop import TrainingStatus
 
 
@@ -37,7 +37,7 @@ def release(
     neither was chosen.
     """
     from sigvault.datasets import read_layout
-    from sigvault.training.release import ReleasePlan
+    from sigvault.training.release import ReleasePlan, render_release
     from sigvault.training.release import release as run_release
 
     check_report(report)
@@ -51,9 +51,10 @@ def release(
         "model": released.card.id,
         "fusion": released.choice.table(most=1)[0],
         **released.report.to_dict(),
+        "session_test": {name: asdict(test) for name, test in released.sessions.items()},
         "skipped": list(released.skipped),
     }
-    _show(output, document, released.report, report)
+    _show(output, document, render_release(released), report)
     return ExitCode.DONE
 
 
@@ -89,7 +90,7 @@ def cross_validate(
         score_folds,
         train_folds,
     )
-    from sigvault.training.fold_report import report_parts
+    from sigvault.training.fold_report import render_markdown, report_parts
 
     check_report(report)
     output = Output(as_json=as_json)
@@ -108,15 +109,13 @@ def cross_validate(
     with output.progress("Scoring folds") as advance:
         folds = score_folds(settings, data, folders, plan, progress=advance)
     found = report_parts(deal_parts(folds, choose_rules(folds)), plan.references, seed=seed)
-    _show(output, found.to_dict(), found, report)
+    _show(output, found.to_dict(), render_markdown(found), report)
     return ExitCode.DONE
 
 
-def _show(output: Output, document: dict[str, Any], found: PartsReport, page: Path | None) -> None:
+def _show(output: Output, document: dict[str, Any], text: str, page: Path | None) -> None:
     from sigvault.reporting import write_page
-    from sigvault.training.fold_report import render_markdown
 
-    text = render_markdown(found)
     if page is not None:
         write_page(page, text)
     output.result(document, text)

@@ -7,7 +7,7 @@ are worth is measured by folds over the same signers: chosen on the other folds,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +27,14 @@ from sigvault.evaluation.protocols import (
     compare_pairs,
     draw_comparisons,
 )
+from sigvault.evaluation.session_test import TOLERANCE, SessionTest, run_session_test
 from sigvault.services.unseen_signers import UnseenSigners, embed_unseen_signers
 from sigvault.training.fold_report import (
     Comparisons,
     Part,
     PartsReport,
     pool_data_sets,
+    render_markdown,
     report_parts,
 )
 
@@ -72,12 +74,14 @@ class Release:
         card: the card with the fusion rule and the thresholds.
         choice: the fusion rule and what it was chosen from.
         report: error rates and decisions by folds over the signers.
+        sessions: the session test, by data set with forgeries.
         skipped: signers and images left out, with the reason, a line each.
     """
 
     card: ModelCard
     choice: FusionChoice
     report: PartsReport
+    sessions: dict[str, SessionTest]
     skipped: tuple[str, ...]
 
 
@@ -106,12 +110,15 @@ def release(
     by_data: dict[str, Comparisons] = {}
     skipped: list[str] = []
     digests: set[str] = set()
+    sessions: dict[str, SessionTest] = {}
     for dataset in datasets:
         name = dataset.root.name
         if name in by_data:
             raise DatasetError(f"two data sets are called {name}: rename one of the folders")
         unseen = embed_unseen_signers(dataset, embedder, progress=progress)
         by_data[name] = _compare(unseen, name, plan)
+        if sum(bool(own.genuine and own.forged) for own in unseen.signers) > 1:
+            sessions[name] = run_session_test(unseen.signers, seed=plan.seed)
         skipped += [f"{name}: signer {signer}: trained on" for signer in unseen.left_out]
         skipped += unseen.unusable
         digests.update(*unseen.digests.values())
@@ -126,10 +133,30 @@ def release(
             for _, scores in pool_data_sets(by_data, plan.calibrated)
         ),
         calibration_digests=frozenset(digests),
-        metrics={"fusion_choice": choice.table(), "by_folds": list(report.to_dict()["results"])},
+        metrics={
+            "fusion_choice": choice.table(),
+            "by_folds": list(report.to_dict()["results"]),
+            "session_test": {name: asdict(test) for name, test in sessions.items()},
+        },
     )
     write_card(folder, card)
-    return Release(card, choice, report, tuple(skipped))
+    return Release(card, choice, report, sessions, tuple(skipped))
+
+
+def render_release(release: Release) -> str:
+    """The tables of the report and the session test, as Markdown."""
+    lines = [
+        render_markdown(release.report),
+        "| data | session test: cosine | local | 0.50 within "
+        f"{TOLERANCE:.2f} | comparisons of each kind |",
+        "| --- | --- | --- | --- | --- |",
+        *(
+            f"| {name} | {test.cosine:.3f} | {test.local:.3f} "
+            f"| {'yes' if test.passed else '**no**'} | {test.comparisons} |"
+            for name, test in release.sessions.items()
+        ),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _compare(unseen: UnseenSigners, name: str, plan: ReleasePlan) -> Comparisons:

@@ -27,7 +27,7 @@ from sigvault.training.cross_validation import (
     train_folds,
 )
 from sigvault.training.fold_report import render_markdown, report_parts
-from sigvault.training.release import ReleasePlan, release
+from sigvault.training.release import ReleasePlan, release, render_release
 
 SMALL = Preprocessing(height=32, width=48, margin=1)
 PLAN = CrossValidationPlan(references=(1, 3), draws=2)
@@ -160,7 +160,10 @@ def test_a_release_chooses_measures_and_writes_the_card(folders: tuple[Path, ...
     assert len(card.calibration_digests) == 8 * 8
     assert [(one.references, one.signers) for one in released.report.results] == [(1, 8), (3, 8)]
     assert released.skipped == ()
-    assert "| strangers | 3 |" in render_markdown(released.report)
+    page = render_release(released)
+    assert "| strangers | 3 |" in page
+    assert f"| strangers | {released.sessions['strangers'].cosine:.3f} |" in page
+    assert card.metrics["session_test"]["strangers"]["comparisons"] > 0
 
 
 def test_a_release_leaves_out_whom_the_model_was_trained_on(root: Path, folders: tuple[Path, ...]):

@@ -39,7 +39,7 @@ def test_too_few_signers_are_refused():
         split_signers([SignerId("1")], Split(folds=1, validation_share=0))
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.toml")), ids=lambda path: path.name)
 def test_shipped_configurations_are_valid_and_round_trip(path: Path):
     config = read_config(path)
     assert config_from_dict(config.to_dict(), source="again") == config
