@@ -14,6 +14,9 @@ from sigvault.domain.fusion import FusionRule
 from sigvault.evaluation.error_rates import equal_error
 from sigvault.evaluation.protocols import ComparisonScores, Kind, apply_fusion
 
+FUSION_REFERENCES = (1, 3, 5)
+"""The numbers of references that a rule is chosen for."""
+
 LOCAL_WEIGHTS = (0.0, 0.25, 0.5, 2.0 / 3.0, 0.75, 0.9, 1.0)
 SPREADS = (0.0, 0.25, 0.5, 0.75, 1.0)
 

@@ -69,22 +69,24 @@ class DecodeLimits:
 DEFAULT_LIMITS = DecodeLimits()
 
 
-def read_bytes(path: str | Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-    """Read a picture's file, and no more of it than the limit allows.
+def read_at_most(path: Path, most: int) -> bytes:
+    """Read the beginning of a picture's file.
+
+    Args:
+        path: the file.
+        most: how many bytes to read at most.
 
     Raises:
-        UnreadableFile: if it is missing, a folder, no regular file, or not permitted.
-        ImageTooLarge: if it has more bytes than allowed.
+        UnreadableFile: if it is missing, a folder, a pipe, or not permitted.
     """
-    path = Path(path)
     try:
         if path.is_dir():
             raise UnreadableFile(f"{path} is a folder: give the picture's file.")
-        # A pipe or a device may never end, or never begin.
-        if path.exists() and not path.is_file():
+        # Reading these may never begin; a device that never ends is cut off at the limit.
+        if path.is_fifo() or path.is_socket():
             raise UnreadableFile(f"{path} is no regular file: give the picture's file.")
         with path.open("rb") as file:
-            data = file.read(limits.max_bytes + 1)
+            return file.read(most)
     except FileNotFoundError as error:
         raise UnreadableFile(f"{path} does not exist: check the path.") from error
     except (OSError, ValueError) as error:
@@ -92,6 +94,16 @@ def read_bytes(path: str | Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes
         raise UnreadableFile(
             f"{path} can't be read ({reason}): check the path and its permissions."
         ) from error
+
+
+def read_bytes(path: str | Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+    """Read a picture's file, and no more of it than the limit allows.
+
+    Raises:
+        UnreadableFile: if it is missing, a folder, a pipe, or not permitted.
+        ImageTooLarge: if it has more bytes than allowed.
+    """
+    data = read_at_most(Path(path), limits.max_bytes + 1)
     if len(data) > limits.max_bytes:
         raise ImageTooLarge(f"{path}: {_too_many_bytes(limits)}")
     return data

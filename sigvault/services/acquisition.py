@@ -6,9 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from sigvault.domain.errors import UnreadableFile
 from sigvault.domain.image import QualityFinding
-from sigvault.imaging.decode import DEFAULT_LIMITS, decode_bytes
+from sigvault.imaging.decode import DEFAULT_LIMITS, decode_bytes, read_at_most
 from sigvault.imaging.preprocessing import PreparedSignature, Preprocessing
 
 
@@ -45,13 +44,7 @@ def read_source(source: Path | bytes) -> bytes:
     """
     if isinstance(source, bytes):
         return source
-    try:
-        with source.open("rb") as file:
-            return file.read(DEFAULT_LIMITS.max_bytes + 1)
-    except OSError as error:
-        raise UnreadableFile(
-            f"{source} can't be read ({error.strerror or error}): check the path and permissions"
-        ) from error
+    return read_at_most(source, DEFAULT_LIMITS.max_bytes + 1)
 
 
 def acquire(data: bytes, preprocessing: Preprocessing) -> Acquired:

@@ -21,7 +21,7 @@ from sigvault.domain.identifiers import SignerId
 from sigvault.domain.image import InkImage
 from sigvault.domain.model_card import ModelCard
 from sigvault.embedding.torch_embedder import TorchEmbedder
-from sigvault.evaluation.fusion_choice import FusionChoice, choose_fusion
+from sigvault.evaluation.fusion_choice import FUSION_REFERENCES, FusionChoice, choose_fusion
 from sigvault.evaluation.protocols import (
     ComparisonScores,
     EvaluationSigner,
@@ -35,9 +35,6 @@ from sigvault.training.datasets import InkSet, load_ink
 from sigvault.training.fold_report import Comparisons, Part, pool_data_sets
 from sigvault.training.loop import CACHE_FOLDER, MODEL_FOLDER, TrainingStatus, train
 from sigvault.training.splits import SignerSplit, split_signers
-
-FUSION_REFERENCES = (1, 3, 5)
-"""The numbers of references that the fusion rule is chosen for."""
 
 EMBED_BATCH = 32
 

@@ -20,7 +20,7 @@ from sigvault.domain.model_card import ModelCard
 from sigvault.embedding.card import read_card, write_card
 from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.evaluation.calibration import Provenance, calibrate
-from sigvault.evaluation.fusion_choice import FusionChoice, choose_fusion
+from sigvault.evaluation.fusion_choice import FUSION_REFERENCES, FusionChoice, choose_fusion
 from sigvault.evaluation.protocols import (
     DRAWS,
     ComparisonScores,
@@ -37,9 +37,6 @@ from sigvault.training.fold_report import (
     render_markdown,
     report_parts,
 )
-
-FUSION_REFERENCES = (1, 3, 5)
-"""The numbers of references that the fusion rule is chosen for."""
 
 
 @dataclass(frozen=True)

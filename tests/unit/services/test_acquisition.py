@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import pytest
 
@@ -26,6 +27,13 @@ def test_what_cannot_be_read_is_named(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere.png"):
         with pytest.raises(UnreadableFile, match=path.name):
             read_source(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UnreadableFile, match="no regular file"):
+        read_source(tmp_path / "pipe")
 
 
 def test_a_picture_comes_with_its_digest_and_ink():
