@@ -22,6 +22,10 @@ if TYPE_CHECKING:
         create_vault,
         open_vault,
     )
+    from sigvault.domain.aims import (
+        Aim,
+        Measure,
+    )
     from sigvault.domain.audit import (
         AuditRecord,
     )
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
         ErrorRates,
         Evidence,
         LikelihoodRatio,
+        OperatingPoint,
         Origin,
         Rate,
         ReferenceScore,
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
         CheckpointMismatch,
         ConfigurationError,
         DatasetError,
+        DemonstrationModel,
         DuplicateAcrossSigners,
         EmptyGallery,
         FailureToAcquire,
@@ -64,6 +70,7 @@ if TYPE_CHECKING:
         UnknownReference,
         UnknownSigner,
         UnreadableFile,
+        UnsupportedAim,
         UnsupportedImage,
         VaultDamaged,
         VaultError,
@@ -122,6 +129,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AcquisitionError",
+    "Aim",
     "AuditCheck",
     "AuditRecord",
     "Candidate",
@@ -129,6 +137,7 @@ __all__ = [
     "ConfigurationError",
     "DatasetError",
     "Decision",
+    "DemonstrationModel",
     "DuplicateAcrossSigners",
     "Embedder",
     "Embedding",
@@ -154,10 +163,12 @@ __all__ = [
     "InkImage",
     "ItemResult",
     "LikelihoodRatio",
+    "Measure",
     "ModelCard",
     "ModelError",
     "ModelId",
     "NotCalibrated",
+    "OperatingPoint",
     "Origin",
     "QualityFinding",
     "Rate",
@@ -182,6 +193,7 @@ __all__ = [
     "UnknownReference",
     "UnknownSigner",
     "UnreadableFile",
+    "UnsupportedAim",
     "UnsupportedImage",
     "Vault",
     "VaultDamaged",
@@ -203,6 +215,10 @@ _HOMES = {
         "create_vault",
         "open_vault",
     ),
+    "sigvault.domain.aims": (
+        "Aim",
+        "Measure",
+    ),
     "sigvault.domain.audit": ("AuditRecord",),
     "sigvault.domain.comparison": (
         "Candidate",
@@ -210,6 +226,7 @@ _HOMES = {
         "ErrorRates",
         "Evidence",
         "LikelihoodRatio",
+        "OperatingPoint",
         "Origin",
         "Rate",
         "ReferenceScore",
@@ -223,6 +240,7 @@ _HOMES = {
         "CheckpointMismatch",
         "ConfigurationError",
         "DatasetError",
+        "DemonstrationModel",
         "DuplicateAcrossSigners",
         "EmptyGallery",
         "FailureToAcquire",
@@ -241,6 +259,7 @@ _HOMES = {
         "UnknownReference",
         "UnknownSigner",
         "UnreadableFile",
+        "UnsupportedAim",
         "UnsupportedImage",
         "VaultDamaged",
         "VaultError",

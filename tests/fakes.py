@@ -24,7 +24,7 @@ from sigvault.domain.fusion import FusionRule
 from sigvault.domain.identifiers import ModelId
 from sigvault.domain.image import InkImage
 from sigvault.domain.model_card import ModelCard
-from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
+from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING, Recipe
 
 GRID = (8, 13)
 """Rows and columns of both the coarse picture and the local features."""
@@ -73,9 +73,16 @@ class FakeEmbedder:
         batches: the size of each batch embedded so far.
     """
 
-    def __init__(self, name: str = "fake", *, references: tuple[int, ...] = (1, 3, 5)) -> None:
+    def __init__(
+        self,
+        name: str = "fake",
+        *,
+        references: tuple[int, ...] = (1, 3, 5),
+        recipe: Recipe = DEFAULT_PREPROCESSING,
+    ) -> None:
         """Take a name, which decides the model's id, and the thresholds' numbers of references."""
         self._name = name
+        self._recipe = recipe
         self._references = references
         self.batches: list[int] = []
 
@@ -88,8 +95,8 @@ class FakeEmbedder:
             name=self._name,
             sha256=sha256,
             architecture={"kind": "fake"},
-            preprocessing=DEFAULT_PREPROCESSING.to_dict(),
-            preprocessing_name=DEFAULT_PREPROCESSING.name,
+            preprocessing=self._recipe.to_dict(),
+            preprocessing_name=self._recipe.name,
             fusion=FUSION,
             training_data=(),
             training_digests=frozenset(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sigvault.domain.errors import GenerationMismatch
 from sigvault.domain.local_matching import match_local
 from sigvault.imaging.decode import decode_bytes, decode_file
-from sigvault.imaging.preprocessing import Preprocessing
+from sigvault.imaging.preprocessing import Recipe, read_preprocessing
 from sigvault.reporting import Case, IdentificationCase, Picture, ReferenceView
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def picture_verification(
         GenerationMismatch: If the file is not the one that was verified any more.
     """
     evidence = verification.evidence
-    preprocessing = Preprocessing.from_dict(vault.embedder.card.preprocessing)
+    preprocessing = read_preprocessing(vault.embedder.card.preprocessing)
     questioned = _read(probe, evidence.probe_digest, preprocessing)
     pictures = [
         _prepare(vault.reference_image(score.reference), preprocessing)
@@ -58,7 +58,7 @@ def picture_identification(
         ImageError: If the file can't be read any more.
         GenerationMismatch: If it is not the one that was searched for any more.
     """
-    preprocessing = Preprocessing.from_dict(vault.embedder.card.preprocessing)
+    preprocessing = read_preprocessing(vault.embedder.card.preprocessing)
     return IdentificationCase(
         title=title,
         candidates=identification.candidates,
@@ -71,7 +71,7 @@ def picture_identification(
     )
 
 
-def _read(path: Path, digest: str, preprocessing: Preprocessing) -> Picture:
+def _read(path: Path, digest: str, preprocessing: Recipe) -> Picture:
     image = decode_file(path)
     if image.digest != digest:
         raise GenerationMismatch(
@@ -81,6 +81,6 @@ def _read(path: Path, digest: str, preprocessing: Preprocessing) -> Picture:
     return Picture(image, preprocessing.prepare(image))
 
 
-def _prepare(data: bytes, preprocessing: Preprocessing) -> Picture:
+def _prepare(data: bytes, preprocessing: Recipe) -> Picture:
     image = decode_bytes(data)
     return Picture(image, preprocessing.prepare(image))

@@ -15,6 +15,7 @@
     ├── ModelError
     │   ├── CheckpointMismatch    a checkpoint that doesn't fit; says which part
     │   ├── UnknownModel          no such model
+    │   ├── DemonstrationModel    a model that was fed with leaks on purpose, and may not serve
     │   ├── WeightsUnavailable    pre-trained weights that can't be had; says what to do offline
     │   └── TrainingDiverged      a loss that is not finite; names the batch
     ├── VaultError
@@ -30,6 +31,7 @@
     ├── EmptyGallery              a signer without references in the active generation
     ├── DuplicateAcrossSigners    the same image under another signer
     ├── NotCalibrated             no threshold for the active generation
+    ├── UnsupportedAim            an error rate that the calibration data can't support
     └── IndexFailed               the vector index can't be built, read or searched
 
 Each message says what happened and what to do next.
@@ -90,6 +92,10 @@ class UnknownModel(ModelError):
     """There is no such model."""
 
 
+class DemonstrationModel(ModelError):
+    """The model's preprocessing keeps leaks on purpose, so it may not decide about anybody."""
+
+
 class WeightsUnavailable(ModelError):
     """Pre-trained weights can't be had; the message names the offline alternative."""
 
@@ -148,6 +154,10 @@ class DuplicateAcrossSigners(SigvaultError):
 
 class NotCalibrated(SigvaultError):
     """The active generation has no threshold, so nothing can be decided."""
+
+
+class UnsupportedAim(SigvaultError):
+    """The calibration data can't support the error rate aimed at."""
 
 
 class IndexFailed(SigvaultError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sigvault.domain.image import QualityFinding
 from sigvault.imaging.decode import DEFAULT_LIMITS, decode_bytes, read_at_most
-from sigvault.imaging.preprocessing import PreparedSignature, Preprocessing
+from sigvault.imaging.preprocessing import PreparedSignature, Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def read_source(source: Path | bytes) -> bytes:
     return read_at_most(source, DEFAULT_LIMITS.max_bytes + 1)
 
 
-def acquire(data: bytes, preprocessing: Preprocessing) -> Acquired:
+def acquire(data: bytes, preprocessing: Recipe) -> Acquired:
     """Decode and harmonise a picture; whether it can serve is for the caller to judge.
 
     Raises:

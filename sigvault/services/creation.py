@@ -11,6 +11,7 @@ from sigvault.domain.audit import Calibrated, GenerationActivated, VaultCreated
 from sigvault.domain.identifiers import GenerationId
 from sigvault.domain.ports import Embedder
 from sigvault.domain.serialisation import threshold_to_dict
+from sigvault.services.resources import require_serving
 from sigvault.storage.audit_log import append
 from sigvault.storage.engine import migrating, write_session
 from sigvault.storage.generations import activate_generation, add_generation, add_model
@@ -29,7 +30,11 @@ def found(engine: Engine, embedder: Embedder, *, version: str, at: datetime) -> 
 
     Returns:
         The generation's number.
+
+    Raises:
+        DemonstrationModel: If the model may not serve.
     """
+    require_serving(embedder)
     card = embedder.card
     with write_session(engine) as session:
         append(session, VaultCreated(version), at)

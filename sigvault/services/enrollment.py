@@ -28,7 +28,7 @@ from sigvault.domain.errors import (
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.serialisation import finding_to_dict
-from sigvault.imaging.preprocessing import Preprocessing
+from sigvault.imaging.preprocessing import Recipe
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
 from sigvault.services.pending_images import settle_pending
 from sigvault.services.resources import Resources, load_active, require_model
@@ -205,7 +205,7 @@ _Attempt = tuple[EnrollmentItem, Acquired | SigvaultError]
 
 
 def _acquire_all(
-    items: Iterable[EnrollmentItem], preprocessing: Preprocessing
+    items: Iterable[EnrollmentItem], preprocessing: Recipe
 ) -> Generator[_Attempt, None, None]:
     """Read and harmonise images in a few threads, in order, at most two batches ahead."""
 

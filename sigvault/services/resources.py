@@ -12,10 +12,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from sigvault.domain.comparison import Threshold
-from sigvault.domain.errors import GenerationMismatch, NotCalibrated
+from sigvault.domain.errors import DemonstrationModel, GenerationMismatch, NotCalibrated
 from sigvault.domain.identifiers import GenerationId, ModelId
 from sigvault.domain.ports import Embedder
-from sigvault.imaging.preprocessing import Preprocessing
+from sigvault.imaging.preprocessing import Recipe, read_preprocessing
 from sigvault.services.pending_images import PendingImages
 from sigvault.storage.blobs import ImageFolder
 from sigvault.storage.generations import active_generation
@@ -53,21 +53,23 @@ class Resources:
         """The embedder at hand.
 
         Raises:
-            ModelError: If the model can't be found or read.
+            ModelError: If the model can't be found or read, or may not serve.
         """
         with self._loading:
             if not self._embedders:
-                self._embedders.append(self.load_embedder())
+                embedder = self.load_embedder()
+                require_serving(embedder)
+                self._embedders.append(embedder)
             return self._embedders[0]
 
     @cached_property
-    def preprocessing(self) -> Preprocessing:
+    def preprocessing(self) -> Recipe:
         """The preprocessing that the embedder's model was trained with.
 
         Raises:
             ModelError: If the model can't be found or read, or needs another preprocessing.
         """
-        return Preprocessing.from_dict(self.embedder.card.preprocessing)
+        return read_preprocessing(self.embedder.card.preprocessing)
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,21 @@ def load_active(session: Session) -> ActiveGeneration:
         dimension=row.dimension,
         thresholds=load_thresholds(session, row.id),
     )
+
+
+def require_serving(embedder: Embedder) -> None:
+    """Make sure that the model is one that may decide about people.
+
+    Raises:
+        DemonstrationModel: If its preprocessing keeps leaks on purpose.
+        CheckpointMismatch: If its preprocessing is not known here.
+    """
+    if read_preprocessing(embedder.card.preprocessing).demonstration:
+        raise DemonstrationModel(
+            f"{embedder.model} takes pictures by {embedder.preprocessing}, which leaves paper, pen "
+            "and scanner in them on purpose, so its answers are about those: use a model with "
+            "sauvola-1"
+        )
 
 
 def require_model(active: ActiveGeneration, embedder: Embedder) -> None:

@@ -14,7 +14,7 @@ from sigvault.domain.identifiers import SignerId
 from sigvault.domain.image import InkImage
 from sigvault.domain.ports import Embedder
 from sigvault.evaluation.protocols import EvaluationSigner
-from sigvault.imaging.preprocessing import Preprocessing
+from sigvault.imaging.preprocessing import read_preprocessing
 from sigvault.services.acquisition import acquire, describe, digest_of, read_source
 
 LEAST_SIGNERS = 5
@@ -165,7 +165,7 @@ class _Run:
         self.found: defaultdict[tuple[SignerId, bool], list[Embedding]] = defaultdict(list)
         self.unusable: list[str] = []
         self._embedder = embedder
-        self._preprocessing = Preprocessing.from_dict(embedder.card.preprocessing)
+        self._preprocessing = read_preprocessing(embedder.card.preprocessing)
         self._digests = digests
         self._progress = progress
         self._done = done

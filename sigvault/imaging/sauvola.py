@@ -1,0 +1,231 @@
+"""The recipe sauvola-1: a decoded picture harmonised to ink on the canvas."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from sigvault.domain.errors import CheckpointMismatch
+from sigvault.domain.image import InkImage, SignatureImage
+from sigvault.imaging.canvas import Box, fit_scale, ink_box, place_on_canvas
+from sigvault.imaging.ink import find_ink
+from sigvault.imaging.levels import measure_levels
+from sigvault.imaging.prepared import PreparedSignature
+from sigvault.imaging.quality import inspect_ink
+from sigvault.imaging.specks import remove_specks
+
+_METHOD = "sauvola"
+_VERSION = 1
+_MOST_ENLARGED = 4
+
+
+class _FoundInk(NamedTuple):
+    """Ink at the working size, and where that lies in the decoded picture.
+
+    Attributes:
+        ink: bool (H, W).
+        top: row of the decoded picture at which ``ink`` begins.
+        left: column of the decoded picture at which ``ink`` begins.
+        zoom: pixels of ``ink`` per pixel of the decoded picture.
+    """
+
+    ink: npt.NDArray[np.bool_]
+    top: int
+    left: int
+    zoom: float
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Every parameter of the path; two equal ones give equal ink.
+
+    Attributes:
+        height: of the canvas, in pixels.
+        width: of the canvas, in pixels.
+        margin: paper left free on each side of the canvas, in pixels.
+        max_scale: most canvas pixels per source pixel.
+        working_side: longest side in pixels at which ink is looked for; larger pictures are
+            reduced by a whole factor.
+        smallest_side: pictures whose longer side is shorter are enlarged by a whole factor, at
+            most 4, before ink is looked for, so that strokes don't become stairs; in pixels.
+        smoothing: side of the square over which grey is averaged before ink is looked for, in
+            pixels of the working size.
+        window: side of Sauvola's window, in pixels of the working size.
+        k: Sauvola's weight of the local deviation.
+        low_contrast: ink contrast in [0, 1] below which contrast is raised.
+        max_gain: most that contrast is multiplied by.
+        edge: pieces within this many pixels of a border are the scan's own edge.
+        gap: pieces nearer than this many stroke widths belong together.
+        speck_area: groups below this many squares of the stroke's width are specks.
+        dirt_share: groups below this share of the ink are dirt if they lie far off.
+        reach: how far off, as a share of the writing's longer side.
+    """
+
+    height: int = 128
+    width: int = 208
+    margin: int = 4
+    max_scale: float = 2.0
+    working_side: int = 1280
+    smallest_side: int = 400
+    smoothing: int = 3
+    window: int = 51
+    k: float = 0.15
+    low_contrast: float = 0.4
+    max_gain: float = 3.0
+    edge: int = 5
+    gap: float = 2.5
+    speck_area: float = 0.5
+    dirt_share: float = 0.01
+    reach: float = 0.15
+
+    @property
+    def name(self) -> str:
+        """The recipe and its version; it changes whenever the same picture gives other ink."""
+        return f"{_METHOD}-{_VERSION}"
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether it keeps leaks on purpose, so that no vault may serve with it: it doesn't."""
+        return False
+
+    def to_dict(self) -> dict[str, str | int | float]:
+        """The name and every parameter, for a model card."""
+        return {"name": self.name, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, card: Mapping[str, object]) -> Preprocessing:
+        """The preprocessing that a model card names.
+
+        Raises:
+            CheckpointMismatch: if the recipe, its version or a parameter is not known here.
+        """
+        parameters = dict(card)
+        name = parameters.pop("name", None)
+        if name != f"{_METHOD}-{_VERSION}":
+            raise CheckpointMismatch(
+                f"The model expects preprocessing {name!r}; this version of sigvault has"
+                f" '{_METHOD}-{_VERSION}'. Use the sigvault that the model was made with,"
+                " or retrain it."
+            )
+        known = {field.name for field in fields(cls)}
+        if set(parameters) != known:
+            odd = ", ".join(sorted(set(parameters) ^ known))
+            raise CheckpointMismatch(
+                f"The model's preprocessing differs from '{name}' in its parameters: {odd}."
+            )
+        return cls(**parameters)  # type: ignore[arg-type]
+
+    def prepare(self, image: SignatureImage) -> PreparedSignature:
+        """Harmonise a picture. Deterministic; safe to call from several threads.
+
+        Args:
+            image: the decoded picture.
+
+        Returns:
+            Ink float32 (height, width) in [0, 1], all zero if there is none, with the findings.
+        """
+        found = self._find(image.pixels)
+        contrast = measure_levels(image.pixels).contrast
+        shrink = image.pixels.shape[1] / image.source_width
+        findings = inspect_ink(found.ink, zoom=found.zoom * shrink, contrast=contrast)
+        box = ink_box(found.ink)
+        if box is None:
+            canvas, scale = np.zeros((self.height, self.width), dtype=np.float32), 1.0
+        else:
+            most = self.max_scale / found.zoom
+            scale = fit_scale(box, self.height, self.width, self.margin, most)
+            canvas = place_on_canvas(
+                found.ink, box, height=self.height, width=self.width, scale=scale
+            )
+        return PreparedSignature(
+            ink=InkImage(
+                ink=canvas,
+                digest=image.digest,
+                preprocessing=self.name,
+                scale=scale * found.zoom * shrink,
+            ),
+            findings=findings,
+            box=None if box is None else _to_source(box, found, image),
+        )
+
+    def _find(self, pixels: npt.NDArray[np.uint8]) -> _FoundInk:
+        """Look for ink at the working size.
+
+        On a page too large to be read whole, the writing is located on a reduced copy and its
+        neighbourhood is then read at the finest whole reduction that fits.
+        """
+        longest = max(pixels.shape)
+        if longest < self.smallest_side:
+            factor = min(_MOST_ENLARGED, math.ceil(self.smallest_side / longest))
+            return _FoundInk(self._clean_ink(_enlarge(pixels, factor)), 0, 0, float(factor))
+        factor = self._reduction(pixels)
+        ink = self._clean_ink(_reduce(pixels, factor))
+        box = ink_box(ink)
+        if factor == 1 or box is None:
+            return _FoundInk(ink, 0, 0, 1 / factor)
+        margin = self.window
+        top, left = max(0, (box.top - margin) * factor), max(0, (box.left - margin) * factor)
+        near = pixels[top : (box.bottom + margin) * factor, left : (box.right + margin) * factor]
+        finer = self._reduction(near)
+        if finer == factor:
+            return _FoundInk(ink, 0, 0, 1 / factor)
+        return _FoundInk(self._clean_ink(_reduce(near, finer)), top, left, 1 / finer)
+
+    def _reduction(self, pixels: npt.NDArray[np.uint8]) -> int:
+        longest: int = max(pixels.shape)
+        return max(1, math.ceil(longest / self.working_side))
+
+    def _clean_ink(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+        ink = find_ink(
+            pixels,
+            smoothing=self.smoothing,
+            window=self.window,
+            k=self.k,
+            low_contrast=self.low_contrast,
+            max_gain=self.max_gain,
+        )
+        return remove_specks(
+            ink,
+            edge=self.edge,
+            gap=self.gap,
+            speck_area=self.speck_area,
+            dirt_share=self.dirt_share,
+            reach=self.reach,
+        )
+
+
+DEFAULT_PREPROCESSING = Preprocessing()
+
+
+def _reduce(pixels: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:
+    """Means over squares of ``factor`` pixels."""
+    if factor == 1:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).reduce(factor), dtype=np.uint8)
+
+
+def _enlarge(pixels: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:
+    """Bicubic interpolation to ``factor`` times the size."""
+    height, width = pixels.shape
+    larger = Image.fromarray(pixels).resize(
+        (width * factor, height * factor), Image.Resampling.BICUBIC
+    )
+    return np.asarray(larger, dtype=np.uint8)
+
+
+def _to_source(box: Box, found: _FoundInk, image: SignatureImage) -> Box:
+    """The box in the source's pixels, inside its borders."""
+    height, width = image.pixels.shape
+    down, across = image.source_height / height, image.source_width / width
+    return Box(
+        top=int((found.top + box.top / found.zoom) * down),
+        left=int((found.left + box.left / found.zoom) * across),
+        bottom=min(image.source_height, math.ceil((found.top + box.bottom / found.zoom) * down)),
+        right=min(image.source_width, math.ceil((found.left + box.right / found.zoom) * across)),
+    )
