@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from sigvault.domain.aims import Aim
 from sigvault.domain.audit import AuditRecord
 from sigvault.domain.comparison import Threshold
 from sigvault.domain.identifiers import EventNumber, ReferenceId, SignerId
@@ -111,10 +112,15 @@ class Vault:
         )
 
     def verify(
-        self, signer: SignerId, probe: Path | bytes, *, by: str | None = None
+        self,
+        signer: SignerId,
+        probe: Path | bytes,
+        *,
+        by: str | None = None,
+        aim: Aim | None = None,
     ) -> Verification:
         """Verify a probe against a signer's gallery; see `verification.verify`."""
-        return verification.verify(self._resources, signer, probe, by=by or self._by)
+        return verification.verify(self._resources, signer, probe, by=by or self._by, aim=aim)
 
     def identify(
         self, probe: Path | bytes, *, top: int = 5, by: str | None = None
@@ -144,7 +150,9 @@ class Vault:
         from sigvault.evaluation.calibration import Aims  # noqa: PLC0415
         from sigvault.services import calibration  # noqa: PLC0415
 
-        plan = calibration.CalibrationPlan(references, draws, seed, aims or Aims(), force)
+        plan = calibration.CalibrationPlan(
+            references, draws, seed, aims or Aims(), force, require_aims=aims is not None
+        )
         return calibration.calibrate_vault(self._resources, dataset, plan, progress=progress)
 
     def signers(self) -> tuple[SignerSummary, ...]:

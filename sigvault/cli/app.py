@@ -14,6 +14,7 @@ import typer
 from sigvault.cli import (
     audit,
     calibrating,
+    calibration,
     deciding,
     demo,
     enrolling,
@@ -56,7 +57,7 @@ app.add_typer(signers.app, name="signers", hidden=True)  # as it may be guessed
 app.add_typer(models.app, name="model")
 app.add_typer(thresholds.app, name="threshold")
 app.add_typer(audit.app, name="audit")
-app.command("calibrate")(calibrating.calibrate)
+app.command("calibrate")(calibration.calibrate)
 app.command("evaluate")(calibrating.evaluate)
 app.command("train")(training.train)
 app.command("cross-validate")(releasing.cross_validate)

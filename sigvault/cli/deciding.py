@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sigvault.cli.exit_codes import ExitCode, code_for
-from sigvault.cli.options import JsonOption, ProbeArgument, SignerOption, check_report
+from sigvault.cli.options import (
+    AtFmrOption,
+    AtSkilledFmrOption,
+    JsonOption,
+    ProbeArgument,
+    SignerOption,
+    check_report,
+    parse_aims,
+)
 from sigvault.cli.output import Output
 from sigvault.domain.identifiers import SignerId
 
@@ -20,6 +28,8 @@ def verify(
     context: typer.Context,
     image: ProbeArgument,
     signer: SignerOption,
+    at_fmr: AtFmrOption = None,
+    at_skilled_fmr: AtSkilledFmrOption = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.html", help="Also write a page that shows the evidence."),
@@ -34,10 +44,13 @@ def verify(
     from sigvault.cli.tables import verification_tables
 
     check_report(report)
+    aims = parse_aims(at_fmr, at_skilled_fmr)
+    if len(aims) > 1:
+        raise typer.BadParameter("decide at one rate: give --at-fmr or --at-skilled-fmr")
     session: Session = context.obj
     title = f"Signature claimed to be signer {signer}'s"
     with session.open_vault() as vault:
-        verification = vault.verify(SignerId(signer), image)
+        verification = vault.verify(SignerId(signer), image, aim=aims[0] if aims else None)
         if report is not None:
             from sigvault.cli.reports import picture_verification
             from sigvault.reporting import render_verification, write_page

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sigvault.datasets.layouts import Layout
+from sigvault.domain.aims import Aim, Measure
 
 JsonOption = Annotated[
     bool,
@@ -37,6 +38,37 @@ DrawsOption = Annotated[
     int, typer.Option(min=1, help="How many times the references are drawn at random.")
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="The seed of everything drawn at random.")]
+AtFmrOption = Annotated[
+    float | None,
+    typer.Option("--at-fmr", metavar="RATE", help="Accept at most this share of random forgeries."),
+]
+AtSkilledFmrOption = Annotated[
+    float | None,
+    typer.Option(
+        "--at-skilled-fmr", metavar="RATE", help="Accept at most this share of skilled forgeries."
+    ),
+]
+AtFnmrOption = Annotated[
+    float | None,
+    typer.Option(
+        "--at-fnmr", metavar="RATE", help="Refuse at most this share of genuine signatures."
+    ),
+]
+
+
+def parse_aims(
+    fmr: float | None, skilled_fmr: float | None, fnmr: float | None = None
+) -> tuple[Aim, ...]:
+    """The error rates asked for.
+
+    Raises:
+        typer.BadParameter: If one is no rate between 0 and 1.
+    """
+    given = ((Measure.FMR, fmr), (Measure.SKILLED_FMR, skilled_fmr), (Measure.FNMR, fnmr))
+    try:
+        return tuple(Aim(measure, rate) for measure, rate in given if rate is not None)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def parse_numbers(text: str) -> tuple[int, ...]:

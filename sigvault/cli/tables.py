@@ -92,6 +92,8 @@ def verification_tables(verification: Verification, report: Path | None) -> list
         ("model", f"{evidence.model}, generation {evidence.generation}"),
         ("audit event", verification.event),
     ]
+    if threshold.aim is not None:
+        facts.append(("decided at", describe_aim(threshold)))
     facts += [("quality", finding) for finding in _findings(evidence.findings)]
     if report is not None:
         facts.append(("report", report))
@@ -105,6 +107,21 @@ def verification_tables(verification: Verification, report: Path | None) -> list
         facts_table(facts),
         table,
     ]
+
+
+def describe_aim(threshold: Threshold) -> str:
+    """The error rate that was asked for, what was measured there, and how far to trust it."""
+    if threshold.aim is None:
+        return "the accept point as calibrated"
+    rates = threshold.accept_rates
+    measured = f"{_rate(rates.fmr, 2)} of random forgeries accepted"
+    if rates.skilled_fmr is not None:
+        measured += f", {_rate(rates.skilled_fmr, 2)} of skilled ones"
+    text = f"{threshold.aim}; measured there: {measured}, "
+    text += f"{_rate(rates.fnmr, 2)} of genuine ones not accepted"
+    if not threshold.well_supported(threshold.aim):
+        text += f". CAREFUL: {threshold.describe_support(threshold.aim)}"
+    return text
 
 
 def identification_tables(identification: Identification) -> list[Table | Text]:
@@ -350,8 +367,9 @@ def _point(value: float, threshold: Threshold, *, accept: bool) -> str:
     )
 
 
-def _rate(rate: Rate) -> str:
-    return f"{100 * rate.value:.1f} % ({100 * rate.low:.1f}–{100 * rate.high:.1f})"
+def _rate(rate: Rate, digits: int = 1) -> str:
+    value, low, high = (f"{100 * r:.{digits}f}" for r in (rate.value, rate.low, rate.high))
+    return f"{value} % ({low}–{high})"
 
 
 def _origin(threshold: Threshold) -> str:

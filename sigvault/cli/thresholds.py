@@ -1,8 +1,8 @@
-"""``threshold show``: what the vault decides by."""
+"""``threshold show`` and ``threshold explain``: what the vault decides by, and why."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from sigvault.domain.errors import NotCalibrated
 
 if TYPE_CHECKING:
     from sigvault.cli.session import Session
+    from sigvault.domain.comparison import Threshold
 
 app = typer.Typer(help="Show the thresholds in use.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -23,6 +24,52 @@ def show(context: typer.Context, as_json: JsonOption = False) -> ExitCode:
     from sigvault.cli.tables import threshold_tables
     from sigvault.domain.serialisation import threshold_to_dict
 
+    thresholds = _load(context)
+    Output(as_json=as_json).result(
+        {"thresholds": [threshold_to_dict(threshold) for threshold in thresholds]},
+        *threshold_tables(thresholds),
+    )
+    return ExitCode.DONE
+
+
+@app.command("explain")
+def explain(
+    context: typer.Context,
+    references: Annotated[
+        int | None,
+        typer.Option(min=1, help="For a signer with so many references; all if left out."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> ExitCode:
+    """Say in plain words where the thresholds come from and what they don't cover."""
+    from rich.text import Text
+
+    from sigvault.cli.explaining import explain_threshold
+    from sigvault.cli.output import tidy
+    from sigvault.domain.comparison import select_threshold
+    from sigvault.domain.serialisation import threshold_to_dict
+
+    thresholds = _load(context)
+    if references is not None:
+        chosen = select_threshold(thresholds, references)
+        if chosen is None:
+            fewest = min(threshold.references for threshold in thresholds)
+            raise NotCalibrated(
+                f"there is no threshold for {references} references, the fewest is for {fewest}: "
+                f"run `sigvault calibrate` with --references {references}"
+            )
+        thresholds = (chosen,)
+    told = [explain_threshold(threshold, references) for threshold in thresholds]
+    document = [
+        {"explanation": list(words), "threshold": threshold_to_dict(threshold)}
+        for words, threshold in zip(told, thresholds, strict=True)
+    ]
+    lines = [Text(tidy(line) + "\n") for words in told for line in words]
+    Output(as_json=as_json).result({"thresholds": document}, *lines)
+    return ExitCode.DONE
+
+
+def _load(context: typer.Context) -> tuple[Threshold, ...]:
     session: Session = context.obj
     with session.open_vault() as vault:
         thresholds = vault.thresholds()
@@ -31,8 +78,4 @@ def show(context: typer.Context, as_json: JsonOption = False) -> ExitCode:
             "the vault has no threshold and decides nothing: run `sigvault calibrate PATH` with "
             "signatures of signers that the model was not trained on"
         )
-    Output(as_json=as_json).result(
-        {"thresholds": [threshold_to_dict(threshold) for threshold in thresholds]},
-        *threshold_tables(thresholds),
-    )
-    return ExitCode.DONE
+    return thresholds

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
 
+from sigvault.domain.aims import (
+    LEAST_SIGNERS,
+    OMIT_DEFAULT,
+    RULE_OF_THIRTY,
+    RULE_OF_THREE,
+    Aim,
+    Measure,
+)
 from sigvault.domain.embedding import Embedding
-from sigvault.domain.errors import GenerationMismatch
+from sigvault.domain.errors import GenerationMismatch, UnsupportedAim
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.gallery import Gallery, Spread
 from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
@@ -56,6 +64,21 @@ class ErrorRates:
 
 
 @dataclass(frozen=True)
+class OperatingPoint:
+    """What happens when everything from a score upwards is accepted.
+
+    Attributes:
+        score: the fused score.
+        rates: the error rates there.
+        name: what is special about it, such as ``"eer_random"``; empty for most.
+    """
+
+    score: float
+    rates: ErrorRates
+    name: str = field(default="", metadata=OMIT_DEFAULT)
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where a threshold comes from; there is none without one.
 
@@ -88,23 +111,45 @@ class Origin:
 class LikelihoodRatio:
     """Turns a score into a calibrated log10 likelihood ratio: genuine against skilled forgery.
 
-    ``llr = clip(slope * score + intercept, lower, upper)``.
+    Without knots ``llr = clip(slope * score + intercept, lower, upper)``; with knots the straight
+    line gives way to straight pieces between them, level outside.
 
     Attributes:
         slope: log10 units per unit of score, above 0.
         intercept: log10 units.
         lower: the least that the calibration data can support, below 0.
         upper: the most that the calibration data can support, above 0.
+        method: how it was fitted: ``"logistic"``, ``"isotonic"`` or ``"kernel"``.
+        scores: the knots' scores, rising; none with a straight line.
+        llrs: the knots' log10 units, never falling; as many.
     """
 
     slope: float
     intercept: float
     lower: float
     upper: float
+    method: str = field(default="logistic", metadata=OMIT_DEFAULT)
+    scores: tuple[float, ...] = field(default=(), metadata=OMIT_DEFAULT)
+    llrs: tuple[float, ...] = field(default=(), metadata=OMIT_DEFAULT)
+
+    def __post_init__(self) -> None:
+        """Check the knots.
+
+        Raises:
+            ValueError: If they don't pair up or the map would fall.
+        """
+        if len(self.scores) != len(self.llrs):
+            raise ValueError(f"{len(self.scores)} scores and {len(self.llrs)} ratios make no knots")
+        if np.any(np.diff(self.scores) <= 0.0) or np.any(np.diff(self.llrs) < 0.0):
+            raise ValueError("the knots of the likelihood ratio don't rise")
 
     def llr(self, score: float) -> float:
         """The base-10 log-likelihood ratio of a fused score."""
-        return min(self.upper, max(self.lower, self.slope * score + self.intercept))
+        if self.scores:
+            value = float(np.interp(score, self.scores, self.llrs))
+        else:
+            value = self.slope * score + self.intercept
+        return min(self.upper, max(self.lower, value))
 
 
 @dataclass(frozen=True)
@@ -120,6 +165,9 @@ class Threshold:
         likelihood_ratio: the calibration of the likelihood ratio.
         fusion: the rule by which the calibrated scores were fused.
         origin: where all this comes from.
+        points: the operating points that were measured, by rising score; none where it was
+            calibrated before there were any, and in evidence, which has no use for them.
+        aim: the rate that ``accept`` was moved to by whoever asked; None as calibrated.
     """
 
     references: int
@@ -130,6 +178,8 @@ class Threshold:
     likelihood_ratio: LikelihoodRatio
     fusion: FusionRule
     origin: Origin
+    points: tuple[OperatingPoint, ...] = field(default=(), metadata=OMIT_DEFAULT)
+    aim: Aim | None = field(default=None, metadata=OMIT_DEFAULT)
 
     def __post_init__(self) -> None:
         """Check the order of the operating points.
@@ -150,6 +200,117 @@ class Threshold:
         if score >= self.accept:
             return Decision.ACCEPT
         return Decision.REVIEW if score >= self.refuse else Decision.REFUSE
+
+    def at_fmr(self, rate: float) -> Threshold:
+        """Accept from where at most this share of random forgeries pass; see ``at``."""
+        return self.at(Aim(Measure.FMR, rate))
+
+    def at_skilled_fmr(self, rate: float) -> Threshold:
+        """Accept from where at most this share of skilled forgeries pass; see ``at``."""
+        return self.at(Aim(Measure.SKILLED_FMR, rate))
+
+    def at_fnmr(self, rate: float) -> Threshold:
+        """Accept from where at most this share of genuine ones don't pass; see ``at``."""
+        return self.at(Aim(Measure.FNMR, rate))
+
+    def at(self, aim: Aim) -> Threshold:
+        """The threshold with its accept point moved to an aim.
+
+        The point is one of those measured: the laxest that keeps an FMR, the strictest that
+        keeps an FNMR. The refuse point moves only where it would lie above.
+
+        Raises:
+            UnsupportedAim: If the data can't support the aim, or no points were measured.
+        """
+        self.require_support(aim)
+        keeping = [point for point in self.points if _rate_of(point.rates, aim) <= aim.rate]
+        if not keeping:
+            raise UnsupportedAim(
+                f"no measured operating point keeps {aim}: aim higher, or calibrate with more data"
+            )
+        pick = max if aim.measure is Measure.FNMR else min
+        point = pick(keeping, key=lambda point: point.score)
+        words = f"accept point moved by whoever asked, to {aim}"
+        if not self.well_supported(aim):
+            words += f" (few comparisons: {self.describe_support(aim)})"
+        above = self.refuse > point.score
+        return replace(
+            self,
+            accept=point.score,
+            accept_rates=point.rates,
+            refuse=point.score if above else self.refuse,
+            refuse_rates=point.rates if above else self.refuse_rates,
+            origin=replace(self.origin, protocol=f"{words}; {self.origin.protocol}"),
+            aim=aim,
+        )
+
+    def distinct(self, measure: Measure) -> int:
+        """How many comparisons a rate rests on, those with other draws of references not counted.
+
+        The same probe against other references of the same signer is no new evidence.
+        """
+        counts = {
+            Measure.FMR: self.origin.random_forgeries,
+            Measure.SKILLED_FMR: self.origin.skilled_forgeries,
+            Measure.FNMR: self.origin.mated,
+        }
+        return counts[measure] // max(1, self.origin.draws)
+
+    def least_rate(self, measure: Measure) -> float:
+        """The smallest aim that the data support, by the rule of three; 1 without data."""
+        return min(1.0, RULE_OF_THREE / max(1, self.distinct(measure)))
+
+    def well_supported(self, aim: Aim) -> bool:
+        """Whether the data meet the rule of thirty for an aim."""
+        return self.distinct(aim.measure) * aim.rate >= RULE_OF_THIRTY
+
+    def describe_support(self, aim: Aim) -> str:
+        """How far the data carry an aim, in words."""
+        found = self.distinct(aim.measure)
+        wanted = math.ceil(RULE_OF_THIRTY / aim.rate)
+        return (
+            f"{found} distinct comparisons of {self.origin.signers} signers, {wanted} wanted by "
+            "the rule of thirty, so read the interval rather than the rate"
+        )
+
+    def require_support(self, aim: Aim) -> None:
+        """Make sure that the data can support an aim.
+
+        Raises:
+            UnsupportedAim: If not; the message says why and names the smallest aim that they can.
+        """
+        found = self.distinct(aim.measure)
+        if not self.points:
+            raise UnsupportedAim(
+                f"the threshold for {self.references} references holds no operating points to "
+                "choose from: run `sigvault calibrate` again"
+            )
+        if not found:
+            raise UnsupportedAim(
+                f"no share of {aim.measure.words} was measured: calibrate with such signatures"
+            )
+        if self.origin.signers < LEAST_SIGNERS:
+            raise UnsupportedAim(
+                f"{self.origin.signers} signers can't support any aim, {LEAST_SIGNERS} are "
+                "needed: calibrate with more signers"
+            )
+        if found * aim.rate < RULE_OF_THREE * (1.0 - 1e-9):
+            least = math.ceil(1e5 * self.least_rate(aim.measure)) / 1e5
+            raise UnsupportedAim(
+                f"{aim} can't be supported: by the rule of three (ISO/IEC 19795-1) that takes "
+                f"{math.ceil(RULE_OF_THREE / aim.rate)} distinct comparisons, and there are "
+                f"{found}; the smallest aim that these support is {least:.5f}"
+            )
+
+    def without_points(self) -> Threshold:
+        """What a decision rests on alone, for evidence."""
+        return replace(self, points=())
+
+
+def _rate_of(rates: ErrorRates, aim: Aim) -> float:
+    """The rate that an aim is about; 1 where it was not measured."""
+    rate = getattr(rates, aim.measure.value)
+    return 1.0 if rate is None else float(rate.value)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 One rule for every value: a dataclass becomes a dictionary with one entry a field, in the order
 of the fields; a tuple becomes a list, a frozen set a sorted list, an enumeration its value.
+Fields that came later (``omit_default``) are left out while they hold their default.
 Floats are written by ``json`` with as many digits as it takes to read the same float again.
 What is read is checked: a field that is missing (and has no default), unknown or of another type
 raises ValueError with its path, such as ``threshold.origin.seed``.
@@ -117,6 +118,7 @@ def _to_dict(value: Any, path: str) -> dict[str, Any]:
     return {
         field.name: _to_plain(getattr(value, field.name), f"{path}.{field.name}")
         for field in fields(value)
+        if not (field.metadata.get("omit_default") and getattr(value, field.name) == field.default)
     }
 
 

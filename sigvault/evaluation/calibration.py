@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
-from sigvault.domain.comparison import ErrorRates, Origin, Threshold
+from sigvault.domain.comparison import Origin, Threshold
 from sigvault.domain.errors import DatasetError
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.identifiers import ModelId
@@ -13,12 +14,11 @@ from sigvault.evaluation.error_rates import (
     BOOTSTRAPS,
     Floats,
     SignerScores,
-    fmr_rate,
-    fnmr_rate,
     threshold_at_fmr,
     threshold_at_fnmr,
 )
-from sigvault.evaluation.likelihood import fit_likelihood_ratio
+from sigvault.evaluation.likelihood_choice import choose_likelihood_ratio
+from sigvault.evaluation.operating_points import measure_points, rates_at
 from sigvault.evaluation.protocols import (
     ComparisonScores,
     Kind,
@@ -120,17 +120,18 @@ def calibrate(
     against = kinds.skilled or kinds.random
     if kinds.skilled is None:
         notes = (*notes, "no skilled forgeries, so ratios and aims are against random ones alone")
+    choice = choose_likelihood_ratio(against, bootstraps=bootstraps, seed=provenance.seed)
+    measure = partial(rates_at, *kinds, bootstraps=bootstraps, seed=provenance.seed)
     return Threshold(
         references=scores.references,
         accept=accept,
         refuse=refuse,
-        accept_rates=_rates(kinds, accept, bootstraps, provenance.seed),
-        refuse_rates=_rates(kinds, refuse, bootstraps, provenance.seed),
-        likelihood_ratio=fit_likelihood_ratio(
-            against.all_mated, against.all_non_mated, draws=scores.draws
-        ),
+        accept_rates=measure(accept),
+        refuse_rates=measure(refuse),
+        likelihood_ratio=choice.ratio,
         fusion=rule,
-        origin=_origin(scores, provenance, notes),
+        origin=_origin(scores, provenance, (*notes, choice.describe())),
+        points=measure_points(*kinds, bootstraps=bootstraps, seed=provenance.seed),
     )
 
 
@@ -175,14 +176,3 @@ def _operating_points(kinds: _Kinds, aims: Aims) -> tuple[float, float, tuple[st
         return accept, refuse, (aim,)
     middle = 0.5 * (accept + refuse)
     return middle, middle, (aim, "all aims met at one score, so there is no review zone")
-
-
-def _rates(kinds: _Kinds, threshold: float, bootstraps: int, seed: int) -> ErrorRates:
-    skilled = None
-    if kinds.skilled is not None:
-        skilled = fmr_rate(kinds.skilled, threshold, bootstraps=bootstraps, seed=seed)
-    return ErrorRates(
-        fnmr=fnmr_rate(kinds.random, threshold, bootstraps=bootstraps, seed=seed),
-        fmr=fmr_rate(kinds.random, threshold, bootstraps=bootstraps, seed=seed),
-        skilled_fmr=skilled,
-    )

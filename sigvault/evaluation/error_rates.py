@@ -156,7 +156,11 @@ def equal_error(mated: Floats, non_mated: Floats) -> EqualError:
     Raises:
         ValueError: If there are no scores of a kind, or one is not a number.
     """
-    curve = det_curve(mated, non_mated)
+    return equal_error_of(det_curve(mated, non_mated))
+
+
+def equal_error_of(curve: DetCurve) -> EqualError:
+    """The equal error rate of a curve; as ``equal_error``, which says how it is read off."""
     gap = curve.fnmr - curve.fmr
     after = int(np.argmax(gap >= 0.0))
     before = after - 1
@@ -176,8 +180,8 @@ def equal_error_rate(
         seed: of the resampling.
     """
     point = equal_error(scores.all_mated, scores.all_non_mated)
-    rates = _equal_errors(scores, _resample(len(scores.mated), bootstraps, seed))
-    return EqualErrorRate(_interval(point.rate, rates), point.threshold)
+    rates = _equal_errors(scores, resample_signers(len(scores.mated), bootstraps, seed))
+    return EqualErrorRate(percentile_interval(point.rate, rates), point.threshold)
 
 
 def fnmr_rate(
@@ -185,7 +189,9 @@ def fnmr_rate(
 ) -> Rate:
     """The share of mated comparisons that don't pass, with its interval."""
     failed = [int(np.searchsorted(own, threshold, "left")) for own in scores.mated]
-    return _share(failed, [len(own) for own in scores.mated], scores.draws, bootstraps, seed)
+    return clustered_share(
+        failed, [len(own) for own in scores.mated], scores.draws, bootstraps, seed
+    )
 
 
 def fmr_rate(
@@ -193,7 +199,9 @@ def fmr_rate(
 ) -> Rate:
     """The share of non-mated comparisons that pass, with its interval."""
     passed = [int(np.sum(own >= threshold)) for own in scores.non_mated]
-    return _share(passed, [len(own) for own in scores.non_mated], scores.draws, bootstraps, seed)
+    return clustered_share(
+        passed, [len(own) for own in scores.non_mated], scores.draws, bootstraps, seed
+    )
 
 
 def threshold_at_fmr(non_mated: Floats, rate: float) -> float:
@@ -244,13 +252,13 @@ def bootstrap_statistic(
         seed: of the resampling.
     """
     values = []
-    for weights in _resample(len(scores.mated), bootstraps, seed):
+    for weights in resample_signers(len(scores.mated), bootstraps, seed):
         picked = np.repeat(np.arange(len(weights)), weights)
         mated = np.concatenate([scores.mated[signer] for signer in picked])
         non_mated = np.concatenate([scores.non_mated[signer] for signer in picked])
         if len(mated) and len(non_mated):
             values.append(statistic(mated, non_mated))
-    return _interval(statistic(scores.all_mated, scores.all_non_mated), np.array(values))
+    return percentile_interval(statistic(scores.all_mated, scores.all_non_mated), np.array(values))
 
 
 def paired_difference(
@@ -273,19 +281,105 @@ def paired_difference(
     if len(one.mated) != len(other.mated):
         raise ValueError(f"{len(one.mated)} signers and {len(other.mated)} don't pair up")
     values, rates = [], []
-    weights = _resample(len(one.mated), bootstraps, seed)
+    weights = resample_signers(len(one.mated), bootstraps, seed)
     for scores in (one, other):
         values.append(equal_error(scores.all_mated, scores.all_non_mated).rate)
         rates.append(_equal_errors(scores, weights))
-    return _interval(values[0] - values[1], rates[0] - rates[1])
+    return percentile_interval(values[0] - values[1], rates[0] - rates[1])
+
+
+def resample_signers(signers: int, bootstraps: int, seed: int) -> npt.NDArray[np.int64]:
+    """How often each signer is drawn in each resampling; the same for the same numbers.
+
+    Returns:
+        int64 (bootstraps, signers), each row summing to the number of signers.
+    """
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(signers, np.full(signers, 1.0 / signers), size=bootstraps)
+
+
+def clustered_share(
+    errors: Sequence[int], totals: Sequence[int], draws: int, bootstraps: int, seed: int
+) -> Rate:
+    """A share over all signers' comparisons, from each signer's counts.
+
+    Where no error was seen (or nothing but errors), resampling sees none either; the interval
+    then ends at the rule of three over distinct probes (ISO/IEC 19795-1, annex B): the rate at
+    which so clean a result has a chance of 5 %.
+
+    Args:
+        errors: of each signer.
+        totals: each signer's comparisons, in the same order.
+        draws: how often the same probe was compared.
+        bootstraps: how many times signers are resampled.
+        seed: of the resampling.
+    """
+    wrong, total = np.asarray(errors, np.float64), np.asarray(totals, np.float64)
+    value = float(wrong.sum() / total.sum())
+    weights = resample_signers(len(wrong), bootstraps, seed)
+    with np.errstate(invalid="ignore"):
+        rate = percentile_interval(value, (weights @ wrong) / (weights @ total))
+    return allow_for_clean(rate, total.sum() / draws)
+
+
+def allow_for_clean(rate: Rate, probes: float) -> Rate:
+    """Widen the interval of a share that is 0 or 1 by the rule of three.
+
+    Args:
+        rate: a share in [0, 1].
+        probes: of how many distinct probes.
+    """
+    clean = float(1.0 - (1.0 - CONFIDENCE) ** (1.0 / probes))
+    if rate.value == 0.0:
+        return Rate(0.0, 0.0, max(rate.high, clean))
+    if rate.value == 1.0:
+        return Rate(1.0, min(rate.low, 1.0 - clean), 1.0)
+    return rate
+
+
+def percentile_interval(value: float, resampled: Floats) -> Rate:
+    """The percentile interval (Efron, Tibshirani 1993, chapter 13), stretched to hold the value.
+
+    Args:
+        value: the statistic of all signers.
+        resampled: float64 (bootstraps,), of resampled ones; what is not finite is left out.
+    """
+    usable = resampled[np.isfinite(resampled)]
+    tail = 50.0 * (1.0 - CONFIDENCE)
+    low, high = np.percentile(usable, [tail, 100.0 - tail]) if len(usable) else (value, value)
+    return Rate(float(value), float(min(low, value)), float(max(high, value)))
+
+
+def rates_of_resamplings(
+    scores: SignerScores, thresholds: Floats, weights: npt.NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """The error rates of each resampling at a threshold of its own.
+
+    Args:
+        scores: by signer.
+        thresholds: float64 (B,), one a resampling; may be infinite.
+        weights: int64 (B, signers): how often each signer was drawn.
+
+    Returns:
+        (fnmr, fmr), each float64 (B,); not a number where none of the signers drawn has
+        comparisons of the kind.
+    """
+    counts = np.zeros((4, len(thresholds)))
+    for weight, mated, non_mated in zip(weights.T, scores.mated, scores.non_mated, strict=True):
+        counts[0] += weight * np.searchsorted(mated, thresholds, "left")
+        counts[1] += weight * len(mated)
+        counts[2] += weight * (len(non_mated) - np.searchsorted(non_mated, thresholds, "left"))
+        counts[3] += weight * len(non_mated)
+    with np.errstate(invalid="ignore"):
+        return counts[0] / counts[1], counts[2] / counts[3]
 
 
 def _equal_errors(scores: SignerScores, weights: npt.NDArray[np.int64]) -> Floats:
     """The equal error rate of each resampling (B, S), float64 (B,)."""
     grid = np.append(np.unique(np.concatenate([scores.all_mated, scores.all_non_mated])), np.inf)
     after = _first_crossing(scores, grid, weights)
-    fnmr_after, fmr_after = _weighted_rates(scores, grid[after], weights)
-    fnmr_before, fmr_before = _weighted_rates(scores, grid[after - 1], weights)
+    fnmr_after, fmr_after = rates_of_resamplings(scores, grid[after], weights)
+    fnmr_before, fmr_before = rates_of_resamplings(scores, grid[after - 1], weights)
     return _crossing(fnmr_before, fnmr_before - fmr_before, fnmr_after, fnmr_after - fmr_after)
 
 
@@ -302,12 +396,6 @@ def _crossing(before: Floats, gap_before: Floats, after: Floats, gap_after: Floa
     return before + share * (after - before)
 
 
-def _resample(signers: int, bootstraps: int, seed: int) -> npt.NDArray[np.int64]:
-    """How often each signer was drawn, int64 (bootstraps, signers), each row summing to signers."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(signers, np.full(signers, 1.0 / signers), size=bootstraps)
-
-
 def _first_crossing(
     scores: SignerScores, grid: Floats, weights: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
@@ -316,54 +404,8 @@ def _first_crossing(
     high = np.full(len(weights), len(grid) - 1)
     while np.any(high - low > 1):
         middle = (low + high) // 2
-        fnmr, fmr = _weighted_rates(scores, grid[middle], weights)
+        fnmr, fmr = rates_of_resamplings(scores, grid[middle], weights)
         crossed = ~(fnmr < fmr)
         high = np.where(crossed, middle, high)
         low = np.where(crossed, low, middle)
     return high
-
-
-def _weighted_rates(
-    scores: SignerScores, thresholds: Floats, weights: npt.NDArray[np.int64]
-) -> tuple[Floats, Floats]:
-    """(fnmr, fmr), each float64 (B,), of resampling b at its own threshold b.
-
-    Not a number where none of the signers drawn has comparisons of the kind.
-    """
-    counts = np.zeros((4, len(thresholds)))
-    for weight, mated, non_mated in zip(weights.T, scores.mated, scores.non_mated, strict=True):
-        counts[0] += weight * np.searchsorted(mated, thresholds, "left")
-        counts[1] += weight * len(mated)
-        counts[2] += weight * (len(non_mated) - np.searchsorted(non_mated, thresholds, "left"))
-        counts[3] += weight * len(non_mated)
-    with np.errstate(invalid="ignore"):
-        return counts[0] / counts[1], counts[2] / counts[3]
-
-
-def _share(
-    errors: Sequence[int], totals: Sequence[int], draws: int, bootstraps: int, seed: int
-) -> Rate:
-    """A share over all signers' comparisons, from each signer's counts.
-
-    Where no error was seen (or nothing but errors), resampling sees none either; the interval
-    then ends at the rule of three over distinct probes (ISO/IEC 19795-1, annex B): the rate at
-    which so clean a result has a chance of 5 %.
-    """
-    wrong, total = np.asarray(errors, np.float64), np.asarray(totals, np.float64)
-    value = float(wrong.sum() / total.sum())
-    clean = 1.0 - (1.0 - CONFIDENCE) ** (draws / total.sum())
-    if value == 0.0:
-        return Rate(0.0, 0.0, float(clean))
-    if value == 1.0:
-        return Rate(1.0, float(1.0 - clean), 1.0)
-    weights = _resample(len(wrong), bootstraps, seed)
-    with np.errstate(invalid="ignore"):
-        return _interval(value, (weights @ wrong) / (weights @ total))
-
-
-def _interval(value: float, resampled: Floats) -> Rate:
-    """The percentile interval (Efron, Tibshirani 1993, chapter 13), stretched to hold the value."""
-    usable = resampled[np.isfinite(resampled)]
-    tail = 50.0 * (1.0 - CONFIDENCE)
-    low, high = np.percentile(usable, [tail, 100.0 - tail]) if len(usable) else (value, value)
-    return Rate(float(value), float(min(low, value)), float(max(high, value)))

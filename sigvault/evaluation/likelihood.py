@@ -6,6 +6,7 @@ All ratios here are base-10 logarithms, genuine against forgery, as people are s
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +78,27 @@ def fit_likelihood_ratio(mated: Floats, non_mated: Floats, *, draws: int = 1) ->
     Raises:
         DatasetError: If the scores don't rise from forgeries to genuine signatures.
     """
+    line = fit_line(mated, non_mated, draws=draws)
+    lower, upper = empirical_bounds(
+        line.slope * mated + line.intercept, line.slope * non_mated + line.intercept, draws=draws
+    )
+    return LikelihoodRatio(slope=line.slope, intercept=line.intercept, lower=lower, upper=upper)
+
+
+class Line(NamedTuple):
+    """A straight line from score to log10 likelihood ratio.
+
+    Attributes:
+        slope: log10 units per unit of score, above 0.
+        intercept: log10 units.
+    """
+
+    slope: float
+    intercept: float
+
+
+def fit_line(mated: Floats, non_mated: Floats, *, draws: int = 1) -> Line:
+    """The line of ``fit_likelihood_ratio``, without bounds; raises the same."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - as above
 
     values = np.concatenate([mated, non_mated])
@@ -92,10 +114,7 @@ def fit_likelihood_ratio(mated: Floats, non_mated: Floats, *, draws: int = 1) ->
             "genuine signatures don't score higher than forgeries, so no likelihood ratio can be "
             "fitted: check that genuine and forged files are not mixed up"
         )
-    lower, upper = empirical_bounds(
-        slope * mated + intercept, slope * non_mated + intercept, draws=draws
-    )
-    return LikelihoodRatio(slope=slope, intercept=intercept, lower=lower, upper=upper)
+    return Line(slope, intercept)
 
 
 def empirical_bounds(

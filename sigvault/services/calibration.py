@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sigvault.datasets import Dataset
+from sigvault.domain.aims import Aim, Measure
 from sigvault.domain.audit import Calibrated
 from sigvault.domain.comparison import Threshold
-from sigvault.domain.errors import DatasetError, GenerationMismatch
+from sigvault.domain.errors import DatasetError, GenerationMismatch, UnsupportedAim
 from sigvault.domain.identifiers import EventNumber, GenerationId
 from sigvault.domain.ports import Embedder
 from sigvault.domain.serialisation import threshold_to_dict
@@ -75,7 +76,9 @@ class CalibrationPlan:
         draws: how often references are drawn.
         seed: of the draws.
         aims: the error rates that operating points are set by.
-        force: go on with too few signers, or with signers that the model was trained on.
+        force: go on with too few signers, with signers that the model was trained on, or with
+            aims that the data can't support.
+        require_aims: refuse aims that the data can't support; they were asked for.
     """
 
     references: tuple[int, ...] = REFERENCES
@@ -83,6 +86,7 @@ class CalibrationPlan:
     seed: int = 0
     aims: Aims = field(default_factory=Aims)
     force: bool = False
+    require_aims: bool = False
 
 
 def calibrate_vault(
@@ -137,6 +141,7 @@ def calibrate_model(
 
     Raises:
         DatasetError: If the data don't suffice for any number of references.
+        UnsupportedAim: If they can't support an aim that was asked for.
     """
     plan = plan or CalibrationPlan()
     unseen = embed_unseen_signers(dataset, embedder, force=plan.force, progress=progress)
@@ -153,11 +158,28 @@ def calibrate_model(
     ]
     if not thresholds:
         raise DatasetError(f"nobody can be calibrated with {dataset.root}: " + "; ".join(skipped))
+    if plan.require_aims and not plan.force:
+        _require_aims(thresholds, plan.aims)
     return Calibration(
         thresholds=tuple(thresholds),
         signers=max(threshold.origin.signers for threshold in thresholds),
         skipped=(*_left_out(unseen), *skipped),
     )
+
+
+def _require_aims(thresholds: Sequence[Threshold], aims: Aims) -> None:
+    """Raise UnsupportedAim where an aim other than the defaults rests on too little."""
+    for measure in Measure:
+        rate = getattr(aims, measure.value)
+        if rate == getattr(Aims(), measure.value):
+            continue
+        for threshold in thresholds:
+            if rate == 0.0:
+                raise UnsupportedAim(
+                    f"no data can support the aim {measure.value} 0: the smallest that these "
+                    f"support is {threshold.least_rate(measure):.5f}"
+                )
+            threshold.require_support(Aim(measure, rate))
 
 
 def _draw_all(

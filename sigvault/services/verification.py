@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sigvault.domain.aims import Aim
 from sigvault.domain.audit import AcquisitionFailed, Verified
 from sigvault.domain.comparison import Evidence, Threshold, compare, select_threshold
 from sigvault.domain.embedding import Embedding
@@ -37,7 +38,14 @@ class Verification:
     probe: PreparedSignature
 
 
-def verify(resources: Resources, signer: SignerId, probe: Path | bytes, *, by: str) -> Verification:
+def verify(
+    resources: Resources,
+    signer: SignerId,
+    probe: Path | bytes,
+    *,
+    by: str,
+    aim: Aim | None = None,
+) -> Verification:
     """Compare a probe with the claimed signer's gallery, decide, and record it.
 
     Args:
@@ -45,11 +53,13 @@ def verify(resources: Resources, signer: SignerId, probe: Path | bytes, *, by: s
         signer: who is claimed to have signed.
         probe: a file, or the bytes of one.
         by: who asks.
+        aim: the error rate to decide at, instead of the threshold's own accept point.
 
     Raises:
         UnknownSigner: If there is no such signer, or the signer was erased meanwhile.
         EmptyGallery: If the signer has no references.
         NotCalibrated: If there is no threshold for so many references.
+        UnsupportedAim: If the calibration data can't support the aim.
         GenerationMismatch: If the model at hand is not the active generation's.
         ImageError: If the probe is no usable picture; it is recorded.
         FailureToAcquire: If it can't serve as a signature; it is recorded.
@@ -59,6 +69,8 @@ def verify(resources: Resources, signer: SignerId, probe: Path | bytes, *, by: s
         key = get_signer(session, signer).key
         gallery = load_gallery(session, key, active.id)
     threshold = require_threshold(active, len(gallery.references))
+    if aim is not None:
+        threshold = threshold.at(aim)
     require_model(active, resources.embedder)
     acquired = acquire_probe(resources, probe, signer=(signer, key), by=by)
     (embedding,) = resources.embedder.embed([acquired.prepared.ink])
@@ -82,7 +94,7 @@ def weigh(
         decision=threshold.decide(score.value),
         score=score,
         llr=threshold.likelihood_ratio.llr(score.value),
-        threshold=threshold,
+        threshold=threshold.without_points(),
         findings=acquired.findings,
         model=active.model,
         preprocessing=active.preprocessing,

@@ -1,0 +1,68 @@
+"""``calibrate``, ``verify`` and ``threshold explain`` with error rates aimed at."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def write(root, draw, signers=12):
+    for signer in range(1, signers + 1):
+        for kind, hand, count in (("genuine", signer, 4), ("forged", 99 + signer, 2)):
+            folder = root / kind / str(signer)
+            folder.mkdir(parents=True)
+            for number in range(count):
+                draw(hand, number).rename(folder / f"{number}.png")
+    return root
+
+
+@pytest.fixture
+def calibrated(run, enrolled, draw, tmp_path):
+    root = write(tmp_path / "data", draw)
+    aims = ("--at-fmr", "0.05", "--at-fnmr", "0.3")
+    outcome = run("calibrate", root, "--references", "1,3", "--draws", "1", *aims, "--json")
+    assert outcome.code == 0, outcome.err
+    return root
+
+
+def test_verify_at_an_aim_says_so(run, calibrated, draw):
+    outcome = run("verify", "--signer", "1", draw(1, 9), "--at-fmr", "0.05")
+    assert outcome.code in (0, 1, 3), outcome.err
+    text = " ".join(outcome.out.split())
+    assert "decided at" in text
+    assert "at most 5 % of random forgeries accepted" in text
+    assert "CAREFUL" in text
+    document = run("verify", "--signer", "1", draw(1, 9), "--at-fmr", "0.05", "--json").document
+    assert document["threshold"]["aim"] == {"measure": "fmr", "rate": 0.05}
+
+
+def test_an_aim_that_the_data_cannot_support_is_refused(run, calibrated, draw):
+    outcome = run("verify", "--signer", "1", draw(1, 9), "--at-fmr", "0.0001", "--json")
+    assert (outcome.code, outcome.error) == (4, "UnsupportedAim")
+    assert "smallest aim" in outcome.err
+    outcome = run("calibrate", calibrated, "--references", "1", "--at-fmr", "0.0001", "--json")
+    assert (outcome.code, outcome.error) == (4, "UnsupportedAim")
+
+
+@pytest.mark.parametrize("rate", ["nan", "inf", "0", "1", "-1"])
+def test_aims_are_rates(run, enrolled, draw, rate):
+    outcome = run("verify", "--signer", "1", draw(1, 9), f"--at-fmr={rate}", "--json")
+    assert (outcome.code, outcome.error) == (2, "UsageError")
+
+
+def test_two_aims_at_once_are_refused(run, enrolled, draw):
+    aims = ("--at-fmr", "0.1", "--at-skilled-fmr", "0.1")
+    assert run("verify", "--signer", "1", draw(1, 9), *aims, "--json").code == 2
+
+
+def test_explain_says_where_a_threshold_comes_from(run, calibrated):
+    text = " ".join(run("threshold", "explain", "--references", "5").out.split())
+    assert "next smaller number, 3, is used" in text
+    assert "12 signers of data" in text
+    assert "does not cover" in text
+    document = run("threshold", "explain", "--json").document
+    assert [each["threshold"]["references"] for each in document["thresholds"]] == [1, 3]
+    assert all(each["explanation"] for each in document["thresholds"])
+
+
+def test_explain_without_points_says_to_calibrate(run, enrolled):
+    assert "sigvault calibrate" in run("threshold", "explain").out
