@@ -13,6 +13,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from sigvault.datasets import Layout
 from sigvault.domain.errors import ConfigurationError
 from sigvault.embedding.architecture import Architecture
+from sigvault.imaging.preprocessing import preprocessing_by_name
+from sigvault.training.augmentation.settings import Augmentation
+from sigvault.training.optimisers import Named, check_names
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -99,28 +102,6 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Augmentation:
-    """Random changes that a signature survives; never a mirror image, never a stretch of the whole.
-
-    Attributes:
-        rotation: largest angle, degrees either way.
-        translation: largest shift, share of the canvas.
-        scale: largest change of size, share.
-        shear: largest shear, degrees either way.
-        stroke_width: probability that strokes become thinner or thicker.
-        erase: probability that a small patch is lost.
-    """
-
-    __pydantic_config__ = _STRICT
-    rotation: float = 4.0
-    translation: float = 0.03
-    scale: float = 0.08
-    shear: float = 5.0
-    stroke_width: float = 0.5
-    erase: float = 0.2
-
-
-@dataclass(frozen=True)
 class Loss:
     """The loss of the global embedding and of the local features.
 
@@ -144,26 +125,32 @@ class Loss:
 
 @dataclass(frozen=True)
 class Optimisation:
-    """AdamW under a one-cycle schedule that is stepped with every batch.
+    """Optimiser, schedule, and when to stop.
 
     Attributes:
-        epochs: passes over the training images, at least 1.
+        epochs: passes over the training images, at most; at least 1.
         learning_rate: the highest learning rate.
-        weight_decay: AdamW's.
-        warm_up: the share of all steps in which the learning rate rises.
-        gradient_norm: gradients longer than this are clipped.
-        precision: "float32", or "bfloat16" for mixed precision.
+        optimiser: a class of torch.optim under ``name``, and its parameters.
+        scheduler: a class of torch.optim.lr_scheduler under ``name``, and its parameters.
+        gradient_norm: gradients longer than this are clipped; 0 clips nothing.
+        precision: "float32", or "bfloat16" or "float16" (CUDA alone) for mixed precision.
         start_share: the share of the starting weights in the finished ones, in [0, 1).
+        patience: epochs without a lower validation error after which to stop; 0 never stops.
+        criterion: the validation error that counts, or the mean of those that can be measured.
+        keep: whether the last epoch or the one with the lowest error becomes the model.
     """
 
     __pydantic_config__ = _STRICT
     epochs: int = 12
     learning_rate: float = 6e-4
-    weight_decay: float = 1e-4
-    warm_up: float = 0.2
+    optimiser: Named = field(default_factory=lambda: {"name": "AdamW", "weight_decay": 1e-4})
+    scheduler: Named = field(default_factory=lambda: {"name": "OneCycleLR", "pct_start": 0.2})
     gradient_norm: float = 5.0
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
     start_share: float = 0.0
+    patience: int = 0
+    criterion: Literal["mean", "skilled", "random", "local_skilled", "local_random"] = "mean"
+    keep: Literal["best", "last"] = "last"
 
 
 @dataclass(frozen=True)
@@ -181,7 +168,9 @@ class TrainingConfig:
         augmentation: random changes.
         loss: the losses.
         optimisation: optimiser and schedule.
+        preprocessing: the name of the recipe from pixels to ink.
         seed: of everything random in the run.
+        deterministic: use deterministic algorithms alone, where that is slower too.
     """
 
     __pydantic_config__ = _STRICT
@@ -195,7 +184,9 @@ class TrainingConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: Loss = field(default_factory=Loss)
     optimisation: Optimisation = field(default_factory=Optimisation)
+    preprocessing: str = "sauvola-1"
     seed: int = 42
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         """Check what the types can't say.
@@ -203,7 +194,8 @@ class TrainingConfig:
         Raises:
             ConfigurationError: Naming the entry and what it may be.
         """
-        split, batch = self.split, self.batch
+        split, batch, chosen = self.split, self.batch, self.optimisation
+        watched = split.validation_share > 0
         checks = {
             "name: use lower-case letters, digits and hyphens": self.name.replace("-", "").isalnum()
             and self.name == self.name.lower(),
@@ -225,11 +217,22 @@ class TrainingConfig:
             "optimisation.start_share: there is no start.checkpoint to share with": (
                 self.optimisation.start_share == 0 or self.start.checkpoint is not None
             ),
+            "optimisation.gradient_norm: use 0 or more": chosen.gradient_norm >= 0,
+            "optimisation.patience: use 0 or more": chosen.patience >= 0,
+            "optimisation.patience: without split.validation_share nothing says when to stop": (
+                watched or not chosen.patience
+            ),
+            "optimisation.keep: without split.validation_share nothing says which is best": (
+                watched or chosen.keep == "last"
+            ),
+            "seed: use 0 or more": self.seed >= 0,
             "loss.local_weight: use 0 or more": self.loss.local_weight >= 0,
         }
         for message, fits in checks.items():
             if not fits:
                 raise ConfigurationError(message)
+        check_names(chosen.optimiser, chosen.scheduler)
+        preprocessing_by_name(self.preprocessing)
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration, JSON-ready."""

@@ -29,7 +29,7 @@ from sigvault.evaluation.protocols import (
     concatenate,
     draw_comparisons,
 )
-from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
+from sigvault.imaging.preprocessing import Recipe, read_preprocessing
 from sigvault.training.config import TrainingConfig
 from sigvault.training.datasets import InkSet, load_ink
 from sigvault.training.fold_report import Comparisons, Part, pool_data_sets
@@ -79,7 +79,7 @@ def train_folds(
     data_root: Path,
     out: Path,
     *,
-    preprocessing: Preprocessing = DEFAULT_PREPROCESSING,
+    preprocessing: Recipe | None = None,
     progress: Callable[[int, TrainingStatus], None] | None = None,
     preparing: Callable[[int, int], None] | None = None,
 ) -> tuple[Path, ...]:
@@ -89,7 +89,7 @@ def train_folds(
         config: the recipe; its fold is ignored.
         data_root: what the configuration's paths are relative to.
         out: a folder with one run a fold, ``fold0`` and so on.
-        preprocessing: the recipe from pixels to ink.
+        preprocessing: the recipe from pixels to ink; None for the one that is configured.
         progress: told the fold and where its run is, after every batch.
         preparing: told how many of how many images are harmonised.
 
@@ -193,7 +193,7 @@ def _score_fold(
     config: TrainingConfig, data_root: Path, folder: Path, fold: int, plan: CrossValidationPlan
 ) -> FoldScores:
     embedder = TorchEmbedder(folder)
-    preprocessing = Preprocessing.from_dict(embedder.card.preprocessing)
+    preprocessing = read_preprocessing(embedder.card.preprocessing)
     held_out: dict[str, Comparisons] = {}
     validation: dict[str, Comparisons] = {}
     for source in config.data:

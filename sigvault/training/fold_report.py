@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sigvault.domain.comparison import Decision
+from sigvault.domain.errors import DatasetError
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.identifiers import ModelId
 from sigvault.evaluation.calibration import Provenance, calibrate
@@ -228,7 +229,10 @@ def _answer(
         if number not in part.learnt:
             return {}
         learnt_from = Provenance("other signers", part.model, part.preprocessing, seed)
-        threshold = calibrate(part.learnt[number], part.rule, learnt_from, bootstraps=1)
+        try:
+            threshold = calibrate(part.learnt[number], part.rule, learnt_from, bootstraps=1)
+        except DatasetError:  # a model that has learnt nothing: its error rates say so already
+            return {}
         tested = part.tested[data][number]
         fused = apply_fusion(tested, part.rule)
         for kind in kinds:

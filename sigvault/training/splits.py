@@ -55,8 +55,8 @@ def split_signers(signers: Sequence[SignerId], split: Split) -> SignerSplit:
         )
     if len(training) < 2:
         raise DatasetError(
-            f"{len(training)} signers are left to train on; at least 2 are needed: "
-            "add signers, or use fewer folds and a smaller validation share"
+            f"{len(training)} of {len(everyone)} signers left to train on; at least 2 are "
+            "needed: add signers, or use fewer folds and a smaller validation share"
         )
     parts = (np.sort(part) for part in (training, validation, held_out))
     return SignerSplit(*(tuple(everyone[part]) for part in parts))

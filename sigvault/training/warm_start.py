@@ -29,6 +29,18 @@ class WarmStart:
     missing: tuple[str, ...]
     unfitting: tuple[str, ...]
 
+    def describe(self) -> str:
+        """What was taken and what was not, in one line."""
+        parts = [f"the start gives {len(self.taken)} tensors"]
+        for names, what in (
+            (self.unfitting, "of another shape are left at random"),
+            (self.missing, "it lacks are left at random"),
+        ):
+            if names:
+                shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+                parts.append(f"{len(names)} {what} ({shown})")
+        return "; ".join(parts)
+
 
 def start_from(network: EmbeddingNetwork, path: Path) -> WarmStart:
     """Fill what fits from a checkpoint; a colour first convolution is summed to grey.

@@ -6,14 +6,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from tiny_run import ARCHITECTURE, CONFIG, SMALL, draw_signers
 
 from sigvault.datasets import Layout, read_layout
 from sigvault.domain.errors import CheckpointMismatch, DatasetError, TrainingDiverged
-from sigvault.embedding.architecture import Architecture
 from sigvault.embedding.checkpoint import load_model, load_state, save_state
 from sigvault.embedding.network import EmbeddingNetwork
 from sigvault.embedding.torch_embedder import TorchEmbedder
@@ -21,9 +19,6 @@ from sigvault.imaging.decode import decode_file
 from sigvault.imaging.preprocessing import Preprocessing
 from sigvault.training.config import (
     Batch,
-    DataSource,
-    Optimisation,
-    Split,
     Start,
     TrainingConfig,
 )
@@ -31,39 +26,15 @@ from sigvault.training.datasets import load_ink
 from sigvault.training.loop import TrainingStatus, train
 from sigvault.training.warm_start import batch_norms, re_estimate, start_from
 
-SMALL = Preprocessing(height=32, width=48, margin=1)
-ARCHITECTURE = Architecture(height=32, width=48, dimension=8, local_channels=4)
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six signers, each with a shape of their own; forgeries are that shape, shaken."""
-    root = tmp_path_factory.mktemp("data")
-    generator = np.random.default_rng(5)
-    for signer in range(6):
-        shape = generator.uniform(40, 260, size=(9, 2))
-        for kind, count, shake in (("genuine", 5, 4), ("forged", 3, 12)):
-            folder = root / "signers" / kind / f"s{signer}"
-            folder.mkdir(parents=True)
-            for number in range(count):
-                page = Image.new("L", (300, 300), 245)
-                points = shape + generator.normal(0, shake, shape.shape)
-                ImageDraw.Draw(page).line([tuple(p) for p in points.tolist()], fill=30, width=4)
-                page.save(folder / f"{number}.png")
-    return root
+    return draw_signers(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
 def config() -> TrainingConfig:
-    return TrainingConfig(
-        name="tiny",
-        data=(DataSource("signers", Layout.FOLDERS, "made up"),),
-        licence="none",
-        architecture=ARCHITECTURE,
-        split=Split(folds=3, fold=1, validation_share=0.25, seed=3),
-        batch=Batch(signers=2, genuine=3, forged=2),
-        optimisation=Optimisation(epochs=3, learning_rate=1e-3, precision="float32"),
-    )
+    return CONFIG
 
 
 @pytest.fixture(autouse=True)
@@ -133,19 +104,6 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_batch(
     wild = replace(config, optimisation=replace(config.optimisation, learning_rate=1e30))
     with pytest.raises(TrainingDiverged, match="batch"):
         train(wild, data, tmp_path, preprocessing=SMALL)
-
-
-def test_harmonised_images_are_kept_and_a_damaged_copy_is_made_again(data: Path, tmp_path: Path):
-    dataset = read_layout(data / "signers")
-    first = load_ink(dataset, SMALL, tmp_path)
-    (kept,) = tmp_path.iterdir()
-    again = load_ink(dataset, SMALL, tmp_path)
-    kept.write_bytes(kept.read_bytes()[:100])
-    repaired = load_ink(dataset, SMALL, tmp_path)
-    for other in (again, repaired):
-        np.testing.assert_array_equal(first.ink, other.ink)
-        assert first.specimens == other.specimens
-        assert first.digests == other.digests
 
 
 def test_unusable_files_are_reported_and_the_others_used(data: Path, tmp_path: Path):

@@ -1,0 +1,1 @@
+"""Random changes that a signature survives. No mirror images, and nothing is stretched."""
