@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
+from sigvault.domain.aims import RULE_OF_THREE
 from sigvault.domain.comparison import Rate
-from sigvault.domain.fusion import FusionRule
 from sigvault.evaluation.error_rates import (
     BOOTSTRAPS,
     DetCurve,
@@ -29,7 +29,7 @@ from sigvault.evaluation.error_rates import (
     resample_signers,
     threshold_at_fmr,
 )
-from sigvault.evaluation.protocols import ComparisonScores, Kind, apply_fusion, scores_by_signer
+from sigvault.evaluation.protocols import ComparisonScores, Kind, scores_by_signer
 from sigvault.evaluation.resampled_curves import (
     Resampled,
     area,
@@ -191,8 +191,8 @@ class BinaryMeasures:
 
 
 def measure_binary(
-    scores: ComparisonScores,
-    rule: FusionRule,
+    random: SignerScores,
+    skilled: SignerScores | None,
     *,
     aims: Sequence[float] = (0.01, 0.001),
     costs: Sequence[DetectionCost] = COSTS,
@@ -202,14 +202,13 @@ def measure_binary(
     """Measure the discrimination of both kinds of forgeries.
 
     Args:
-        scores: the comparisons, with random forgeries among them.
-        rule: how to fuse them.
+        random: fused scores by signer, against random forgeries.
+        skilled: against skilled forgeries of the same signers, or None without such data.
         aims: shares of random forgeries that may pass.
         costs: what errors cost.
         bootstraps: how many times signers are resampled.
         seed: of the resampling.
     """
-    random, skilled = split_kinds(scores, apply_fusion(scores, rule))
     return BinaryMeasures(
         random=discriminate(random, costs=costs, bootstraps=bootstraps, seed=seed),
         skilled=None
@@ -264,7 +263,7 @@ def discriminate(
         ),
         det=_thin(curve, np.column_stack([_deviate(curve.fmr), _deviate(curve.fnmr)])),
         roc=_thin(curve, np.column_stack([curve.fmr, curve.fnmr])),
-        band=_band(grid, rates[first_of_band:]),
+        band=_band(grid, rates[first_of_band:], len(scores.all_mated) / scores.draws),
     )
 
 
@@ -287,6 +286,7 @@ def fix_fmr(
     """
     thresholds = resample_thresholds(random, aims, bootstraps=bootstraps, seed=seed)
     weights = resample_signers(len(random.mated), bootstraps, seed)
+    distinct = len(random.all_non_mated) / random.draws
     points = []
     for place, aim in enumerate(aims):
         value, own = float(thresholds.value[place]), thresholds.resampled[:, place]
@@ -305,7 +305,7 @@ def fix_fmr(
                 threshold=thresholds.rate(place),
                 fnmr=allow_for_clean(fnmr, len(random.all_mated) / random.draws),
                 skilled_fmr=skilled_fmr,
-                supported=aim * len(random.all_non_mated) / random.draws >= 3.0,
+                supported=aim * distinct >= RULE_OF_THREE * (1.0 - 1e-9),
             )
         )
     return tuple(points)
@@ -319,7 +319,8 @@ def resample_thresholds(
     def read(curve: DetCurve) -> Floats:
         places = place_at_fmr(curve, aims)
         just_above = np.nextafter(curve.thresholds[np.maximum(places - 1, 0)], np.inf)
-        return np.where(places > 0, just_above, curve.thresholds[0])
+        lowest_forgery = curve.thresholds[np.count_nonzero(curve.fmr == 1.0) - 1]
+        return np.where(places > 0, just_above, lowest_forgery)
 
     found = resample_curve(read, random, bootstraps=bootstraps, seed=seed)
     value = np.array([threshold_at_fmr(random.all_non_mated, aim) for aim in aims])
@@ -345,7 +346,9 @@ def _cheapest(curve: DetCurve, cost: DetectionCost) -> float:
     return float(_finite(curve.thresholds)[place])
 
 
-def _band(grid: Floats, rates: Sequence[Rate]) -> ErrorBand:
+def _band(grid: Floats, fnmrs: Sequence[Rate], probes: float) -> ErrorBand:
+    """The intervals, of so many distinct genuine signatures."""
+    rates = [allow_for_clean(fnmr, probes) for fnmr in fnmrs]
     return ErrorBand(
         fmr=tuple(grid.tolist()),
         fnmr=tuple(rate.value for rate in rates),
@@ -371,10 +374,8 @@ def _thin(curve: DetCurve, drawn: Floats) -> CurvePoints:
     steps = np.abs(np.diff(drawn[corner], axis=0)).sum(axis=1)
     along = np.concatenate([[0.0], np.cumsum(steps)])
     wanted = np.linspace(0.0, along[-1], CURVE_POINTS)
-    places = corner[np.unique(np.searchsorted(along, wanted).clip(0, len(corner) - 1))]
-    if places[0] != 0:
-        places[0] = 0
-    places[-1] = len(curve.thresholds) - 1
+    places = corner[np.unique(np.searchsorted(along, wanted))]
+    places[-1] = corner[-1]  # the end, even where the last steps are too short to be drawn
     thresholds = _finite(curve.thresholds)
     return CurvePoints(
         tuple(thresholds[places].tolist()),

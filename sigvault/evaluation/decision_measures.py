@@ -12,10 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigvault.domain.comparison import Rate
-from sigvault.domain.fusion import FusionRule
-from sigvault.evaluation.binary_measures import COSTS, DetectionCost, split_kinds
+from sigvault.evaluation.binary_measures import COSTS, DetectionCost
 from sigvault.evaluation.error_rates import BOOTSTRAPS, Floats, SignerScores, allow_for_clean
-from sigvault.evaluation.protocols import ComparisonScores, apply_fusion
 from sigvault.evaluation.resampled_curves import resample_sums
 
 
@@ -89,8 +87,8 @@ class KindDecisions:
 
 
 def measure_decisions(
-    scores: ComparisonScores,
-    rule: FusionRule,
+    random: SignerScores,
+    skilled: SignerScores | None,
     threshold: float,
     *,
     costs: Sequence[DetectionCost] = COSTS,
@@ -100,14 +98,13 @@ def measure_decisions(
     """Decide on all comparisons at a threshold that was fixed before they were seen.
 
     Args:
-        scores: the comparisons, with random forgeries among them.
-        rule: the rule that the threshold was set with.
-        threshold: scores of at least this pass.
+        random: fused scores by signer, against random forgeries.
+        skilled: against skilled forgeries of the same signers, or None without such data.
+        threshold: scores of at least this pass; fixed on other signers, for the same fusion rule.
         costs: what errors cost.
         bootstraps: how many times signers are resampled.
         seed: of the resampling.
     """
-    random, skilled = split_kinds(scores, apply_fusion(scores, rule))
     return KindDecisions(
         random=decide_at(random, threshold, costs=costs, bootstraps=bootstraps, seed=seed),
         skilled=None
@@ -168,7 +165,10 @@ def _count(mated: Floats, non_mated: Floats, threshold: float) -> tuple[int, int
 
 
 def _measures(counts: Floats, costs: Sequence[DetectionCost]) -> Floats:
-    """All figures, float64 (..., 5 + costs), from counts, float64 (..., 4)."""
+    """All figures, float64 (..., 5 + costs), from counts, float64 (..., 4).
+
+    Not a number without comparisons of both kinds.
+    """
     genuine_passed, genuine_failed, forged_passed, forged_failed = np.moveaxis(counts, -1, 0)
     genuine, forged = genuine_passed + genuine_failed, forged_passed + forged_failed
     recall, rejected = genuine_passed / genuine, forged_failed / forged
@@ -180,4 +180,5 @@ def _measures(counts: Floats, costs: Sequence[DetectionCost]) -> Floats:
         2.0 * genuine_passed / (2.0 * genuine_passed + genuine_failed + forged_passed),
         *(cost.of(1.0 - recall, 1.0 - rejected) for cost in costs),
     ]
-    return np.stack(figures, axis=-1)
+    both = (genuine > 0.0) & (forged > 0.0)
+    return np.where(both[..., None], np.stack(figures, axis=-1), np.nan)

@@ -357,12 +357,13 @@ def rates_of_resamplings(
 
     Args:
         scores: by signer.
-        thresholds: float64 (B,), one a resampling; may be infinite.
+        thresholds: float64 (B,), one a resampling; may be infinite, or not a number where a
+            resampling has none.
         weights: int64 (B, signers): how often each signer was drawn.
 
     Returns:
         (fnmr, fmr), each float64 (B,); not a number where none of the signers drawn has
-        comparisons of the kind.
+        comparisons of the kind, or the threshold is none.
     """
     counts = np.zeros((4, len(thresholds)))
     for weight, mated, non_mated in zip(weights.T, scores.mated, scores.non_mated, strict=True):
@@ -370,6 +371,7 @@ def rates_of_resamplings(
         counts[1] += weight * len(mated)
         counts[2] += weight * (len(non_mated) - np.searchsorted(non_mated, thresholds, "left"))
         counts[3] += weight * len(non_mated)
+    counts[:, np.isnan(thresholds)] = np.nan
     with np.errstate(invalid="ignore"):
         return counts[0] / counts[1], counts[2] / counts[3]
 

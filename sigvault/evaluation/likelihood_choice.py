@@ -37,6 +37,9 @@ KNOTS = 64
 
 _DIGITS = 6
 
+_ALIKE = 1e-9
+# The deviation of scores that are all the same is rounding errors, not always exactly 0.
+
 
 @dataclass(frozen=True)
 class LikelihoodChoice:
@@ -45,7 +48,7 @@ class LikelihoodChoice:
     Attributes:
         ratio: the map.
         held_out: each method's Cllr on signers that it was not fitted on, in bits; empty if
-            there were too few signers to choose.
+            there were too few signers to choose, or forgeries score higher without some fold.
     """
 
     ratio: LikelihoodRatio
@@ -54,7 +57,10 @@ class LikelihoodChoice:
     def describe(self) -> str:
         """The choice in words, for an origin."""
         if not self.held_out:
-            return "likelihood ratios logistic: too few signers to compare methods"
+            return (
+                "likelihood ratios logistic: too few signers, or too little between the kinds, "
+                "to compare methods"
+            )
         costs = ", ".join(f"{name} {cost:.3f}" for name, cost in self.held_out.items())
         return f"likelihood ratios {self.ratio.method}, by Cllr on held-out signers: {costs}"
 
@@ -152,7 +158,9 @@ def _kernel(mated: Floats, non_mated: Floats, draws: int) -> tuple[Floats, Float
 def _log_density(values: Floats, grid: Floats, draws: int) -> Floats:
     """Natural logarithm of a density; bandwidth by Silverman's rule (1986, equation 3.31)."""
     low, high = np.percentile(values, [25, 75])
-    width = min(float(values.std()), float(high - low) / 1.34) or float(values.std()) or 1.0
+    deviation = float(values.std())
+    widths = (min(deviation, float(high - low) / 1.34), deviation, 1.0)
+    width = next(width for width in widths if width > _ALIKE)
     bandwidth = 0.9 * width * (len(values) / draws) ** -0.2
     cells, edges = np.histogram(values, bins=1024)  # thousands of scores, a few at one place
     middles = 0.5 * (edges[1:] + edges[:-1])
@@ -169,8 +177,15 @@ _FITS: dict[str, Callable[[Floats, Floats, int], tuple[Floats, Floats]]] = {
 
 
 def _thin(knots: Floats, llrs: Floats) -> tuple[Floats, Floats]:
-    """At most ``KNOTS`` knots, distinct after rounding, with ratios that never fall."""
+    """At most ``KNOTS`` knots, distinct after rounding, with ratios that never fall.
+
+    The map is level outside its knots, so one knot stands for all that share the least ratio (the
+    last of them) or the greatest (the first).
+    """
     if len(knots) > KNOTS:
+        first = np.searchsorted(llrs, llrs[0], "right") - 1
+        last = np.searchsorted(llrs, llrs[-1], "left")
+        knots, llrs = knots[first : last + 1], llrs[first : last + 1]
         wanted = np.linspace(llrs[0], llrs[-1], KNOTS)
         kept = np.unique(np.abs(llrs[:, None] - wanted).argmin(axis=0))
         knots, llrs = knots[kept], llrs[kept]

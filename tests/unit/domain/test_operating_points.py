@@ -8,7 +8,12 @@ from dataclasses import replace
 import pytest
 
 from fakes import make_threshold
-from sigvault.domain.aims import Aim, Measure
+from sigvault.domain.aims import (
+    RULE_OF_THIRTY,
+    RULE_OF_THREE,
+    Aim,
+    Measure,
+)
 from sigvault.domain.comparison import ErrorRates, LikelihoodRatio, OperatingPoint, Rate
 from sigvault.domain.errors import UnsupportedAim
 from sigvault.domain.identifiers import ModelId
@@ -110,3 +115,50 @@ def test_knots_are_joined_by_straight_lines_within_the_bounds():
 def test_knots_must_rise(knots):
     with pytest.raises(ValueError, match="knots"):
         LikelihoodRatio(1.0, 0.0, -1.0, 1.0, "isotonic", *knots)
+
+
+@pytest.mark.parametrize(
+    ("measure", "words"),
+    [
+        (Measure.FMR, "random forgeries accepted"),
+        (Measure.SKILLED_FMR, "skilled forgeries accepted"),
+        (Measure.FNMR, "genuine signatures not accepted"),
+    ],
+)
+def test_an_aim_says_what_it_is_a_share_of(measure, words):
+    assert measure.words == words
+    assert str(Aim(measure, 0.0125)) == f"at most 1.25 % of {words}"
+    assert str(Aim(measure, 0.00033333)) == f"at most 0.0333 % of {words}"
+
+
+def test_every_measure_is_one_of_the_rates_with_words_of_its_own():
+    assert {measure.value for measure in Measure} == set(PLAIN.accept_rates.__dataclass_fields__)
+    assert len({measure.words for measure in Measure}) == len(Measure)
+
+
+def test_rules_are_those_of_the_standard():
+    """No error in 3/p trials has a chance of 5 % at rate p, and 30 errors a deviation of 18 %."""
+    rate = 0.001
+    assert (1 - rate) ** (RULE_OF_THREE / rate) == pytest.approx(0.05, abs=0.001)
+    assert 1.645 / math.sqrt(RULE_OF_THIRTY) == pytest.approx(0.30, abs=0.001)
+
+
+@pytest.mark.parametrize("rate", [math.nextafter(0, 1), 0.5, math.nextafter(1, 0)])
+def test_an_aim_may_come_as_close_to_none_or_all_as_it_likes(rate):
+    assert Aim(Measure.FNMR, rate).rate == rate
+
+
+def test_skilled_forgeries_are_aimed_at_where_they_were_measured():
+    skilled = tuple(
+        replace(
+            one,
+            rates=replace(one.rates, skilled_fmr=Rate(rate, rate, rate)),
+        )
+        for one, rate in zip(POINTS, (0.3, 0.1, 0.02), strict=True)
+    )
+    origin = replace(PLAIN.origin, skilled_forgeries=400)
+    moved = replace(THRESHOLD, points=skilled, origin=origin).at_skilled_fmr(0.15)
+    assert moved.accept == 0.7
+    assert moved.aim == Aim(Measure.SKILLED_FMR, 0.15)
+    with pytest.raises(UnsupportedAim, match="keeps at most 50 % of skilled"):
+        replace(THRESHOLD, origin=origin).at_skilled_fmr(0.5)

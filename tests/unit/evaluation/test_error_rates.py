@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import det_curve as peer_det_curve
+from sklearn.metrics import roc_curve
 
+from naive_bootstrap import ends, interval_by_hand, make_scores, resample_by_hand, widen_by_hand
 from sigvault.domain.comparison import Rate
 from sigvault.evaluation import error_rates
 from sigvault.evaluation.error_rates import SignerScores
@@ -268,3 +271,139 @@ def test_resamplings_without_a_single_forgery_are_left_out() -> None:
 def naive_fmr(mated: np.ndarray, non_mated: np.ndarray) -> float:
     assert len(mated)
     return sum(non_mated >= 0.5) / len(non_mated)
+
+
+@given(TIED, TIED)
+def test_a_curve_is_two_of_a_peer_s(mated: list[float], non_mated: list[float]) -> None:
+    """scikit-learn's ROC curve falls from infinity; its DET curve leaves out flat ends."""
+    curve = error_rates.det_curve(np.array(mated), np.array(non_mated))
+    labels, values = [1] * len(mated) + [0] * len(non_mated), mated + non_mated
+    fmr, passing, thresholds = roc_curve(labels, values, drop_intermediate=False)
+    np.testing.assert_array_equal(curve.thresholds[::-1], thresholds)
+    np.testing.assert_allclose(curve.fmr[::-1], fmr, atol=1e-12)
+    np.testing.assert_allclose(1.0 - curve.fnmr[::-1], passing, atol=1e-12)
+    fmr, fnmr, thresholds = peer_det_curve(labels, values, drop_intermediate=False)
+    places = np.searchsorted(curve.thresholds, thresholds)
+    np.testing.assert_array_equal(curve.thresholds[places], thresholds)
+    np.testing.assert_allclose(curve.fmr[places], fmr, atol=1e-12)
+    np.testing.assert_allclose(curve.fnmr[places], fnmr, atol=1e-12)
+
+
+@given(TIED, TIED)
+def test_the_equal_error_threshold_has_the_nearest_rates(
+    mated: list[float], non_mated: list[float]
+) -> None:
+    found = error_rates.equal_error(np.array(mated), np.array(non_mated))
+    gaps = {
+        threshold: abs(np.subtract(*naive_rates(mated, non_mated, threshold)))
+        for threshold in {*mated, *non_mated, math.inf}
+    }
+    assert gaps[found.threshold] == pytest.approx(min(gaps.values()))
+    rates = sorted(naive_rates(mated, non_mated, found.threshold))
+    assert rates[0] - 1e-12 <= found.rate <= rates[1] + 1e-12
+    assert math.isfinite(found.threshold)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 500), st.lists(st.floats(-2, 3), min_size=6, max_size=6))
+def test_rates_of_resamplings_equal_pooling_the_drawn_scores(
+    made: int, thresholds: list[float]
+) -> None:
+    """A threshold a resampling, among them none at all and infinite ones."""
+    scores = make_scores(made)
+    each = np.array([*thresholds, math.inf, -math.inf, math.nan])
+    weights = error_rates.resample_signers(len(scores.mated), len(each), made)
+    weights[2] = 0
+    weights[2, 1] = 7  # of the signer without forgeries alone
+    fnmr, fmr = error_rates.rates_of_resamplings(scores, each, weights)
+    for row, (drawn, threshold) in enumerate(zip(weights, each, strict=True)):
+        picked = np.repeat(np.arange(len(drawn)), drawn)
+        mated = np.concatenate([scores.mated[signer] for signer in picked])
+        others = np.concatenate([scores.non_mated[signer] for signer in picked])
+        if math.isnan(threshold):
+            expected = (math.nan, math.nan)
+        elif len(others):
+            expected = naive_rates(list(mated), list(others), threshold)
+        else:
+            expected = (float(np.mean(mated < threshold)), math.nan)
+        assert (fnmr[row], fmr[row]) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("draws", [1, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_shares_resample_signers_of_whom_some_have_no_forgeries(seed: int, draws: int) -> None:
+    """Both rates at thresholds inside and outside the scores, with the rule of three."""
+    scores = make_scores(seed, draws=draws)
+    for threshold in (-9.0, 0.3, 1.1, 9.0):
+        rows = resample_by_hand(
+            lambda mated, non_mated, t=threshold: naive_rates(list(mated), list(non_mated), t),
+            scores,
+            bootstraps=50,
+            seed=seed,
+        )
+        values = naive_rates(list(scores.all_mated), list(scores.all_non_mated), threshold)
+        fmr = error_rates.fmr_rate(scores, threshold, bootstraps=50, seed=seed)
+        by_hand = widen_by_hand(
+            interval_by_hand(values[1], rows[:, 1]), len(scores.all_non_mated) / draws
+        )
+        assert ends(fmr) == pytest.approx(ends(by_hand), abs=1e-12)
+        fnmr = error_rates.fnmr_rate(scores, threshold, bootstraps=50, seed=seed)
+        drawn = np.isfinite(rows[:, 0])
+        assert drawn.all()  # so that the rate without forgeries needs no rows of its own
+        by_hand = widen_by_hand(
+            interval_by_hand(values[0], rows[:, 0]), len(scores.all_mated) / draws
+        )
+        assert ends(fnmr) == pytest.approx(ends(by_hand), abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_equal_error_intervals_resample_signers_of_whom_some_have_no_forgeries(seed: int) -> None:
+    """Three signers, one with forgeries: some resamplings draw none, and are left out."""
+    for scores in (make_scores(seed), make_scores(seed, signers=3, without_forgeries=(0, 2))):
+        found = error_rates.equal_error_rate(scores, bootstraps=60, seed=seed)
+        rows = resample_by_hand(
+            lambda mated, non_mated: [naive_equal_error(list(mated), list(non_mated))],
+            scores,
+            bootstraps=60,
+            seed=seed,
+        )
+        value = naive_equal_error(list(scores.all_mated), list(scores.all_non_mated))
+        by_hand = interval_by_hand(value, rows[:, 0])
+        assert ends(found.rate) == pytest.approx(ends(by_hand), abs=1e-12)
+    assert np.isnan(rows).any()
+
+
+def test_a_paired_difference_resamples_both_alike() -> None:
+    one, other = make_scores(1, apart=1.5), make_scores(2)
+    found = error_rates.paired_difference(one, other, bootstraps=50, seed=6)
+
+    def rate(mated: np.ndarray, non_mated: np.ndarray) -> list[float]:
+        return [naive_equal_error(list(mated), list(non_mated))]
+
+    rows = [resample_by_hand(rate, scores, bootstraps=50, seed=6) for scores in (one, other)]
+    values = [rate(scores.all_mated, scores.all_non_mated)[0] for scores in (one, other)]
+    by_hand = interval_by_hand(values[0] - values[1], (rows[0] - rows[1])[:, 0])
+    assert ends(found) == pytest.approx(ends(by_hand), abs=1e-12)
+
+
+@given(st.integers(1, 12), st.integers(1, 60), st.integers(0, 9))
+def test_signers_are_drawn_with_replacement(signers: int, bootstraps: int, seed: int) -> None:
+    weights = error_rates.resample_signers(signers, bootstraps, seed)
+    assert weights.shape == (bootstraps, signers)
+    assert (weights.sum(axis=1) == signers).all()
+    np.testing.assert_array_equal(weights, error_rates.resample_signers(signers, bootstraps, seed))
+
+
+def test_an_interval_leaves_out_what_is_no_number_and_holds_the_value() -> None:
+    values = np.array([0.2, np.nan, 0.4, np.inf, 0.3])
+    assert error_rates.percentile_interval(0.3, values) == Rate(
+        0.3, pytest.approx(0.205), pytest.approx(0.395)
+    )
+    assert error_rates.percentile_interval(0.1, values).low == 0.1
+    assert error_rates.percentile_interval(0.9, values).high == 0.9
+    assert error_rates.percentile_interval(0.5, np.array([np.nan])) == Rate(0.5, 0.5, 0.5)
+
+
+def test_scores_of_nobody_are_a_clear_error() -> None:
+    with pytest.raises(ValueError, match="there are no mated scores"):
+        SignerScores((), ())

@@ -6,14 +6,20 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from lir.algorithms.bayeserror import elub
+from lir.algorithms.isotonic_regression import IsotonicCalibrator
+from lir.data.models import LLRData
+from lir.metrics import cllr as peer_cllr
+from lir.metrics import cllr_min as peer_minimum_cllr
 
 from sigvault.domain.errors import DatasetError
 from sigvault.evaluation.likelihood import (
     cllr,
     empirical_bounds,
     fit_likelihood_ratio,
+    fit_line,
     minimum_cllr,
 )
 
@@ -44,6 +50,75 @@ def test_figures_are_those_of_a_peer(n, m, apart, lower, upper, cost, least) -> 
     assert empirical_bounds(mated, non_mated) == pytest.approx((lower, upper), abs=1e-9)
     assert cllr(mated, non_mated) == pytest.approx(cost)
     assert minimum_cllr(mated, non_mated) == pytest.approx(least, abs=1e-12)
+
+
+def labelled(mated: np.ndarray, non_mated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.r_[mated, non_mated], np.r_[np.ones(len(mated)), np.zeros(len(non_mated))]
+
+
+@settings(max_examples=40)
+@given(SCORES, SCORES)
+def test_costs_are_those_of_a_peer_that_runs_beside(
+    mated: list[float], non_mated: list[float]
+) -> None:
+    """The Netherlands Forensic Institute's package, with ties within and between the kinds."""
+    one, other = np.array(mated), np.array(non_mated)
+    llrs, labels = labelled(one, other)
+    data = LLRData(features=llrs, labels=labels)
+    assert cllr(one, other) == pytest.approx(peer_cllr(data), abs=1e-12)
+    assert minimum_cllr(one, other) == pytest.approx(peer_minimum_cllr(data), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_bounds_are_those_of_a_peer_that_runs_beside(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(5, 200, 2)
+    one = np.round(rng.normal(rng.uniform(0, 2), 1, sizes[0]), 3)
+    other = np.round(rng.normal(-rng.uniform(0, 2), 1, sizes[1]), 3)
+    peer = elub(*labelled(one, other))
+    assert empirical_bounds(one, other) == pytest.approx(peer, abs=1e-9)
+
+
+def test_the_minimum_keeps_close_scores_apart() -> None:
+    """Scores nearer to each other than isotonic regression resolves; the peer's takes them for
+    one, so it is given their ranks."""
+    one, other = 0.5 + 1e-17 * np.arange(3), np.full(2, 0.5) - 1e-16 * np.array([1, 2])
+    scores, labels = labelled(one, other)
+    ranks = np.unique(scores, return_inverse=True)[1].astype(float)
+    pooled = LLRData(features=IsotonicCalibrator().fit_transform(ranks, labels), labels=labels)
+    assert minimum_cllr(one, other) == pytest.approx(peer_cllr(pooled), abs=1e-12) == 0.0
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 0.3, 0.7, -1.0])
+@pytest.mark.parametrize("count", [1, 3, 30, 107])
+def test_constant_scores_are_no_line(value: float, count: int) -> None:
+    """Their deviation is not always exactly 0, which must not make a slope of rounding errors."""
+    with pytest.raises(DatasetError, match="don't score higher"):
+        fit_line(np.full(count, value), np.full(2 * count + 1, value))
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1.0, 1e4])
+def test_the_line_follows_the_unit_of_the_scores(factor: float) -> None:
+    rng = np.random.default_rng(6)
+    mated, non_mated = rng.normal(3, 1, 60), rng.normal(1, 1, 200)
+    plain, scaled = (
+        fit_line(mated, non_mated),
+        fit_line(factor * mated + 5.0, factor * non_mated + 5.0),
+    )
+    assert scaled.slope * factor == pytest.approx(plain.slope, rel=1e-4)
+    assert scaled.intercept + 5.0 * scaled.slope == pytest.approx(plain.intercept, rel=1e-3)
+
+
+def test_the_line_is_that_of_even_priors() -> None:
+    """Ten times as many forgeries of the same kind change nothing: the prior drops out."""
+    rng = np.random.default_rng(7)
+    mated, non_mated = rng.normal(3, 1, 300), rng.normal(1, 1, 300)
+    few, many = fit_line(mated, non_mated), fit_line(mated, np.tile(non_mated, 10))
+    assert many.slope == pytest.approx(few.slope, rel=2e-3)
+    assert many.intercept == pytest.approx(few.intercept, rel=2e-3)
+    fitted = fit_likelihood_ratio(mated, non_mated)
+    assert (fitted.slope, fitted.intercept) == few
+    assert (fitted.method, fitted.scores) == ("logistic", ())
 
 
 def naive_cllr(mated: list[float], non_mated: list[float]) -> float:
