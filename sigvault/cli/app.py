@@ -13,11 +13,11 @@ import typer
 
 from sigvault.cli import (
     audit,
-    calibrating,
     calibration,
     deciding,
     demo,
     enrolling,
+    evaluating,
     models,
     releasing,
     signers,
@@ -58,7 +58,7 @@ app.add_typer(models.app, name="model")
 app.add_typer(thresholds.app, name="threshold")
 app.add_typer(audit.app, name="audit")
 app.command("calibrate")(calibration.calibrate)
-app.command("evaluate")(calibrating.evaluate)
+app.command("evaluate")(evaluating.evaluate)
 app.command("train")(training.train)
 app.command("cross-validate")(releasing.cross_validate)
 app.command("release")(releasing.release)

@@ -59,8 +59,8 @@ class Session:
 
         return create_vault(self.settings(), embedder=self.embedder)
 
-    def load_embedder(self) -> Embedder:
-        """The model that the settings name, or the bundled one, without a vault.
+    def load_embedder(self, model: Path | None = None) -> Embedder:
+        """A model's folder, or the one that the settings name, or the bundled one; no vault.
 
         Raises:
             ModelError: If it can't be read.
@@ -69,7 +69,7 @@ class Session:
         from sigvault.embedding.torch_embedder import TorchEmbedder
 
         settings = self.settings()
-        folder = settings.model or bundled_model()
+        folder = model or settings.model or bundled_model()
         return self.embedder or TorchEmbedder(folder, settings.device, settings.threads)
 
     def create_throwaway(self, folder: Path) -> Vault:

@@ -18,7 +18,6 @@ from sigvault.domain.image import QualityFinding
 from sigvault.domain.model_card import ModelCard
 
 if TYPE_CHECKING:
-    from sigvault.evaluation.report import EvaluationReport
     from sigvault.reporting import Case, IdentificationCase
     from sigvault.services.calibration import CalibrationReport
     from sigvault.vault import (
@@ -64,7 +63,7 @@ def enrollment_table(report: EnrollmentReport) -> list[Table | Text]:
     rows = [result for result in report.results if few or result.error is not None]
     parts: list[Table | Text] = []
     if rows:
-        table = _table("Image", "Signer", "Outcome", "What happened")
+        table = ruled_table("Image", "Signer", "Outcome", "What happened")
         for result in rows:
             style = "red" if result.error else ""
             message = f"{result.error}: {result.message}" if result.error else result.message
@@ -97,7 +96,7 @@ def verification_tables(verification: Verification, report: Path | None) -> list
     facts += [("quality", finding) for finding in _findings(evidence.findings)]
     if report is not None:
         facts.append(("report", report))
-    table = _table("Reference", ">Cosine", ">Distance", ">Local")
+    table = ruled_table("Reference", ">Cosine", ">Distance", ">Local")
     for score in evidence.score.per_reference:
         table.add_row(
             score.reference, f"{score.cosine:.3f}", f"{score.distance:.3f}", f"{score.local:.3f}"
@@ -129,7 +128,7 @@ def identification_tables(identification: Identification) -> list[Table | Text]:
     searched = f"{identification.searched} references searched; audit event {identification.event}"
     if not identification.candidates:
         return [Text("no candidate"), Text(searched)]
-    table = _table(">Rank", "Signer", "A verification would say", ">Score", ">LLR", "In words")
+    table = ruled_table(">Rank", "Signer", "A verification would say", ">Score", ">LLR", "In words")
     for candidate in identification.candidates:
         table.add_row(
             str(candidate.rank),
@@ -145,7 +144,7 @@ def identification_tables(identification: Identification) -> list[Table | Text]:
 
 def signers_table(signers: Sequence[SignerSummary]) -> Table:
     """The signers, a line each."""
-    table = _table("Signer", "Name", ">References", "Since", "Status")
+    table = ruled_table("Signer", "Name", ">References", "Since", "Status")
     for signer in signers:
         table.add_row(
             _cell(signer.signer),
@@ -170,7 +169,7 @@ def signer_tables(detail: SignerDetail) -> list[Table | Text]:
     if spread is not None:
         similarity = f"cosine {spread.cosine:.3f}, local {spread.local:.3f}"
         facts.append(("references' own similarity", similarity))
-    table = _table("Reference", "Picture's SHA-256", "Enrolled", "By", "Quality")
+    table = ruled_table("Reference", "Picture's SHA-256", "Enrolled", "By", "Quality")
     for reference in detail.references:
         table.add_row(
             reference.id,
@@ -184,7 +183,7 @@ def signer_tables(detail: SignerDetail) -> list[Table | Text]:
 
 def models_table(cards: Sequence[ModelCard]) -> Table:
     """The models, a line each."""
-    table = _table("Model", "Preprocessing", ">Thresholds", "Trained on")
+    table = ruled_table("Model", "Preprocessing", ">Thresholds", "Trained on")
     for card in cards:
         table.add_row(
             card.id,
@@ -215,7 +214,7 @@ def model_table(card: ModelCard) -> Table:
 
 def threshold_tables(thresholds: Sequence[Threshold]) -> list[Table | Text]:
     """Operating points and error rates for each number of references, and their origin."""
-    table = _table(
+    table = ruled_table(
         ">References",
         "Point",
         ">Score",
@@ -249,51 +248,9 @@ def calibration_tables(report: CalibrationReport) -> list[Table | Text]:
     return [*threshold_tables(report.thresholds), *skipped, Text(made)]
 
 
-def evaluation_tables(report: EvaluationReport) -> list[Table | Text]:
-    """Equal error rates, and what the model's own thresholds do."""
-    rates = _table(">References", ">Signers", "Skilled EER", "Random EER", ">Mated", ">Skilled")
-    for result in report.results:
-        skilled = result.skilled_eer
-        rates.add_row(
-            str(result.references),
-            str(result.signers),
-            "" if skilled is None else _rate(skilled.rate),
-            _rate(result.random_eer.rate),
-            str(result.mated),
-            str(result.skilled),
-        )
-    parts: list[Table | Text] = [rates]
-    if any(result.frozen for result in report.results):
-        parts.append(_frozen_table(report))
-    seen = f"; {len(report.left_out)} signers left out: trained on" if report.left_out else ""
-    unusable = f"; {len(report.unusable)} images can't serve" if report.unusable else ""
-    what = f"{report.model} on {report.data}: {report.images} images{seen}{unusable}"
-    return [*parts, Text(tidy(what)), Text("Intervals of 95 % resample signers.")]
-
-
-def _frozen_table(report: EvaluationReport) -> Table:
-    """What the thresholds in the model's card decide on these signers."""
-    table = _table(">References", "Signature", ">Accepted", ">Review", ">Refused")
-    for result in report.results:
-        if result.frozen is None:
-            continue
-        kinds = (
-            ("genuine", result.frozen.mated),
-            ("random forgery", result.frozen.random),
-            ("skilled forgery", result.frozen.skilled),
-        )
-        for kind, shares in kinds:
-            if shares is not None:
-                decided = (shares.accept, shares.review, shares.refuse)
-                table.add_row(
-                    str(result.references), kind, *(f"{100 * share:.1f} %" for share in decided)
-                )
-    return table
-
-
 def audit_table(records: Sequence[AuditRecord]) -> Table:
     """The events, a line each."""
-    table = _table(">Event", "When", "What", "About", "Hash")
+    table = ruled_table(">Event", "When", "What", "About", "Hash")
     for record in records:
         about = " ".join(filter(None, (_subject(record), _gist(record.public))))
         hash_ = f"{record.hash[:12]}…"
@@ -333,7 +290,7 @@ def audit_check_lines(check: AuditCheck) -> list[Text]:
     return lines
 
 
-def _table(*columns: str) -> Table:
+def ruled_table(*columns: str) -> Table:
     """A table; a column whose name starts with ``>`` holds numbers."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
     for column in columns:
@@ -410,7 +367,7 @@ def demo_tables(
     cases: Sequence[Case], identification: IdentificationCase | None, report: Path
 ) -> list[Table | Text]:
     """The cases of a demonstration, the identification, and where the report lies."""
-    table = _table("Signature", "Decision", ">Score", ">LLR", "In words")
+    table = ruled_table("Signature", "Decision", ">Score", ">LLR", "In words")
     for case in cases:
         evidence = case.evidence
         table.add_row(

@@ -8,19 +8,22 @@ before and after preprocessing, and no picture may lie under two signers or in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 FloatArray = npt.NDArray[np.float64]
 
 GATE = 0.55
-_COARSE = 4
+"""The AUC that no single statistic may exceed, unless it is shown to be the writing itself."""
+
+ALIKE = 0.9
+"""The correlation of coarse ink from which on two pictures are near-duplicates."""
+
 _BLOCK = 512
-_EIGHT = np.ones((3, 3), dtype=bool)
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,9 @@ class Separation:
     Attributes:
         auc: probability that the statistic of a forgery lies beyond that of a genuine signature,
             in [0.5, 1]; 0.5 = tells nothing. The direction is the one in which it separates.
-        low: lower end of the 95 % interval, in [0, 1]; it may lie below 0.5.
-        high: upper end of it.
+        low: lower end of the 95 % interval, in [0, 1]; it may lie below 0.5. With fewer than
+            two signers to resample nothing is known, and it is 0.
+        high: upper end of it; 1 if nothing is known.
         forged_higher: whether forgeries have the larger values.
     """
 
@@ -183,6 +187,8 @@ def _separation(
     auc = _auc_of_ranks(rank, forged, np.ones(values.size))
     _, people = np.unique(people, return_inverse=True)
     count = int(people.max()) + 1
+    if count < 2:
+        return Separation(max(auc, 1 - auc), 0.0, 1.0, forged_higher=auc > 0.5)
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(count, np.full(count, 1 / count), size=draws)
     resampled = np.array(
@@ -193,95 +199,6 @@ def _separation(
     if auc >= 0.5:
         return Separation(auc, float(ends[0]), float(ends[1]), forged_higher=True)
     return Separation(1 - auc, float(1 - ends[1]), float(1 - ends[0]), forged_higher=False)
-
-
-# ---------------------------------------------------------------------------------- statistics
-
-
-def grey_statistics(pixels: npt.NDArray[np.uint8]) -> dict[str, float]:
-    """Every single number about a decoded picture that a model might lean on.
-
-    Ink is what lies below the midpoint of the darkest and the median level.
-
-    Args:
-        pixels: uint8 (H, W), 0 = black.
-
-    Returns:
-        Name to value; all finite.
-    """
-    grey = pixels.astype(np.float64)
-    height, width = pixels.shape
-    paper = float(np.median(grey))
-    ink = grey <= (paper + float(grey.min())) / 2
-    tones = grey[ink]
-    steps = np.abs(np.diff(grey, axis=1))
-    return {
-        "paper median": paper,
-        "mean grey": float(grey.mean()),
-        "paper noise": float(grey[~ink].std()) if not ink.all() else 0.0,
-        "grey levels": float(np.unique(pixels).size),
-        "ink mean": float(tones.mean()),
-        "ink tenth percentile": float(np.quantile(tones, 0.1)),
-        "steepest edge": float(np.quantile(steps, 0.999)) if steps.size else 0.0,
-        "ink fraction": float(ink.mean()),
-        "width": float(width),
-        "height": float(height),
-        "aspect": width / height,
-    }
-
-
-def ink_statistics(ink: npt.NDArray[np.float32]) -> dict[str, float]:
-    """The same for ink on the canvas: all that is left for a model to lean on.
-
-    Args:
-        ink: float32 (H, W) in [0, 1], 1 = ink.
-
-    Returns:
-        Name to value; all finite, zero for a blank canvas. "Upright travel" is how far outlines
-        go up and down for each pixel that they go across.
-    """
-    inked = ink > 0
-    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
-    if rows.size == 0:
-        return dict.fromkeys(_INK_STATISTICS, 0.0)
-    height, width = float(np.ptp(rows)) + 1, float(np.ptp(columns)) + 1
-    steps = np.abs(np.diff(ink, axis=1)), np.abs(np.diff(ink, axis=0))
-    total = float(ink.sum(dtype=np.float64))
-    outline = float(steps[0].sum(dtype=np.float64) + steps[1].sum(dtype=np.float64))
-    strong = ink > 0.5
-    numbers = (
-        float(np.median(ink)),
-        total / (height * width),
-        float(ink[inked].mean()),
-        float(np.mean((ink[inked] > 0.1) & (ink[inked] < 0.9))),
-        2 * total / outline,
-        outline,
-        float(np.quantile(steps[0], 0.999)),
-        float(np.quantile(steps[1], 0.999)),
-        float(steps[0].sum(dtype=np.float64) / max(steps[1].sum(dtype=np.float64), 1e-9)),
-        float(ndimage.label(strong, structure=_EIGHT)[1]),
-        width,
-        height,
-        width / height,
-    )
-    return dict(zip(_INK_STATISTICS, numbers, strict=True))
-
-
-_INK_STATISTICS = (
-    "paper median",
-    "ink fraction",
-    "ink mean",
-    "share of half tones",
-    "stroke width",
-    "outline length",
-    "steepest edge across",
-    "steepest edge down",
-    "upright travel",
-    "separate pieces",
-    "width",
-    "height",
-    "aspect",
-)
 
 
 def measure_leaks(
@@ -309,7 +226,35 @@ def measure_leaks(
     )
 
 
-# -------------------------------------------------------------------------------- duplicates
+def correlation_within(
+    one: npt.ArrayLike,
+    other: npt.ArrayLike,
+    forged: npt.ArrayLike,
+    signers: Sequence[str] | npt.NDArray[np.generic],
+) -> float:
+    """Correlation of two statistics within each signer's pictures of each class, pooled.
+
+    What differs between signers, or between genuine and forged, plays no part: it says whether
+    both measure the same thing.
+
+    Args:
+        one: (N,).
+        other: (N,).
+        forged: bool (N,).
+        signers: (N,).
+
+    Returns:
+        In [-1, 1]; 0 if one of them is constant within all of these groups.
+    """
+    _, people = np.unique(np.asarray(signers), return_inverse=True)
+    _, cell = np.unique(2 * people + np.asarray(forged, dtype=bool), return_inverse=True)
+    size = np.bincount(cell)
+    left, right = (
+        values - (np.bincount(cell, values) / size)[cell]
+        for values in (np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64))
+    )
+    scale = float(np.sqrt((left @ left) * (right @ right)))
+    return float(left @ right) / scale if scale > _ROUNDING else 0.0
 
 
 @dataclass(frozen=True, order=True)
@@ -319,7 +264,7 @@ class NearDuplicate:
     Attributes:
         first: index of the one.
         second: index of the other, greater than ``first``.
-        correlation: of their ink, in [-1, 1].
+        correlation: of their coarse ink, in [-1, 1].
     """
 
     first: int
@@ -328,53 +273,29 @@ class NearDuplicate:
 
 
 def find_near_duplicates(
-    inks: Sequence[npt.NDArray[np.float32]] | npt.NDArray[np.float32],
-    groups: Sequence[str],
-    *,
-    limit: float = 0.9,
-    across: Callable[[str, str], bool] = lambda one, other: one != other,
+    coarse: Sequence[npt.NDArray[np.float32]] | npt.NDArray[np.float32], *, limit: float = ALIKE
 ) -> tuple[NearDuplicate, ...]:
-    """Pictures that lie in two groups (signers, or splits) and are nearly the same.
-
-    Ink is averaged over squares of 4 x 4 canvas pixels, so that another compression or a scan
-    shifted by a pixel is still found; then all pairs are correlated. Two signatures by one hand
-    stay well below the limit.
+    """All pairs of pictures that are nearly the same. Two signatures by one hand hardly ever are.
 
     Args:
-        inks: N canvases, float32 (H, W).
-        groups: (N,), the signer or the split of each.
+        coarse: float32 (N, D), coarse ink as ``coarse_ink`` gives it.
         limit: correlation from which on two pictures are near-duplicates.
-        across: which pairs of groups count; those that differ, if not told.
 
     Returns:
         The pairs, the most alike first.
     """
-    if len(inks) != len(groups):
-        raise ValueError("there must be one group for each picture")
-    if len(inks) < 2:
+    if len(coarse) < 2:
         return ()
-    described = _descriptors(inks)
+    described = np.stack(list(coarse))
+    described = described - described.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(described, axis=1, keepdims=True)
+    described /= np.where(norms > _ROUNDING, norms, 1)
     pairs: list[NearDuplicate] = []
     for start in range(0, len(described), _BLOCK):
         alike = described[start : start + _BLOCK] @ described.T
         for row, second in np.argwhere(alike >= limit):
-            first = start + int(row)
-            if first < second and across(groups[first], groups[int(second)]):
-                pairs.append(NearDuplicate(first, int(second), float(alike[row, second])))
-    return tuple(sorted(pairs, key=lambda pair: -pair.correlation))
-
-
-def _descriptors(
-    inks: Sequence[npt.NDArray[np.float32]] | npt.NDArray[np.float32],
-) -> npt.NDArray[np.float32]:
-    """Coarse ink, centred and of unit norm, float32 (N, D); zero for a blank canvas."""
-    coarse = np.stack([_means_of_squares(ink) for ink in inks])
-    coarse -= coarse.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(coarse, axis=1, keepdims=True)
-    return np.asarray(coarse / np.where(norms > 0, norms, 1), dtype=np.float32)
-
-
-def _means_of_squares(ink: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    height, width = (side - side % _COARSE for side in ink.shape)
-    squares = ink[:height, :width].reshape(height // _COARSE, _COARSE, width // _COARSE, _COARSE)
-    return np.asarray(squares.mean(axis=(1, 3)).ravel(), dtype=np.float32)
+            if start + row < second:
+                pairs.append(
+                    NearDuplicate(start + int(row), int(second), float(alike[row, second]))
+                )
+    return tuple(sorted(pairs, key=lambda pair: (-pair.correlation, pair)))

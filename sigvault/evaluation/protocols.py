@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from itertools import combinations
+from itertools import combinations, zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -48,11 +48,15 @@ class EvaluationSigner:
         signer: whose they are; distinct across data sets that are scored together.
         genuine: the signer's own signatures.
         forged: skilled forgeries of them; may be empty.
+        genuine_files: where the genuine ones come from, in the same order; empty if unknown.
+        forged_files: where the forgeries come from; likewise.
     """
 
     signer: SignerId
     genuine: tuple[Embedding, ...]
     forged: tuple[Embedding, ...] = ()
+    genuine_files: tuple[str, ...] = ()
+    forged_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +69,14 @@ class SignerPairs:
             then the skilled forgeries, then the random forgeries.
         genuine: how many genuine signatures there are.
         skilled: how many skilled forgeries.
+        files: where each column comes from; empty if unknown.
     """
 
     signer: SignerId
     pairs: PairScores
     genuine: int
     skilled: int
+    files: tuple[str, ...] = ()
 
     @property
     def kinds(self) -> npt.NDArray[np.int8]:
@@ -79,6 +85,19 @@ class SignerPairs:
         kinds[: self.genuine] = Kind.MATED
         kinds[self.genuine : self.genuine + self.skilled] = Kind.SKILLED
         return kinds
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnProbes:
+    """Which signatures N comparisons are about, in their order.
+
+    Attributes:
+        probe: int32 (N,): the probe's column among the claimed signer's pairs.
+        references: int32 (N, R): the references' rows among them.
+    """
+
+    probe: npt.NDArray[np.int32]
+    references: npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,20 +204,31 @@ def draw_comparisons(
     """
     if references < 1 or draws < 1:
         raise ValueError(f"{references} references and {draws} draws: at least 1 of each")
-    fitting = [own for own in pairs if own.genuine > references]
-    if len(fitting) < 2:
-        raise DatasetError(
-            f"{len(fitting)} of {len(pairs)} signers have the {references + 1} genuine signatures "
-            f"that {references} references and a probe need: give at least two such signers, or "
-            "ask for fewer references"
-        )
+    fitting = _fitting(pairs, references)
     parts = [
         _gather(own, place, draw, chosen)
         for place, own in enumerate(fitting)
-        for draw, chosen in enumerate(_draw_references(own, references, draws, seed))
+        for draw, chosen in enumerate(
+            draw_references(own.signer, own.genuine, references, draws, seed)
+        )
     ]
     skipped = tuple(own.signer for own in pairs if own.genuine <= references)
     return _stack(tuple(own.signer for own in fitting), skipped, parts)
+
+
+def trace_probes(
+    pairs: Sequence[SignerPairs], references: int, *, draws: int = DRAWS, seed: int = 0
+) -> DrawnProbes:
+    """Which signatures the comparisons of ``draw_comparisons`` are about; the same arguments."""
+    probes, rows = [], []
+    for own in _fitting(pairs, references):
+        for chosen in draw_references(own.signer, own.genuine, references, draws, seed):
+            probe = np.setdiff1d(np.arange(own.pairs.cosine.shape[1]), chosen)
+            probes.append(probe)
+            rows.append(np.tile(chosen, (len(probe), 1)))
+    return DrawnProbes(
+        np.concatenate(probes).astype(np.int32), np.concatenate(rows).astype(np.int32)
+    )
 
 
 def concatenate(parts: Sequence[ComparisonScores]) -> ComparisonScores:
@@ -281,14 +311,21 @@ def _pairs_of(
     own: EvaluationSigner, signers: Sequence[EvaluationSigner], count: int, seed: int
 ) -> SignerPairs:
     random = _random_forgeries(own.signer, signers, count, seed)
-    pairs = score_pairs(own.genuine, [*own.genuine, *own.forged, *random])
-    return SignerPairs(own.signer, pairs, len(own.genuine), len(own.forged))
+    probes = [*own.genuine, *own.forged, *(embedding for embedding, _ in random)]
+    files = (*own.genuine_files, *own.forged_files, *(file for _, file in random if file))
+    return SignerPairs(
+        signer=own.signer,
+        pairs=score_pairs(own.genuine, probes),
+        genuine=len(own.genuine),
+        skilled=len(own.forged),
+        files=files if len(files) == len(probes) else (),
+    )
 
 
 def _random_forgeries(
     target: SignerId, signers: Sequence[EvaluationSigner], count: int, seed: int
-) -> list[Embedding]:
-    """Other signers' genuine signatures, the same ones however many signers are added.
+) -> list[tuple[Embedding, str]]:
+    """Other signers' genuine signatures and their files, the same ones for any further signers.
 
     Each signature has a rank that depends on target, signature and seed alone, and the lowest
     ranks are taken, so that a signer who is added displaces only as many as come in.
@@ -303,15 +340,36 @@ def _random_forgeries(
             for other in others
         ]
     )
-    embeddings = [embedding for other in others for embedding in other.genuine]
-    return [embeddings[place] for place in np.argsort(ranks, kind="stable")[:count]]
+    found = [
+        (embedding, file)
+        for other in others
+        for embedding, file in zip_longest(other.genuine, other.genuine_files, fillvalue="")
+    ]
+    return [found[place] for place in np.argsort(ranks, kind="stable")[:count]]
 
 
-def _draw_references(
-    own: SignerPairs, references: int, draws: int, seed: int
+def draw_references(
+    signer: SignerId, genuine: int, references: int, draws: int, seed: int
 ) -> list[npt.NDArray[np.int64]]:
-    rng = np.random.default_rng(_stable_seed(seed, own.signer))
-    return [rng.permutation(own.genuine)[:references] for _ in range(draws)]
+    """The references of each draw: places among a signer's genuine signatures, (R,) each."""
+    rng = np.random.default_rng(_stable_seed(seed, signer))
+    return [rng.permutation(genuine)[:references] for _ in range(draws)]
+
+
+def _fitting(pairs: Sequence[SignerPairs], references: int) -> list[SignerPairs]:
+    """The signers with enough genuine signatures.
+
+    Raises:
+        DatasetError: If there are fewer than two.
+    """
+    fitting = [own for own in pairs if own.genuine > references]
+    if len(fitting) < 2:
+        raise DatasetError(
+            f"{len(fitting)} of {len(pairs)} signers have the {references + 1} genuine signatures "
+            f"that {references} references and a probe need: give at least two such signers, or "
+            "ask for fewer references"
+        )
+    return fitting
 
 
 def _stable_seed(seed: int, name: str) -> int:

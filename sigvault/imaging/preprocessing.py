@@ -6,6 +6,7 @@ A model card names its recipe; what the name stands for is found here. Only ``sa
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sigvault.domain.errors import ConfigurationError
 from sigvault.imaging.prepared import PreparedSignature
@@ -55,12 +56,26 @@ def read_preprocessing(card: Mapping[str, object]) -> Recipe:
     return Preprocessing.from_dict(card)
 
 
+def finer_canvas(recipe: Recipe, factor: int) -> Recipe:
+    """The same recipe on a canvas of smaller pixels, such as to trace the pen's path on.
+
+    Args:
+        recipe: the recipe.
+        factor: pixels of the finer canvas, in both directions, for one of the recipe's.
+    """
+    larger = replace(recipe, height=recipe.height * factor, width=recipe.width * factor)
+    if isinstance(larger, Preprocessing):
+        return replace(larger, margin=larger.margin * factor, max_scale=larger.max_scale * factor)
+    return larger
+
+
 __all__ = [
     "DEFAULT_PREPROCESSING",
     "RECIPES",
     "PreparedSignature",
     "Preprocessing",
     "Recipe",
+    "finer_canvas",
     "preprocessing_by_name",
     "read_preprocessing",
 ]

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from sigvault.domain.image import QualityFinding
+from sigvault.domain.image import QualityFinding, SignatureImage
 from sigvault.imaging.decode import DEFAULT_LIMITS, decode_bytes, read_at_most
 from sigvault.imaging.preprocessing import PreparedSignature, Recipe
 
@@ -17,13 +17,18 @@ class Acquired:
 
     Attributes:
         data: the bytes that it was decoded from.
-        digest: SHA-256 of the bytes, hex.
+        image: the decoded picture.
         prepared: the ink and the findings.
     """
 
     data: bytes
-    digest: str
+    image: SignatureImage
     prepared: PreparedSignature
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the bytes, hex."""
+        return self.image.digest
 
     @property
     def findings(self) -> tuple[QualityFinding, ...]:
@@ -54,7 +59,7 @@ def acquire(data: bytes, preprocessing: Recipe) -> Acquired:
         ImageError: If the bytes are no usable picture.
     """
     image = decode_bytes(data)
-    return Acquired(data, image.digest, preprocessing.prepare(image))
+    return Acquired(data, image, preprocessing.prepare(image))
 
 
 def digest_of(data: bytes) -> str:

@@ -420,8 +420,10 @@ def test_evaluate_needs_no_vault(run, draw, tmp_path):
     assert outcome.code == 0, outcome.err
     assert [each["references"] for each in outcome.document["results"]] == [1, 3]
     assert page.read_text().startswith("# fake-")
+    assert outcome.document["report"] == str(page)
     assert "Skilled EER" in text
-    assert "on data: 72 images" in text
+    assert "p1: fake-" in text
+    assert "on data, 72 images" in text
 
 
 @pytest.mark.parametrize("numbers", ["", "0", "1,x", "1,,2", "-1"])

@@ -47,7 +47,7 @@ def four_signers() -> tuple[EvaluationSigner, ...]:
 def expected_rows(signer: EvaluationSigner, others, references: int, draws: int, seed: int):  # type: ignore[no-untyped-def]
     """Every comparison of a signer, made one by one with the domain's own classes."""
     rng = np.random.default_rng(protocols._stable_seed(seed, signer.signer))
-    randoms = protocols._random_forgeries(signer.signer, others, 4, seed)
+    randoms = [e for e, _ in protocols._random_forgeries(signer.signer, others, 4, seed)]
     for draw in range(draws):
         chosen = rng.permutation(len(signer.genuine))[:references]
         gallery = Gallery(
@@ -109,7 +109,7 @@ def test_references_are_never_probes(seed: int, references: int) -> None:
 def test_random_forgeries_are_never_the_signer_s_own() -> None:
     signers = four_signers()
     for signer in signers:
-        randoms = protocols._random_forgeries(signer.signer, signers, 100, 0)
+        randoms = [e for e, _ in protocols._random_forgeries(signer.signer, signers, 100, 0)]
         assert len(randoms) == 15
         assert not {id(e) for e in randoms} & {id(e) for e in signer.genuine + signer.forged}
 
@@ -126,8 +126,8 @@ def test_adding_a_signer_changes_no_other_s_draw() -> None:
 def test_an_added_signer_only_displaces_random_forgeries_by_its_own() -> None:
     few, more = four_signers(), (*four_signers(), a_signer("new"))
     for signer in few:
-        before = {id(e) for e in protocols._random_forgeries(signer.signer, few, 8, 0)}
-        after = {id(e) for e in protocols._random_forgeries(signer.signer, more, 8, 0)}
+        before = {id(e) for e, _ in protocols._random_forgeries(signer.signer, few, 8, 0)}
+        after = {id(e) for e, _ in protocols._random_forgeries(signer.signer, more, 8, 0)}
         assert after - before <= {id(e) for e in more[-1].genuine}
 
 
@@ -143,7 +143,10 @@ def test_draws_repeat_with_the_seed_and_differ_without() -> None:
 def test_fewer_references_are_among_the_more() -> None:
     pairs = protocols.compare_pairs(four_signers())
     drawn = [
-        [set(chosen) for chosen in protocols._draw_references(pairs[0], number, 5, 0)]
+        [
+            set(chosen)
+            for chosen in protocols.draw_references(pairs[0].signer, pairs[0].genuine, number, 5, 0)
+        ]
         for number in (1, 2, 4)
     ]
     for fewer, more in pairwise(drawn):

@@ -11,8 +11,15 @@ from PIL import Image
 
 from sigvault.datasets import read_layout
 from sigvault.domain.errors import CheckpointMismatch
+from sigvault.domain.image import SignatureImage
 from sigvault.imaging.decode import decode_file
-from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
+from sigvault.imaging.preprocessing import (
+    DEFAULT_PREPROCESSING,
+    RECIPES,
+    Preprocessing,
+    finer_canvas,
+    preprocessing_by_name,
+)
 
 prepare = DEFAULT_PREPROCESSING.prepare
 
@@ -36,7 +43,6 @@ class TestEveryPicture:
     @examples(max_examples=40)
     @given(pixels=arrays(np.uint8, st.tuples(st.integers(1, 50), st.integers(1, 70))))
     def test_gives_ink_on_the_canvas(self, pixels):
-        from sigvault.domain.image import SignatureImage
 
         image = SignatureImage(pixels, "0" * 64, pixels.shape[1], pixels.shape[0])
         prepared = prepare(image)
@@ -185,3 +191,18 @@ def test_hardly_a_real_signature_fails(real_data, name):
     for one in prepared:
         rows, columns = np.nonzero(one.ink.ink)
         assert max(np.ptp(rows) / 120, np.ptp(columns) / 200) > 0.95
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_finer_canvas_shows_the_same_in_more_pixels(name: str) -> None:
+    page = np.full((300, 500), 250, np.uint8)
+    page[100:110, 60:420] = 20
+    page[100:220, 200:212] = 20
+    image = SignatureImage(page, "0" * 64, 500, 300)
+    recipe = preprocessing_by_name(name)
+    plain = recipe.prepare(image).ink.ink
+    fine = finer_canvas(recipe, 4).prepare(image).ink.ink
+    assert fine.shape == tuple(4 * side for side in plain.shape)
+    height, width = plain.shape
+    means = fine.reshape(height, 4, width, 4).mean(axis=(1, 3))
+    assert np.abs(means - plain).mean() < 0.01

@@ -14,7 +14,7 @@ from sigvault.datasets import Dataset, Layout, read_layout
 from sigvault.domain.comparison import Decision
 from sigvault.domain.errors import DatasetError, GenerationMismatch
 from sigvault.domain.model_card import ModelCard
-from sigvault.services import calibration, creation, evaluation, unseen_signers
+from sigvault.services import calibration, creation, unseen_signers
 from sigvault.services.acquisition import digest_of
 from sigvault.services.calibration import CalibrationPlan
 from sigvault.services.pending_images import PendingImages
@@ -292,40 +292,3 @@ def test_images_are_embedded_in_batches(six_signers: Path, monkeypatch: pytest.M
     embedder = FakeEmbedder()
     embed_unseen_signers(read(six_signers), embedder)
     assert embedder.batches == [10, 10, 4]
-
-
-def test_evaluation_reports_the_card_s_own_thresholds(six_signers: Path) -> None:
-    report = evaluation.evaluate(
-        read(six_signers), FakeEmbedder(), references=(2, 1), draws=2, seed=5
-    )
-    assert [result.references for result in report.results] == [1, 2]
-    assert [result.frozen and result.frozen.references for result in report.results] == [1, 1]
-    assert (report.data, report.seed, report.images) == (six_signers.name, 5, 24)
-    assert report.results[0].signers == 6
-
-
-def test_evaluation_states_who_was_left_out(own_copy: Path) -> None:
-    report = evaluation.evaluate(
-        read(own_copy), seen(own_copy, "genuine/3/1.png"), references=(1,), draws=1
-    )
-    assert report.left_out == ("3",)
-    assert report.results[0].signers == 5
-
-
-def test_evaluation_names_the_signers_that_the_thresholds_come_from(own_copy: Path) -> None:
-    digest = digest_of((own_copy / "genuine" / "2" / "1.png").read_bytes())
-
-    class Calibrated(FakeEmbedder):
-        @property
-        def card(self) -> ModelCard:  # type: ignore[override]
-            return replace(super().card, calibration_digests=frozenset({digest}))
-
-    report = evaluation.evaluate(read(own_copy), Calibrated(), references=(1,), draws=1)
-    assert report.calibrated_on == ("2",)
-    assert report.left_out == ()
-
-
-def test_evaluation_refuses_signers_that_were_trained_on(own_copy: Path) -> None:
-    embedder = seen(own_copy, "genuine/3/1.png", "genuine/4/1.png")
-    with pytest.raises(DatasetError, match="were not trained on"):
-        evaluation.evaluate(read(own_copy), embedder)
