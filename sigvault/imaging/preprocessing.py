@@ -1,6 +1,8 @@
 """The one path from a decoded picture to what a model sees, for training and serving alike.
 
-A model card names its recipe; what the name stands for is found here. Only ``sauvola-1`` serves.
+A model card names its recipe; what the name stands for is found here. ``sauvola-1`` keeps strokes
+as thick as the pen drew them, ``onepen-1`` redraws their path by one pen; the others only show what
+leaks do, and never serve.
 """
 
 from __future__ import annotations
@@ -10,13 +12,16 @@ from dataclasses import replace
 
 from sigvault.domain.errors import ConfigurationError
 from sigvault.imaging.prepared import PreparedSignature
-from sigvault.imaging.sauvola import DEFAULT_PREPROCESSING, Preprocessing
+from sigvault.imaging.sauvola import DEFAULT_PREPROCESSING, ONE_PEN, PLAIN, Preprocessing
 from sigvault.imaging.unharmonised import Fit, Unharmonised
 
 Recipe = Preprocessing | Unharmonised
 """What turns a decoded picture into ink on a canvas."""
 
-RECIPES = (DEFAULT_PREPROCESSING.name, *(str(fit) for fit in Fit))
+PEN = 2.2
+"""The width of the one pen of ``onepen-1``, in pixels of the canvas."""
+
+RECIPES = (PLAIN, ONE_PEN, *(str(fit) for fit in Fit))
 """The names that can be asked for."""
 
 
@@ -35,8 +40,8 @@ def preprocessing_by_name(
     Raises:
         ConfigurationError: If there is no such recipe.
     """
-    if name == DEFAULT_PREPROCESSING.name:
-        return Preprocessing(height=height, width=width)
+    if name in {PLAIN, ONE_PEN}:
+        return Preprocessing(height=height, width=width, pen=PEN if name == ONE_PEN else 0.0)
     if name in tuple(Fit):
         return Unharmonised(Fit(name), height, width)
     raise ConfigurationError(f"there is no preprocessing {name!r}: use one of {', '.join(RECIPES)}")
@@ -65,7 +70,12 @@ def finer_canvas(recipe: Recipe, factor: int) -> Recipe:
     """
     larger = replace(recipe, height=recipe.height * factor, width=recipe.width * factor)
     if isinstance(larger, Preprocessing):
-        return replace(larger, margin=larger.margin * factor, max_scale=larger.max_scale * factor)
+        return replace(
+            larger,
+            margin=larger.margin * factor,
+            max_scale=larger.max_scale * factor,
+            pen=larger.pen * factor,
+        )
     return larger
 
 

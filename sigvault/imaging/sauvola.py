@@ -1,4 +1,4 @@
-"""The recipe sauvola-1: a decoded picture harmonised to ink on the canvas."""
+"""The recipes sauvola-1 and onepen-1: a decoded picture harmonised to ink on the canvas."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from sigvault.domain.image import InkImage, SignatureImage
 from sigvault.imaging.canvas import Box, fit_scale, ink_box, place_on_canvas
 from sigvault.imaging.ink import find_ink
 from sigvault.imaging.levels import measure_levels
+from sigvault.imaging.one_pen import redraw
 from sigvault.imaging.prepared import PreparedSignature
 from sigvault.imaging.quality import inspect_ink
 from sigvault.imaging.specks import remove_specks
 
-_METHOD = "sauvola"
-_VERSION = 1
+PLAIN = "sauvola-1"
+ONE_PEN = "onepen-1"
 _MOST_ENLARGED = 4
 
 
@@ -65,6 +66,8 @@ class Preprocessing:
         speck_area: groups below this many squares of the stroke's width are specks.
         dirt_share: groups below this share of the ink are dirt if they lie far off.
         reach: how far off, as a share of the writing's longer side.
+        pen: width of the pen that the path is redrawn with, in pixels of the canvas; 0 leaves
+            strokes as thick as they were found.
     """
 
     height: int = 128
@@ -83,11 +86,12 @@ class Preprocessing:
     speck_area: float = 0.5
     dirt_share: float = 0.01
     reach: float = 0.15
+    pen: float = 0.0
 
     @property
     def name(self) -> str:
         """The recipe and its version; it changes whenever the same picture gives other ink."""
-        return f"{_METHOD}-{_VERSION}"
+        return ONE_PEN if self.pen else PLAIN
 
     @property
     def demonstration(self) -> bool:
@@ -96,7 +100,10 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, str | int | float]:
         """The name and every parameter, for a model card."""
-        return {"name": self.name, **asdict(self)}
+        parameters = asdict(self)
+        if not self.pen:  # sauvola-1 had no such parameter
+            del parameters["pen"]
+        return {"name": self.name, **parameters}
 
     @classmethod
     def from_dict(cls, card: Mapping[str, object]) -> Preprocessing:
@@ -107,13 +114,13 @@ class Preprocessing:
         """
         parameters = dict(card)
         name = parameters.pop("name", None)
-        if name != f"{_METHOD}-{_VERSION}":
+        if name not in {PLAIN, ONE_PEN}:
             raise CheckpointMismatch(
                 f"The model expects preprocessing {name!r}; this version of sigvault has"
-                f" '{_METHOD}-{_VERSION}'. Use the sigvault that the model was made with,"
+                f" {PLAIN!r} and {ONE_PEN!r}. Use the sigvault that the model was made with,"
                 " or retrain it."
             )
-        known = {field.name for field in fields(cls)}
+        known = {field.name for field in fields(cls) if name == ONE_PEN or field.name != "pen"}
         if set(parameters) != known:
             odd = ", ".join(sorted(set(parameters) ^ known))
             raise CheckpointMismatch(
@@ -138,11 +145,7 @@ class Preprocessing:
         if box is None:
             canvas, scale = np.zeros((self.height, self.width), dtype=np.float32), 1.0
         else:
-            most = self.max_scale / found.zoom
-            scale = fit_scale(box, self.height, self.width, self.margin, most)
-            canvas = place_on_canvas(
-                found.ink, box, height=self.height, width=self.width, scale=scale
-            )
+            canvas, scale = self._place(found, box)
         return PreparedSignature(
             ink=InkImage(
                 ink=canvas,
@@ -152,6 +155,20 @@ class Preprocessing:
             ),
             findings=findings,
             box=None if box is None else _to_source(box, found, image),
+        )
+
+    def _place(self, found: _FoundInk, box: Box) -> tuple[npt.NDArray[np.float32], float]:
+        """(the canvas, its pixels for one of the ink's)."""
+        most = self.max_scale / found.zoom
+        ink = found.ink
+        scale = fit_scale(box, self.height, self.width, self.margin, most)
+        if self.pen:
+            ink = redraw(ink[box.top : box.bottom, box.left : box.right], self.pen / scale)
+            box = ink_box(ink) or Box(0, 0, *ink.shape)
+            scale = fit_scale(box, self.height, self.width, self.margin, most)
+        return (
+            place_on_canvas(ink, box, height=self.height, width=self.width, scale=scale),
+            scale,
         )
 
     def _find(self, pixels: npt.NDArray[np.uint8]) -> _FoundInk:
