@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +11,11 @@ import typer
 from sigvault.cli.exit_codes import ExitCode
 from sigvault.cli.options import DrawsOption, JsonOption, SeedOption, check_report
 from sigvault.cli.output import Output
+from sigvault.cli.training import ConfigArgument, DataOption, DeviceOption, WorkersOption
+from sigvault.training.equipment import Device, Equipment
 
 if TYPE_CHECKING:
+    from sigvault.training.config import TrainingConfig
     from sigvault.training.loop import TrainingStatus
 
 
@@ -23,6 +26,13 @@ def release(
         typer.Argument(metavar="PATH...", help="Folders of signers that it was not trained on."),
     ],
     folds: Annotated[int, typer.Option(min=2, help="Folds over signers to measure by.")] = 5,
+    preprocessing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Bind the weights to another recipe from pixels to ink, under another name.",
+        ),
+    ] = None,
     draws: DrawsOption = 10,
     seed: SeedOption = 0,
     report: Annotated[
@@ -44,7 +54,7 @@ def release(
     output = Output(as_json=as_json)
     datasets = [read_layout(path) for path in data]
     images = sum(len(dataset.specimens) for dataset in datasets)
-    plan = ReleasePlan(folds=folds, draws=draws, seed=seed)
+    plan = ReleasePlan(folds=folds, draws=draws, seed=seed, preprocessing=preprocessing)
     with output.progress("Embedding") as advance:
         released = run_release(model, datasets, plan, progress=lambda done: advance(done, images))
     document = {
@@ -59,18 +69,20 @@ def release(
 
 
 def cross_validate(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG.toml", help="What to train, on what, and how.")
-    ],
-    data: Annotated[
-        Path, typer.Option(metavar="DIR", help="What the configuration's paths start from.")
-    ] = Path(),
+    config: ConfigArgument,
+    data: DataOption = Path(),
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="A folder with one run a fold; runs/NAME if left out."),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, metavar="N", help="How many folds, instead of split.folds."),
+    ] = None,
     draws: DrawsOption = 10,
     seed: SeedOption = 0,
+    device: DeviceOption = Device.AUTO,
+    workers: WorkersOption = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.md", help="Also write the tables as a page of Markdown."),
@@ -81,36 +93,49 @@ def cross_validate(
 
     Ctrl-C stops it; the same command carries on.
     """
-    from sigvault.cli.training import describe_status
     from sigvault.training.config import read_config
     from sigvault.training.cross_validation import (
         CrossValidationPlan,
         choose_rules,
         deal_parts,
         score_folds,
-        train_folds,
     )
     from sigvault.training.fold_report import render_markdown, report_parts
 
     check_report(report)
     output = Output(as_json=as_json)
     settings = read_config(config)
+    if folds is not None:
+        settings = replace(settings, split=replace(settings.split, folds=folds, fold=0))
     plan = CrossValidationPlan(draws=draws, seed=seed)
-
-    def tell(fold: int, status: TrainingStatus) -> None:
-        line = describe_status(status)
-        if line:
-            output.say(f"fold {fold + 1} of {settings.split.folds}, {line}")
-
-    with output.progress("Preparing images") as preparing:
-        folders = train_folds(
-            settings, data, out or Path("runs") / settings.name, progress=tell, preparing=preparing
-        )
+    place = out or Path("runs") / settings.name
+    folders = _train_folds(output, settings, data, place, Equipment(device, workers))
     with output.progress("Scoring folds") as advance:
-        folds = score_folds(settings, data, folders, plan, progress=advance)
-    found = report_parts(deal_parts(folds, choose_rules(folds)), plan.references, seed=seed)
+        scored = score_folds(settings, data, folders, plan, progress=advance)
+    found = report_parts(deal_parts(scored, choose_rules(scored)), plan.references, seed=seed)
     _show(output, found.to_dict(), render_markdown(found), report)
     return ExitCode.DONE
+
+
+def _train_folds(
+    output: Output, settings: TrainingConfig, data: Path, out: Path, equipment: Equipment
+) -> tuple[Path, ...]:
+    from sigvault.cli.training_progress import follow
+    from sigvault.training.cross_validation import train_folds
+
+    with follow(output) as progress:
+
+        def tell(fold: int, status: TrainingStatus) -> None:
+            progress.train(status, f"fold {fold + 1} of {settings.split.folds}, ")
+
+        return train_folds(
+            settings,
+            data,
+            out,
+            progress=tell,
+            preparing=progress.prepare,
+            equipment=equipment,
+        )
 
 
 def _show(output: Output, document: dict[str, Any], text: str, page: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,65 +11,80 @@ import typer
 from sigvault.cli.exit_codes import ExitCode
 from sigvault.cli.options import JsonOption
 from sigvault.cli.output import Output
+from sigvault.training.equipment import Device, Equipment, is_first_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from sigvault.domain.model_card import ModelCard
 
-    from sigvault.training.loop import TrainingStatus
+ConfigArgument = Annotated[
+    Path, typer.Argument(metavar="CONFIG.toml", help="What to train, on what, and how.")
+]
+DataOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="What the configuration's paths start from.")
+]
+DeviceOption = Annotated[
+    Device, typer.Option(help="Where to compute; auto takes CUDA where there is one.")
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Processes that make batches ahead; none on the CPU and 4 beside CUDA if left out.",
+    ),
+]
 
 
 def train(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG.toml", help="What to train, on what, and how.")
-    ],
-    data: Annotated[
-        Path, typer.Option(metavar="DIR", help="What the configuration's paths start from.")
-    ] = Path(),
+    config: ConfigArgument,
+    data: DataOption = Path(),
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The run's folder; runs/NAME if left out."),
     ] = None,
+    device: DeviceOption = Device.AUTO,
+    workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> ExitCode:
     """Train a model, or carry on a run that was interrupted.
 
-    Ctrl-C stops it; the same command carries on with the epoch that it stopped in.
+    Ctrl-C stops it; the same command carries on with the batch that it stopped at.
     """
     from sigvault.cli.documents import model_document
+    from sigvault.cli.training_progress import follow
     from sigvault.training.config import read_config
     from sigvault.training.loop import train as run_training
+    from sigvault.training.run_log import mean_waiting
 
     output = Output(as_json=as_json)
     settings = read_config(config)
     folder = out or Path("runs") / settings.name
-    with output.progress("Preparing images") as preparing:
-        card = run_training(settings, data, folder, preparing=preparing, progress=_reporter(output))
-    model = folder / "model"
-    output.result(
-        {"folder": str(model), **model_document(card)},
-        f"Trained {card.id}: the model lies in {model}; set SIGVAULT_MODEL to use it.",
-    )
+    if not is_first_process():
+        logging.disable(logging.WARNING)  # the first process says the same
+    with follow(output) as progress:
+        card = run_training(
+            settings,
+            data,
+            folder,
+            preparing=progress.prepare,
+            progress=progress.train,
+            equipment=Equipment(device, workers),
+        )
+    if is_first_process():
+        model, waiting = folder / "model", mean_waiting(folder)
+        document = {"folder": str(model), "waiting": waiting, **model_document(card)}
+        output.result(document, _describe(card, model, waiting))
     return ExitCode.DONE
 
 
-def describe_status(status: TrainingStatus) -> str:
-    """A line about where a run is, about ten times an epoch; empty in between."""
-    every = max(1, status.batches // 10)
-    if status.batch % every and status.batch != status.batches:
-        return ""
-    errors = "" if status.validation is None else f", last validation: {status.validation}"
-    return (
-        f"epoch {status.epoch} of {status.epochs}, batch {status.batch} of {status.batches}: "
-        f"loss {status.loss:.4f}, {status.images_per_second:.0f} images/s{errors}"
+def _describe(card: ModelCard, model: Path, waiting: float | None) -> str:
+    from sigvault.cli.training_progress import describe_share
+    from sigvault.imaging.preprocessing import read_preprocessing
+
+    waited = (
+        "" if waiting is None else f" {describe_share(waiting)} of the time was waiting for images."
     )
-
-
-def _reporter(output: Output) -> Callable[[TrainingStatus], None]:
-    """Say on stderr how each epoch goes."""
-
-    def report(status: TrainingStatus) -> None:
-        line = describe_status(status)
-        if line:
-            output.say(line)
-
-    return report
+    use = "set SIGVAULT_MODEL to use it."
+    if read_preprocessing(card.preprocessing).demonstration:
+        use = f"it is for comparison alone, since {card.preprocessing_name} keeps leaks."
+    return f"Trained {card.id}.{waited} The model lies in {model}; {use}"

@@ -15,6 +15,7 @@ from sigvault.domain.errors import ConfigurationError
 from sigvault.embedding.architecture import Architecture
 from sigvault.imaging.preprocessing import preprocessing_by_name
 from sigvault.training.augmentation.settings import Augmentation
+from sigvault.training.losses.settings import Loss, MultiSimilarity
 from sigvault.training.optimisers import Named, check_names
 
 _STRICT = ConfigDict(extra="forbid")
@@ -102,28 +103,6 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Loss:
-    """The loss of the global embedding and of the local features.
-
-    Attributes:
-        name: the global loss: multi-similarity (Wang et al., CVPR 2019) or triplet-margin.
-        alpha: multi-similarity's weight of positive pairs.
-        beta: multi-similarity's weight of negative pairs.
-        base: multi-similarity's cosine offset.
-        margin: the triplet loss' margin.
-        local_weight: weight of the local matching loss; 0 leaves local features untrained.
-    """
-
-    __pydantic_config__ = _STRICT
-    name: Literal["multi-similarity", "triplet-margin"] = "multi-similarity"
-    alpha: float = 2.0
-    beta: float = 40.0
-    base: float = 0.5
-    margin: float = 0.2
-    local_weight: float = 1.0
-
-
-@dataclass(frozen=True)
 class Optimisation:
     """Optimiser, schedule, and when to stop.
 
@@ -133,7 +112,8 @@ class Optimisation:
         optimiser: a class of torch.optim under ``name``, and its parameters.
         scheduler: a class of torch.optim.lr_scheduler under ``name``, and its parameters.
         gradient_norm: gradients longer than this are clipped; 0 clips nothing.
-        precision: "float32", or "bfloat16" or "float16" (CUDA alone) for mixed precision.
+        precision: on CUDA: "float32", or "bfloat16" or "float16" for mixed precision; a CPU
+            always computes in float32.
         start_share: the share of the starting weights in the finished ones, in [0, 1).
         patience: epochs without a lower validation error after which to stop; 0 never stops.
         criterion: the validation error that counts, or the mean of those that can be measured.
@@ -166,7 +146,7 @@ class TrainingConfig:
         split: which signers are held out.
         batch: how batches are drawn.
         augmentation: random changes.
-        loss: the losses.
+        loss: which loss, by name, and what goes beside it.
         optimisation: optimiser and schedule.
         preprocessing: the name of the recipe from pixels to ink.
         seed: of everything random in the run.
@@ -182,7 +162,7 @@ class TrainingConfig:
     split: Split = field(default_factory=Split)
     batch: Batch = field(default_factory=Batch)
     augmentation: Augmentation = field(default_factory=Augmentation)
-    loss: Loss = field(default_factory=Loss)
+    loss: Loss = field(default_factory=MultiSimilarity)
     optimisation: Optimisation = field(default_factory=Optimisation)
     preprocessing: str = "sauvola-1"
     seed: int = 42
@@ -226,7 +206,6 @@ class TrainingConfig:
                 watched or chosen.keep == "last"
             ),
             "seed: use 0 or more": self.seed >= 0,
-            "loss.local_weight: use 0 or more": self.loss.local_weight >= 0,
         }
         for message, fits in checks.items():
             if not fits:

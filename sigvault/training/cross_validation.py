@@ -8,7 +8,7 @@ signers that a figure is about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from sigvault.datasets import read_layout
 from sigvault.domain.embedding import Embedding
-from sigvault.domain.errors import CheckpointMismatch, ConfigurationError
+from sigvault.domain.errors import CheckpointMismatch, ConfigurationError, TrainingDiverged
 from sigvault.domain.identifiers import SignerId
 from sigvault.domain.image import InkImage
 from sigvault.domain.model_card import ModelCard
@@ -32,8 +32,15 @@ from sigvault.evaluation.protocols import (
 from sigvault.imaging.preprocessing import Recipe, read_preprocessing
 from sigvault.training.config import TrainingConfig
 from sigvault.training.datasets import InkSet, load_ink
+from sigvault.training.equipment import Equipment
 from sigvault.training.fold_report import Comparisons, Part, pool_data_sets
-from sigvault.training.loop import CACHE_FOLDER, MODEL_FOLDER, TrainingStatus, train
+from sigvault.training.loop import (
+    CACHE_FOLDER,
+    MODEL_FOLDER,
+    TrainingStatus,
+    claim_folder,
+    train,
+)
 from sigvault.training.splits import SignerSplit, split_signers
 
 EMBED_BATCH = 32
@@ -82,8 +89,11 @@ def train_folds(
     preprocessing: Recipe | None = None,
     progress: Callable[[int, TrainingStatus], None] | None = None,
     preparing: Callable[[int, int], None] | None = None,
+    equipment: Equipment | None = None,
 ) -> tuple[Path, ...]:
     """Train one model a fold, or carry on; folds that are finished are left as they are.
+
+    A fold that diverges doesn't keep the others from being trained.
 
     Args:
         config: the recipe; its fold is ignored.
@@ -92,32 +102,55 @@ def train_folds(
         preprocessing: the recipe from pixels to ink; None for the one that is configured.
         progress: told the fold and where its run is, after every batch.
         preparing: told how many of how many images are harmonised.
+        equipment: device, worker processes, and how often the state is kept; the usual if None.
 
     Returns:
         The models' folders.
 
     Raises:
         ConfigurationError: If there are fewer than two folds.
+        CheckpointMismatch: If a fold in the folder is of another recipe.
+        TrainingDiverged: If folds diverged, once all others are trained; names them.
         SigvaultError: Otherwise as `sigvault.training.loop.train`.
     """
     if config.split.folds < 2:
         raise ConfigurationError(
             f"split.folds is {config.split.folds}: cross-validation takes 2 or more"
         )
-    folders = []
-    for fold in range(config.split.folds):
-        run = out / f"fold{fold}"
-        if not (run / MODEL_FOLDER / "card.json").is_file():
+    diverged: dict[int, TrainingDiverged] = {}
+    runs = [out / f"fold{fold}" for fold in range(config.split.folds)]
+    for fold, run in enumerate(runs):
+        own = replace(config, split=replace(config.split, fold=fold))
+        if (run / MODEL_FOLDER / "card.json").is_file():
+            claim_folder(run, own)
+            continue
+        try:
             train(
-                replace(config, split=replace(config.split, fold=fold)),
+                own,
                 data_root,
                 run,
                 preprocessing=preprocessing,
                 progress=None if progress is None else _with_fold(progress, fold),
                 preparing=preparing,
+                equipment=equipment,
             )
-        folders.append(run / MODEL_FOLDER)
-    return tuple(folders)
+        except TrainingDiverged as error:
+            diverged[fold] = error
+    if diverged:
+        raise TrainingDiverged(_name_diverged(diverged, out, len(runs)))
+    return tuple(run / MODEL_FOLDER for run in runs)
+
+
+def _name_diverged(diverged: Mapping[int, TrainingDiverged], out: Path, folds: int) -> str:
+    cases = "; ".join(
+        f"fold {fold + 1} of {folds} (fold{fold}): {error}" for fold, error in diverged.items()
+    )
+    return (
+        f"{len(diverged)} of {folds} folds diverged, the other {folds - len(diverged)} are trained "
+        f"and kept in {out}. The same command tries what is missing again, from the last good "
+        "state; should that not do, change the recipe and give another folder, since folds of two "
+        f"recipes make no figure. {cases}"
+    )
 
 
 def score_folds(
@@ -167,7 +200,7 @@ def choose_rules(folds: Sequence[FoldScores]) -> tuple[FusionChoice, ...]:
 def deal_parts(folds: Sequence[FoldScores], choices: Sequence[FusionChoice]) -> tuple[Part, ...]:
     """Two parts a fold: one half of the held-out signers to learn from, the other to test."""
     parts = []
-    for fold, choice in zip(folds, choices, strict=True):
+    for number, (fold, choice) in enumerate(zip(folds, choices, strict=True)):
         for start in (0, 1):
             tested: dict[str, Comparisons] = {}
             others: dict[str, Comparisons] = {}
@@ -179,7 +212,9 @@ def deal_parts(folds: Sequence[FoldScores], choices: Sequence[FusionChoice]) -> 
                 }
             learnt = dict(pool_data_sets(others, sorted({n for o in others.values() for n in o})))
             card = fold.card
-            parts.append(Part(card.id, card.preprocessing_name, choice.rule, learnt, tested))
+            parts.append(
+                Part(card.id, card.preprocessing_name, choice.rule, learnt, tested, number)
+            )
     return tuple(parts)
 
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn import functional as differentiable
+
+from sigvault.training.collectives import sum_up
 
 
 class _Shared:
@@ -63,19 +64,13 @@ def _normalise(layer: nn.BatchNorm1d | nn.BatchNorm2d, values: Tensor) -> Tensor
     shape = [1, -1, *[1] * (values.ndim - 2)]
     count = exact.new_tensor([values.numel() / values.shape[1]])
     dist.all_reduce(count)
-    mean = _sum_up(exact.sum(axes)) / count
+    mean = sum_up(exact.sum(axes)) / count
     centred = exact - mean.view(shape)
-    variance = _sum_up(centred.square().sum(axes)) / count
+    variance = sum_up(centred.square().sum(axes)) / count
     _note_running(layer, mean.detach(), variance.detach() * (count / (count - 1)))
     scaled = centred * (variance + layer.eps).rsqrt().view(shape)
     moved: Tensor = scaled * layer.weight.view(shape) + layer.bias.view(shape)
     return moved.to(values.dtype)
-
-
-def _sum_up(part: Tensor) -> Tensor:
-    """The sum over all processes, for forward and backward."""
-    whole: Tensor = differentiable.all_reduce(part)  # type: ignore[no-untyped-call]
-    return whole
 
 
 @torch.no_grad()

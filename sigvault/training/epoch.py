@@ -40,8 +40,8 @@ class TrainingStatus:
         loss: the mean loss of the epoch so far.
         images_per_second: of the epoch so far, since it was begun or resumed.
         validation: the errors after the last whole epoch, or None.
-        active: the share of anchors whose hardest negative is nearer than their hardest mate, in
-            the last batch; None without such.
+        active: the share of mined triplets (or what else the loss works on) that aren't settled
+            yet, in the last batch; None without such.
         waiting: the share of the time that steps waited for images, in [0, 1].
         seconds_left: of the whole run, at this speed.
     """
@@ -161,7 +161,7 @@ def train_epoch(
 def _step(
     run: Run, config: TrainingConfig, material: Material, ink: Tensor, batch: BatchRows
 ) -> float | None:
-    """One step of the optimiser; returns the share of active anchors."""
+    """One step of the optimiser; returns the share of active triplets."""
     fabric, count = run.fabric, len(batch.rows)
     # What the network draws itself hangs on the same numbers as everything else.
     torch.manual_seed(derive_seed(config.seed, run.epoch, run.batch, DROPOUT))

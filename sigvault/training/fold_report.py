@@ -1,12 +1,13 @@
 """Error rates and decisions over signers on whom nothing was chosen.
 
-Signers are dealt into parts. Within a part, the fusion rule and the operating points come from
-other signers than those that are tested, and each signer is tested in one part.
+Signers are dealt into folds, and folds into parts. Within a part, the fusion rule and the
+operating points come from other signers than those that are tested, and each signer is tested in
+one part.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -51,6 +52,7 @@ class Part:
         rule: the fusion rule, chosen without the tested signers.
         learnt: comparisons of other signers, of all data sets, to set operating points with.
         tested: by data set, comparisons of the tested signers.
+        fold: which fold the tested signers are of; several parts may share one.
     """
 
     model: ModelId
@@ -58,23 +60,26 @@ class Part:
     rule: FusionRule
     learnt: Comparisons
     tested: dict[str, Comparisons]
+    fold: int
 
 
 @dataclass(frozen=True)
 class PooledError:
-    """An equal error rate over the tested signers of all parts.
+    """An equal error rate over the tested signers of all folds.
 
     Attributes:
-        pooled: all parts' scores together, with the interval that resamples signers.
-        part_mean: the mean of the parts' own rates, in [0, 1].
-        part_low: the lowest of them.
-        part_high: the highest of them.
+        pooled: all folds' scores together, with the interval that resamples signers.
+        fold_mean: the mean of the folds' own rates, in [0, 1].
+        fold_deviation: their standard deviation (n - 1); 0 for one fold.
+        fold_low: the lowest of them.
+        fold_high: the highest of them.
     """
 
     pooled: EqualErrorRate
-    part_mean: float
-    part_low: float
-    part_high: float
+    fold_mean: float
+    fold_deviation: float
+    fold_low: float
+    fold_high: float
 
 
 @dataclass(frozen=True)
@@ -148,8 +153,8 @@ def report_parts(parts: Sequence[Part], references: Sequence[int], *, seed: int 
 def render_markdown(report: PartsReport) -> str:
     """Two tables: equal error rates, and decisions; rates in per cent."""
     lines = [
-        "| data | R | signers | skilled EER | mean of parts (range) | random EER "
-        "| mean of parts (range) | global alone: skilled / random |",
+        "| data | R | signers | skilled EER | folds: mean ± deviation (range) | random EER "
+        "| folds: mean ± deviation (range) | global alone: skilled / random |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for one in report.results:
@@ -175,8 +180,6 @@ def render_markdown(report: PartsReport) -> str:
 
 def _result(parts: Sequence[Part], data: str, number: int, seed: int) -> DataSetResult:
     tested = [part.tested[data][number] for part in parts]
-    rules = [part.rule for part in parts]
-    alone = [GLOBAL_ONLY] * len(parts)
     has_skilled = all(scores.count(Kind.SKILLED) for scores in tested)
     kinds = [kind for kind in Kind if has_skilled or kind is not Kind.SKILLED]
     answers = _answer(parts, data, number, kinds, seed)
@@ -185,10 +188,12 @@ def _result(parts: Sequence[Part], data: str, number: int, seed: int) -> DataSet
         data=data,
         references=number,
         signers=sum(len(scores.signers) for scores in tested),
-        skilled=_pool(tested, rules, Kind.SKILLED) if has_skilled else None,
-        random=_pool(tested, rules, Kind.RANDOM),
-        global_skilled=_pool(tested, alone, Kind.SKILLED) if has_skilled else None,
-        global_random=_pool(tested, alone, Kind.RANDOM),
+        skilled=_pool(parts, data, number, Kind.SKILLED) if has_skilled else None,
+        random=_pool(parts, data, number, Kind.RANDOM),
+        global_skilled=_pool(parts, data, number, Kind.SKILLED, GLOBAL_ONLY)
+        if has_skilled
+        else None,
+        global_random=_pool(parts, data, number, Kind.RANDOM, GLOBAL_ONLY),
         decisions=_shares(answers) if answers else None,
         cllr=costs[0] if costs else None,
         minimum_cllr=costs[1] if costs else None,
@@ -196,19 +201,31 @@ def _result(parts: Sequence[Part], data: str, number: int, seed: int) -> DataSet
 
 
 def _pool(
-    tested: Sequence[ComparisonScores], rules: Sequence[FusionRule], forgeries: Kind
+    parts: Sequence[Part], data: str, number: int, forgeries: Kind, rule: FusionRule | None = None
 ) -> PooledError:
-    sorted_scores = [
-        scores_by_signer(scores, apply_fusion(scores, rule), forgeries)
-        for scores, rule in zip(tested, rules, strict=True)
-    ]
-    own = [equal_error(scores.all_mated, scores.all_non_mated).rate for scores in sorted_scores]
-    together = SignerScores(
-        tuple(mated for scores in sorted_scores for mated in scores.mated),
-        tuple(others for scores in sorted_scores for others in scores.non_mated),
-        sorted_scores[0].draws,
+    """All parts together and each fold by itself; by the parts' own rules unless one is given."""
+    by_fold: defaultdict[int, list[SignerScores]] = defaultdict(list)
+    for part in parts:
+        scores = part.tested[data][number]
+        fused = apply_fusion(scores, rule or part.rule)
+        by_fold[part.fold].append(scores_by_signer(scores, fused, forgeries))
+    folds = [_together(own) for own in by_fold.values()]
+    rates = [equal_error(fold.all_mated, fold.all_non_mated).rate for fold in folds]
+    return PooledError(
+        pooled=equal_error_rate(_together(folds)),
+        fold_mean=float(np.mean(rates)),
+        fold_deviation=float(np.std(rates, ddof=1)) if len(rates) > 1 else 0.0,
+        fold_low=min(rates),
+        fold_high=max(rates),
     )
-    return PooledError(equal_error_rate(together), float(np.mean(own)), min(own), max(own))
+
+
+def _together(scores: Sequence[SignerScores]) -> SignerScores:
+    return SignerScores(
+        tuple(mated for one in scores for mated in one.mated),
+        tuple(others for one in scores for others in one.non_mated),
+        scores[0].draws,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,8 +286,9 @@ def _rate(error: PooledError | None) -> str:
 def _spread(error: PooledError | None) -> str:
     if error is None:
         return "–"
-    low, high = 100 * error.part_low, 100 * error.part_high
-    return f"{100 * error.part_mean:.1f} ({low:.1f}–{high:.1f})"
+    low, high = 100 * error.fold_low, 100 * error.fold_high
+    spread = f"{100 * error.fold_mean:.1f} ± {100 * error.fold_deviation:.1f}"
+    return f"{spread} ({low:.1f}–{high:.1f})"
 
 
 def pool_data_sets(

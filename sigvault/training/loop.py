@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from sigvault.domain.errors import CheckpointMismatch, ConfigurationError
@@ -16,8 +16,9 @@ from sigvault.embedding.checkpoint import load_state, save_model, save_state
 from sigvault.imaging.preprocessing import Recipe, preprocessing_by_name
 from sigvault.training.config import TrainingConfig
 from sigvault.training.curves import draw_curves
-from sigvault.training.devices import Device, open_fabric
+from sigvault.training.devices import open_fabric
 from sigvault.training.epoch import EpochFigures, TrainingStatus, Watch, train_epoch
+from sigvault.training.equipment import Equipment
 from sigvault.training.material import Material, gather
 from sigvault.training.optimisers import PER_BATCH
 from sigvault.training.run import Run, count_batches, determinism, prepare_run, weights_file
@@ -35,22 +36,6 @@ LEFT_OUT_FILE = "left_out.json"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Equipment:
-    """How a run is computed; none of it changes what comes out, but for rounding.
-
-    Attributes:
-        device: where to compute.
-        workers: processes that make batches ahead; None for none on the CPU, which they would
-            take from the trainer, and four beside a CUDA device.
-        save_seconds: how often the state is kept within an epoch.
-    """
-
-    device: Device = Device.AUTO
-    workers: int | None = None
-    save_seconds: float = 300.0
-
-
 def train(
     config: TrainingConfig,
     data_root: Path,
@@ -59,7 +44,7 @@ def train(
     preprocessing: Recipe | None = None,
     progress: Callable[[TrainingStatus], None] | None = None,
     preparing: Callable[[int, int], None] | None = None,
-    equipment: Equipment = Equipment(),
+    equipment: Equipment | None = None,
 ) -> ModelCard:
     """Train a model, or carry on where the run in the folder stopped, be it within an epoch.
 
@@ -73,7 +58,7 @@ def train(
         preprocessing: the recipe, kept in the model card; None for the one that is configured.
         progress: told after every batch; may raise KeyboardInterrupt to stop.
         preparing: told how many of how many images are harmonised.
-        equipment: device, worker processes, and how often the state is kept.
+        equipment: device, worker processes, and how often the state is kept; the usual if None.
 
     Returns:
         The card of the model, which lies in ``run_folder / "model"``.
@@ -86,10 +71,11 @@ def train(
         KeyboardInterrupt: If Ctrl-C or SIGTERM asked to stop; the state is kept.
     """
     preprocessing = preprocessing or recipe_of(config)
+    equipment = equipment or Equipment()
     fabric = open_fabric(config.optimisation.precision, equipment.device)
     if fabric.is_global_zero:
         run_folder.mkdir(parents=True, exist_ok=True)
-        _claim(run_folder, config)
+        claim_folder(run_folder, config)
     fabric.barrier()
     material = gather(config, preprocessing, data_root, run_folder.parent / CACHE_FOLDER, preparing)
     if config.optimisation.keep == "best" and not material.validation:
@@ -182,7 +168,12 @@ def _finish(
         run.settle(config, material)
 
 
-def _claim(run_folder: Path, config: TrainingConfig) -> None:
+def claim_folder(run_folder: Path, config: TrainingConfig) -> None:
+    """Note whose a folder is.
+
+    Raises:
+        CheckpointMismatch: If it is another configuration's.
+    """
     path = run_folder / CONFIG_FILE
     text = json.dumps(config.to_dict(), indent=1, sort_keys=True)
     if path.is_file() and path.read_text(encoding="utf-8") != text:
@@ -241,5 +232,6 @@ __all__ = [
     "MODEL_FOLDER",
     "Equipment",
     "TrainingStatus",
+    "claim_folder",
     "train",
 ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from sigvault.embedding.network import NetworkOutput
-from sigvault.training.config import Loss
-from sigvault.training.losses import GlobalLoss, LocalLoss
+from sigvault.training.losses.choice import build_loss
+from sigvault.training.losses.diversity import diversity
+from sigvault.training.losses.local import LocalLoss
+from sigvault.training.losses.ranking import rank_forgeries
+from sigvault.training.losses.settings import Loss
 from sigvault.training.pairs import pair_kinds
 
 
@@ -19,7 +21,8 @@ class Value:
 
     Attributes:
         total: a number to derive from.
-        active: the share of mined triplets that the loss still works on, or None.
+        active: the share of what the loss of the vectors works on that isn't settled yet (of
+            mined triplets, for one that mines), or None.
     """
 
     total: Tensor
@@ -27,13 +30,19 @@ class Value:
 
 
 class Objective(nn.Module):
-    """The global and the local loss, with their own parameters."""
+    """The losses of vectors and local features, with their own parameters."""
 
-    def __init__(self, loss: Loss) -> None:
-        """Take which losses, with which weights."""
+    def __init__(self, loss: Loss, classes: int, dimension: int) -> None:
+        """Build the losses.
+
+        Args:
+            loss: which, with which weights.
+            classes: how many groups of genuine images there are to train on.
+            dimension: D, the length of the vectors.
+        """
         super().__init__()
-        self._local_weight = loss.local_weight
-        self.global_loss = GlobalLoss(loss)
+        self._chosen = loss
+        self.global_loss = build_loss(loss, classes, dimension)
         self.local_loss = LocalLoss()
 
     def forward(self, output: NetworkOutput, groups: Tensor, forged: Tensor) -> Value:
@@ -41,25 +50,18 @@ class Objective(nn.Module):
 
         Args:
             output: of B images.
-            groups: int64 (B,).
+            groups: int64 (B,), below the number of classes.
             forged: bool (B,).
         """
+        chosen = self._chosen
         kinds = pair_kinds(groups, forged)
-        total = self.global_loss(output.vector, kinds)
-        if self._local_weight > 0:
+        found = self.global_loss(output.vector, kinds)
+        total = found.value
+        if chosen.diversity > 0:
+            total = total + chosen.diversity * diversity(output.vector)
+        if chosen.forgeries.skilled > 0 or chosen.forgeries.random > 0:
+            total = total + rank_forgeries(output.vector, kinds, chosen.forgeries)
+        if chosen.local_weight > 0:
             local = self.local_loss(output.local, output.inked, kinds)
-            total = total + self._local_weight * local
-        with torch.no_grad():
-            active = _active_share(output.vector, kinds.mated, kinds.skilled | kinds.random)
-        return Value(total, active)
-
-
-def _active_share(vectors: Tensor, mated: Tensor, others: Tensor) -> float | None:
-    """The share of anchors whose hardest negative is nearer than their hardest mate."""
-    cosines = vectors @ vectors.T
-    hardest_mate = cosines.masked_fill(~mated, 2.0).amin(1)
-    hardest_other = cosines.masked_fill(~others, -2.0).amax(1)
-    anchors = mated.any(1) & others.any(1)
-    if not bool(anchors.any()):
-        return None
-    return float((hardest_other > hardest_mate)[anchors].float().mean())
+            total = total + chosen.local_weight * local
+        return Value(total, found.active)

@@ -102,6 +102,11 @@ def build_scheduler(named: Named, rate: float, optimiser: Optimizer, steps: int)
         made: LRScheduler = getattr(lr_scheduler, str(named["name"]))(
             optimiser, **filled, **_without(named)
         )
+    except ZeroDivisionError as error:
+        raise ConfigurationError(
+            f"optimisation.scheduler: {named['name']} has a phase without a batch, for the whole "
+            f"run has {steps}: raise optimisation.epochs or batch.per_epoch, or its pct_start"
+        ) from error
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"optimisation.scheduler: {error}") from error
     return made

@@ -12,15 +12,19 @@ from torch import Tensor
 class PairKinds:
     """Three disjoint kinds of ordered pairs, bool (B, B) each; rows are genuine throughout.
 
+    Losses are given this, and nothing else that says who is who.
+
     Attributes:
         mated: two genuine images of one group.
         skilled: a genuine image and a forgery of the same group.
         random: two genuine images of two groups.
+        classes: int64 (B,), the group of a genuine image; -1 for a forgery, which has none.
     """
 
     mated: Tensor
     skilled: Tensor
     random: Tensor
+    classes: Tensor
 
 
 def pair_kinds(groups: Tensor, forged: Tensor) -> PairKinds:
@@ -38,6 +42,7 @@ def pair_kinds(groups: Tensor, forged: Tensor) -> PairKinds:
         mated=same & both & ~oneself,
         skilled=same & genuine[:, None] & forged[None, :],
         random=~same & both,
+        classes=groups.masked_fill(forged, -1),
     )
 
 

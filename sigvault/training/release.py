@@ -28,6 +28,7 @@ from sigvault.evaluation.protocols import (
     draw_comparisons,
 )
 from sigvault.evaluation.session_test import TOLERANCE, SessionTest, run_session_test
+from sigvault.imaging.preprocessing import preprocessing_by_name
 from sigvault.services.unseen_signers import UnseenSigners, embed_unseen_signers
 from sigvault.training.fold_report import (
     Comparisons,
@@ -49,6 +50,8 @@ class ReleasePlan:
         folds: how many folds over signers, at least 2.
         draws: how often references are drawn.
         seed: of the draws and the folds.
+        preprocessing: the recipe from pixels to ink to bind the weights to, by name; None for
+            the card's own.
     """
 
     calibrated: tuple[int, ...] = (1, 2, 3, 5, 10)
@@ -56,6 +59,7 @@ class ReleasePlan:
     folds: int = 5
     draws: int = DRAWS
     seed: int = 0
+    preprocessing: str | None = None
 
     @property
     def drawn(self) -> tuple[int, ...]:
@@ -101,8 +105,11 @@ def release(
     Raises:
         DatasetError: If the data don't suffice, or two folders have the same name.
         UnknownModel: If the folder holds no model.
+        ConfigurationError: If there is no such recipe from pixels to ink.
     """
     plan = plan or ReleasePlan()
+    if plan.preprocessing is not None:
+        write_card(folder, bind_preprocessing(read_card(folder), plan.preprocessing))
     embedder = TorchEmbedder(folder)
     by_data: dict[str, Comparisons] = {}
     skipped: list[str] = []
@@ -138,6 +145,30 @@ def release(
     )
     write_card(folder, card)
     return Release(card, choice, report, sessions, tuple(skipped))
+
+
+def bind_preprocessing(card: ModelCard, name: str) -> ModelCard:
+    """The card of the same weights with another recipe from pixels to ink.
+
+    It goes by another name, so that no vault takes its embeddings for the other's, and what was
+    chosen and measured with the other recipe is gone.
+
+    Raises:
+        ConfigurationError: If there is no such recipe.
+    """
+    canvas = card.architecture
+    recipe = preprocessing_by_name(name, int(canvas["height"]), int(canvas["width"]))
+    if recipe.name == card.preprocessing_name:
+        return card
+    return replace(
+        card,
+        name=f"{card.name}-{recipe.name.partition('-')[0]}",
+        preprocessing=recipe.to_dict(),
+        preprocessing_name=recipe.name,
+        thresholds=(),
+        calibration_digests=frozenset(),
+        metrics={},
+    )
 
 
 def render_release(release: Release) -> str:
@@ -182,7 +213,7 @@ def _deal(by_data: Mapping[str, Comparisons], card: ModelCard, plan: ReleasePlan
             others[data] = {number: _without(scores, own) for number, scores in by_number.items()}
         learnt = dict(pool_data_sets(others, plan.drawn))
         rule = _choose(others).rule
-        parts.append(Part(card.id, card.preprocessing_name, rule, learnt, tested))
+        parts.append(Part(card.id, card.preprocessing_name, rule, learnt, tested, fold))
     return parts
 
 

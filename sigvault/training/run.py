@@ -20,6 +20,7 @@ from sigvault.embedding.card import WEIGHTS_FILE
 from sigvault.embedding.network import EmbeddingNetwork, NetworkOutput
 from sigvault.training.batches import to_pixels
 from sigvault.training.config import BatchNormStart, TrainingConfig
+from sigvault.training.devices import wrap_network
 from sigvault.training.distributed_norm import each_alone, share_batch_norm
 from sigvault.training.early_stopping import EarlyStopping
 from sigvault.training.material import Material
@@ -164,7 +165,8 @@ def prepare_run(
     if fabric.world_size > 1:
         share_batch_norm(network)
     network = network.to(fabric.device).to(memory_format=torch.channels_last)
-    objective = Objective(config.loss).to(fabric.device)
+    objective = Objective(config.loss, len(material.training), config.architecture.dimension)
+    objective = objective.to(fabric.device)
     optimiser = build_optimiser(
         chosen.optimiser, chosen.learning_rate, network, objective.parameters()
     )
@@ -173,7 +175,7 @@ def prepare_run(
     return Run(
         fabric=fabric,
         network=network,
-        wrapped=fabric.setup_module(_Tensors(network)),
+        wrapped=wrap_network(fabric, _Tensors(network)),
         objective=objective,
         optimiser=optimiser,
         stepper=fabric.setup_optimizers(optimiser),

@@ -25,6 +25,12 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     return entries
 
 
+def mean_waiting(folder: Path) -> float | None:
+    """The share of the time that steps waited for images, the mean over the epochs."""
+    shares = [entry["waiting"] for entry in read_metrics(folder) if "waiting" in entry]
+    return sum(shares) / len(shares) if shares else None
+
+
 def note_epoch(folder: Path, entry: dict[str, Any]) -> None:
     """Add an epoch; a resumed run replaces what it does again."""
     kept = [one for one in read_metrics(folder) if one["epoch"] < entry["epoch"]]

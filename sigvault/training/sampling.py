@@ -1,4 +1,7 @@
-"""Batches of P signers with K genuine signatures and F skilled forgeries each."""
+"""Batches of P signers with K genuine signatures and F skilled forgeries each.
+
+pytorch-metric-learning's samplers draw by label, and know neither forgeries nor texts.
+"""
 
 from __future__ import annotations
 

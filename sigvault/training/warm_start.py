@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from sigvault.domain.errors import CheckpointMismatch
 from sigvault.embedding.checkpoint import read_tensors
 from sigvault.embedding.network import EmbeddingNetwork
+
+_BACKBONE = {"conv1", "bn1", "layer1", "layer2", "layer3", "layer4"}
+"""What torchvision's residual networks and ours call their parts alike."""
+_COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,11 @@ class WarmStart:
 def start_from(network: EmbeddingNetwork, path: Path) -> WarmStart:
     """Fill what fits from a checkpoint; a colour first convolution is summed to grey.
 
+    What comes after the backbone may differ, and then starts at random.
+
     Raises:
-        CheckpointMismatch: If the file can't be read, or nothing in it fits.
+        CheckpointMismatch: If the file can't be read, nothing in it fits, or it is of another
+            backbone.
     """
     found = read_tensors(path)
     first = found.get("conv1.weight")
@@ -58,14 +65,42 @@ def start_from(network: EmbeddingNetwork, path: Path) -> WarmStart:
         for name, tensor in found.items()
         if name in wanted and wanted[name].shape == tensor.shape
     }
+    backbone = network.architecture.backbone
     if not fitting:
-        raise CheckpointMismatch(f"nothing in {path} fits {network.architecture.backbone}")
+        raise CheckpointMismatch(f"nothing in {path} fits {backbone}")
+    odd = _foreign_part(found, wanted, fitting)
+    if odd is not None:
+        raise CheckpointMismatch(
+            f"{path} is of another backbone than {backbone}: they differ in {odd}; set "
+            "architecture.backbone to the checkpoint's, or start from another one"
+        )
     network.load_state_dict(fitting, strict=False)
     return WarmStart(
         taken=tuple(fitting),
         missing=tuple(name for name in wanted if name not in found),
         unfitting=tuple(name for name in wanted if name in found and name not in fitting),
     )
+
+
+def _foreign_part(
+    found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], fitting: Mapping[str, Tensor]
+) -> str | None:
+    """A tensor of the backbone that one of the two alone has, or has in another shape.
+
+    A whole stage may be missing: it starts at random.
+    """
+    stages = _BACKBONE & {_stage(name) for name in found}
+    of_checkpoint = [name for name in found if _stage(name) in stages and name not in fitting]
+    of_network = [
+        name
+        for name in wanted
+        if _stage(name) in stages and name not in found and not name.endswith(_COUNTER)
+    ]
+    return next(iter((*of_checkpoint, *of_network)), None)
+
+
+def _stage(name: str) -> str:
+    return name.split(".", maxsplit=1)[0]
 
 
 def batch_norms(network: EmbeddingNetwork, taken: Iterable[str]) -> list[nn.BatchNorm2d]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,18 +13,24 @@ from tiny_run import ARCHITECTURE, CONFIG, SMALL, draw_signers
 
 from sigvault.datasets import Layout, read_layout
 from sigvault.domain.errors import CheckpointMismatch, DatasetError, TrainingDiverged
+from sigvault.embedding.architecture import Backbone
 from sigvault.embedding.checkpoint import load_model, load_state, save_state
 from sigvault.embedding.network import EmbeddingNetwork
 from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.imaging.decode import decode_file
 from sigvault.imaging.preprocessing import Preprocessing
-from sigvault.training.config import (
-    Batch,
-    Start,
-    TrainingConfig,
-)
+from sigvault.training.config import Batch, Split, Start, TrainingConfig
 from sigvault.training.datasets import load_ink
 from sigvault.training.loop import TrainingStatus, train
+from sigvault.training.losses.settings import (
+    ArcFace,
+    BatchTriplet,
+    ForgeryRanking,
+    Loss,
+    SubCentreArcFace,
+    SupervisedContrastive,
+    TupletMargin,
+)
 from sigvault.training.warm_start import batch_norms, re_estimate, start_from
 
 
@@ -62,6 +69,67 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert resumed.sha256 == whole.sha256
     metrics = (tmp_path / "halves" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["epoch"] for line in metrics] == [1, 2, 3]
+
+
+def test_a_loss_with_parameters_of_its_own_is_resumed_with_them(
+    data: Path, config: TrainingConfig, tmp_path: Path
+):
+    classified = replace(config, loss=SubCentreArcFace(forgeries=ForgeryRanking(skilled=1.0)))
+
+    def interrupt(status: TrainingStatus) -> None:
+        if (status.epoch, status.batch) == (2, 1):
+            raise KeyboardInterrupt
+
+    whole = train(classified, data, tmp_path / "whole", preprocessing=SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        train(classified, data, tmp_path / "halves", preprocessing=SMALL, progress=interrupt)
+    kept = load_state(tmp_path / "halves" / "state.pt")["objective"]
+    # Three of the six signers are trained on, with three centres each.
+    assert kept["global_loss._loss.W"].shape == (8, 3 * 3)
+    resumed = train(classified, data, tmp_path / "halves", preprocessing=SMALL)
+    assert resumed.sha256 == whole.sha256
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        BatchTriplet(mining="batch-semi-hard", diversity=0.1, local_weight=0),
+        SupervisedContrastive(),
+        TupletMargin(),
+        ArcFace(),
+    ],
+    ids=lambda loss: loss.name,
+)
+def test_every_loss_trains(data: Path, config: TrainingConfig, tmp_path: Path, loss: Loss):
+    statuses: list[TrainingStatus] = []
+    short = replace(
+        config,
+        loss=loss,
+        batch=replace(config.batch, per_epoch=2),
+        optimisation=replace(config.optimisation, epochs=1),
+    )
+    train(short, data, tmp_path / "run", preprocessing=SMALL, progress=statuses.append)
+    assert len(statuses) == 2
+    assert all(status.active is not None for status in statuses)
+    assert all(status.loss > 0 for status in statuses)
+
+
+def test_what_was_left_out_is_written_down(data: Path, config: TrainingConfig, tmp_path: Path):
+    root = tmp_path / "root"
+    shutil.copytree(data / "signers", root / "signers")
+    for picture in sorted((root / "signers" / "genuine" / "s0").iterdir())[1:]:
+        picture.unlink()
+    (root / "signers" / "genuine" / "s1" / "bad.png").write_bytes(b"no picture")
+    everybody = replace(
+        config,
+        split=Split(folds=1, validation_share=0),
+        batch=replace(config.batch, per_epoch=1),
+        optimisation=replace(config.optimisation, epochs=1),
+    )
+    train(everybody, root, tmp_path / "run", preprocessing=SMALL)
+    found = json.loads((tmp_path / "run" / "left_out.json").read_text(encoding="utf-8"))
+    assert [line.split(":")[0] for line in found["signers"]] == ["signer s0 of signers"]
+    assert ["bad.png" in line for line in found["files"]] == [True]
 
 
 def test_the_card_names_every_image_seen_and_no_held_out_one(
@@ -146,6 +214,28 @@ def test_a_checkpoint_of_which_nothing_fits_is_refused(tmp_path: Path):
     (tmp_path / "noise.pt").write_bytes(b"noise")
     with pytest.raises(CheckpointMismatch, match="no tensors"):
         start_from(EmbeddingNetwork(ARCHITECTURE), tmp_path / "noise.pt")
+
+
+@pytest.mark.parametrize("backbone", [Backbone.RESNET34, Backbone.RESNET50])
+def test_a_checkpoint_of_another_backbone_is_refused_and_takes_nothing(
+    tmp_path: Path, backbone: Backbone
+):
+    """Many of its tensors would fit by name and shape, and mean something else."""
+    other = EmbeddingNetwork(replace(ARCHITECTURE, backbone=backbone))
+    save_state(tmp_path / "other.pt", dict(other.state_dict()))
+    network = EmbeddingNetwork(ARCHITECTURE)
+    before = network.conv1.weight.detach().clone()
+    with pytest.raises(CheckpointMismatch, match=r"another backbone than resnet18.*layer1\.\d"):
+        start_from(network, tmp_path / "other.pt")
+    assert torch.equal(network.conv1.weight, before)
+
+
+def test_a_checkpoint_of_a_backbone_with_fewer_blocks_is_refused(tmp_path: Path):
+    smaller = EmbeddingNetwork(ARCHITECTURE)
+    save_state(tmp_path / "smaller.pt", dict(smaller.state_dict()))
+    network = EmbeddingNetwork(replace(ARCHITECTURE, backbone=Backbone.RESNET34))
+    with pytest.raises(CheckpointMismatch, match="another backbone than resnet34"):
+        start_from(network, tmp_path / "smaller.pt")
 
 
 def test_re_estimating_batch_norm_keeps_the_function(tmp_path: Path):

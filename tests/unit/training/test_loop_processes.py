@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_run import draw_signers
+from tiny_run import ARCHITECTURE, draw_signers
 from torch import multiprocessing, nn
 
 from sigvault.embedding.checkpoint import load_state
+from sigvault.embedding.network import EmbeddingNetwork
 from sigvault.training.devices import gather_batch, own_places
 from sigvault.training.distributed_norm import share_batch_norm
 
@@ -52,7 +53,7 @@ def _run(folder: Path, data: Path, processes: int) -> dict[str, object]:
     config.write_text(CONFIG, encoding="utf-8")
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     run = folder / f"by{processes}"
-    subprocess.run(
+    outcome = subprocess.run(
         [
             sys.executable,
             *(launch if processes > 1 else []),
@@ -62,17 +63,44 @@ def _run(folder: Path, data: Path, processes: int) -> dict[str, object]:
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
+        text=True,
     )
+    # One process alone speaks.
+    assert outcome.stdout.count("Trained tiny-") == 1
+    assert outcome.stderr.count("epoch 2 of 2, batch 3 of 3") == 1
+    assert "Warning" not in outcome.stderr
     return load_state(run / "state.pt")
+
+
+def _parameters(network: dict[str, torch.Tensor]) -> torch.Tensor:
+    """All that is trained, in one vector."""
+    return torch.cat(
+        [
+            value.flatten()
+            for name, value in network.items()
+            if "running" not in name and "num_batches" not in name
+        ]
+    )
 
 
 @pytest.mark.slow
 def test_two_processes_train_what_one_trains(tmp_path: Path):
+    """As far as rounding goes.
+
+    torch's own batch normalisation rounds coarsely on a CPU where channels come last, so the bound
+    is on the way that the weights went: the gradients of half a batch would be far outside.
+    """
     data = draw_signers(tmp_path / "data")
+    torch.manual_seed(42)
+    start = _parameters(EmbeddingNetwork(ARCHITECTURE).state_dict())
     one, two = (_run(tmp_path, data, processes) for processes in (1, 2))
-    for part in ("network", "objective"):
-        for name, value in one[part].items():
-            assert torch.allclose(value.float(), two[part][name].float(), atol=2e-4), name
+    apart = _parameters(one["network"]) - _parameters(two["network"])
+    assert apart.norm() < 0.05 * (_parameters(one["network"]) - start).norm()
+    for name, value in one["network"].items():
+        if "running" in name:
+            assert (value - two["network"][name]).norm() < 0.05 * value.norm(), name
+    for name, value in one["objective"].items():
+        torch.testing.assert_close(value, two["objective"][name], rtol=1e-3, atol=1e-3)
     assert two["total"] == one["total"] == 0.0
     lines = (tmp_path / "by2" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 2  # written by one of the two

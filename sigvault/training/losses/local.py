@@ -1,40 +1,16 @@
-"""The losses: pytorch-metric-learning's on the vectors, a pairwise logistic one on local scores."""
+"""Mated against other pairs on the local score."""
 
 from __future__ import annotations
 
 import torch
-from pytorch_metric_learning.distances import CosineSimilarity
-from pytorch_metric_learning.losses import MultiSimilarityLoss, TripletMarginLoss
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sigvault.domain.local_matching import DEFAULT_RADIUS
-from sigvault.training.config import Loss
-from sigvault.training.pairs import PairKinds, as_indices
+from sigvault.training.pairs import PairKinds
 
 NOTHING_NEAR = -2.0
 """Stands for the cosine with a cell that may not match; below any cosine."""
-
-
-class GlobalLoss(nn.Module):
-    """A metric-learning loss over pairs that are given, never guessed from labels."""
-
-    def __init__(self, config: Loss) -> None:
-        """Choose the loss by name."""
-        super().__init__()
-        distance = CosineSimilarity()
-        if config.name == "multi-similarity":
-            self._loss: nn.Module = MultiSimilarityLoss(
-                config.alpha, config.beta, config.base, distance=distance
-            )
-        else:
-            self._loss = TripletMarginLoss(config.margin, distance=distance)
-
-    def forward(self, vectors: Tensor, kinds: PairKinds) -> Tensor:
-        """The loss of a batch of unit vectors (B, D)."""
-        numbers = torch.arange(len(vectors), device=vectors.device)
-        loss: Tensor = self._loss(vectors, numbers, indices_tuple=as_indices(kinds))
-        return loss
 
 
 class LocalLoss(nn.Module):

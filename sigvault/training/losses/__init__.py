@@ -1,0 +1,1 @@
+"""The losses: a file each, chosen by name; `settings` has the names and their parameters."""
