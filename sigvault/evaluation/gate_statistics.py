@@ -12,7 +12,8 @@ FINENESS = 4
 """How much finer than the canvas ink is best traced: about the resolution of a 300 dpi scan."""
 
 _LEAST = 0.5 / 255
-_PEN = 1.75
+PEN = 1.75
+"""The width of the pen that a path is redrawn with, in pixels of the canvas."""
 _COARSE = 4
 _LEVELS = 256
 _NEAR_INK = 2
@@ -92,10 +93,10 @@ def ink_statistics(ink: FloatImage) -> dict[str, float]:
 
     Returns:
         Name to value; all finite, zero for a blank canvas. Pixels that 8 bits would round to none
-        are no ink: resizing leaves traces of 1e-7 beyond the outermost strokes. "Paper noise" is the deviation of what
-        lies more than two pixels from ink above 0.5; "stroke width" is twice the ink's area over
-        the length of its outlines; "upright travel" is how far outlines go up and down for each
-        pixel that they go across.
+        are no ink: resizing leaves traces of rounding beside strokes. "Paper noise" is the
+        deviation of what lies more than two pixels from ink above 0.5; "stroke width" is twice
+        the ink's area over the length of its outlines; "upright travel" is how far outlines go up
+        and down for each pixel that they go across.
     """
     inked = ink > _LEAST
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
@@ -110,7 +111,7 @@ def ink_statistics(ink: FloatImage) -> dict[str, float]:
     paper = ink[~ndimage.binary_dilation(strong, structure=_SQUARE, iterations=_NEAR_INK)]
     numbers = (
         float(np.median(ink)),
-        float(paper.std(dtype=np.float64)) if paper.size else 0.0,
+        float(np.where(paper > _LEAST, paper, 0.0).std()) if paper.size else 0.0,
         total / (height * width),
         total / tones.size,
         float(np.mean((tones > 0.1) & (tones < 0.9))),
@@ -127,10 +128,10 @@ def ink_statistics(ink: FloatImage) -> dict[str, float]:
     return dict(zip(_INK_STATISTICS, numbers, strict=True))
 
 
-def redraw_path(fine: FloatImage, fineness: int) -> FloatImage:
+def redraw_path(fine: FloatImage, fineness: int, pen: float = PEN) -> FloatImage:
     """Take everything off the ink but the pen's path, and draw that with one constant pen.
 
-    Ink above a half is thinned to its skeleton and widened to about 1.75 canvas pixels, before
+    Ink above a half is thinned to its skeleton and widened to about a pen's width, before
     each canvas pixel becomes the mean over what it covers. Neither the scan's tones nor its
     sharpness nor the width of its strokes can be seen in the result; where the scan broke or
     merged strokes, that can.
@@ -138,6 +139,7 @@ def redraw_path(fine: FloatImage, fineness: int) -> FloatImage:
     Args:
         fine: float32 (H * fineness, W * fineness) in [0, 1], 1 = ink.
         fineness: pixels of it, in both directions, for one pixel of the canvas.
+        pen: its width, in pixels of the canvas.
 
     Returns:
         float32 (H, W) in [0, 1].
@@ -150,7 +152,7 @@ def redraw_path(fine: FloatImage, fineness: int) -> FloatImage:
     if rows.size:
         box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         drawn[box] = skeletonize(strong[box])  # type: ignore[no-untyped-call]
-    for turn in range(round((_PEN * fineness - 1) / 2)):
+    for turn in range(round((pen * fineness - 1) / 2)):
         drawn = widen(drawn, square=turn % 2 == 1)
     return _means_of_squares(drawn, fineness)
 

@@ -15,7 +15,8 @@ thickness fail by themselves. The point value decides; the interval is shown bes
 
 What this can't see: whatever moves the path itself. A scanner that stretches, broken strokes of a
 faint pen and boxes of another size in the form look like writing. The share of signers who agree
-in the direction helps to judge that, and so does the session test.
+in the direction helps to judge that, and so does the session test. If the preprocessing itself
+redraws the path by one pen, both pictures are nearly the same and this says little.
 """
 
 from __future__ import annotations

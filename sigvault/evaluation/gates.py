@@ -21,6 +21,7 @@ import numpy.typing as npt
 from sigvault.domain.errors import DatasetError
 from sigvault.domain.identifiers import SignerId
 from sigvault.evaluation.gate_statistics import (
+    PEN,
     FloatImage,
     coarse_ink,
     grey_statistics,
@@ -97,7 +98,14 @@ class GateReport:
 class GateCollector:
     """Takes pictures one at a time and keeps their statistics, about 7 kB each."""
 
-    def __init__(self) -> None:
+    def __init__(self, pen: float = PEN) -> None:
+        """Start with nothing.
+
+        Args:
+            pen: the width of the pen that paths are redrawn with, in pixels of the canvas: the
+                recipe's own where it redraws them itself.
+        """
+        self._pen = pen
         self._signers: list[SignerId] = []
         self._forged: list[bool] = []
         self._names: list[str] = []
@@ -145,7 +153,7 @@ class GateCollector:
         self._forged.append(not genuine)
         self._names.append(name)
         self._seen.append(ink_statistics(ink))
-        self._path.append(ink_statistics(redraw_path(traced, fineness)))
+        self._path.append(ink_statistics(redraw_path(traced, fineness, self._pen)))
         before = {} if grey is None else grey_statistics(grey)
         self._scanned.append(before | {"file size": float(file_bytes)})
         self._coarse.append(coarse_ink(ink))

@@ -79,6 +79,11 @@ def finer_canvas(recipe: Recipe, factor: int) -> Recipe:
     return larger
 
 
+def pen_of(recipe: Recipe) -> float:
+    """The width of the pen that a recipe redraws paths with, in canvas pixels; 0 if it doesn't."""
+    return recipe.pen if isinstance(recipe, Preprocessing) else 0.0
+
+
 __all__ = [
     "DEFAULT_PREPROCESSING",
     "RECIPES",
@@ -86,6 +91,7 @@ __all__ = [
     "Preprocessing",
     "Recipe",
     "finer_canvas",
+    "pen_of",
     "preprocessing_by_name",
     "read_preprocessing",
 ]

@@ -16,6 +16,7 @@ from sigvault.evaluation.acquisition_rates import measure_acquisition
 from sigvault.evaluation.answers import Answers, Choice, answer, choose_by_folds
 from sigvault.evaluation.calibration import Provenance, calibrate
 from sigvault.evaluation.fusion_choice import choose_fusion
+from sigvault.evaluation.gate_statistics import FINENESS, PEN
 from sigvault.evaluation.gates import GateCollector, GateReport
 from sigvault.evaluation.hardest_errors import find_hardest
 from sigvault.evaluation.identification_rates import measure_identification
@@ -34,15 +35,12 @@ from sigvault.evaluation.report import EvaluationReport, Subject
 from sigvault.evaluation.results import Extras, ReferencesResult, measure
 from sigvault.evaluation.session_test import run_session_test
 from sigvault.evaluation.writer_dependent import Gamma, WriterDependent, run_writer_dependent
-from sigvault.imaging.preprocessing import finer_canvas, read_preprocessing
+from sigvault.imaging.preprocessing import finer_canvas, pen_of, read_preprocessing
 from sigvault.services.stress import run_stress
 from sigvault.services.stress_result import StressSample
 from sigvault.services.unseen_signers import UnseenSigners, embed_unseen_signers
 
 BY_CARD = "the model's card, frozen before these signers were scored"
-
-FINENESS = 4
-"""The pen's path is traced on a canvas so many times as fine as the model's."""
 
 Progress = Callable[[int], None]
 
@@ -121,8 +119,9 @@ def evaluate(
     if other is not None:
         transferred = _Transferred(*_learn_elsewhere(other, embedder, plan, progress))
     done = 0 if other is None else len(other.specimens)
-    collector = GateCollector()
-    tracing = finer_canvas(read_preprocessing(embedder.card.preprocessing), FINENESS)
+    recipe = read_preprocessing(embedder.card.preprocessing)
+    tracing = finer_canvas(recipe, FINENESS)
+    collector = GateCollector(pen_of(recipe) or PEN)
     unseen = embed_unseen_signers(
         dataset,
         embedder,

@@ -55,7 +55,7 @@ def test_traces_that_resizing_leaves_are_no_ink():
     ink = np.zeros((64, 64), np.float32)
     ink[20:24, 10:50] = 1
     traced = ink.copy()
-    traced[19, 9:51] = traced[24, 9:51] = 1e-7
+    traced[19, 9:51] = traced[24, 9:51] = 1e-12
     assert ink_statistics(traced) == pytest.approx(ink_statistics(ink), rel=1e-5)
 
 
@@ -134,6 +134,8 @@ class TestRedrawnPath:
             np.testing.assert_array_equal(drawn[0][:, middle], other[:, middle])
         column = drawn[0][:, 30]
         assert column.sum() == pytest.approx(7 / 4)
+        broad = redraw_path(fine, 4, 2.2)[:, 30]
+        assert broad.sum() == pytest.approx(9 / 4)
         assert ink_statistics(drawn[0])["height"] == ink_statistics(drawn[1])["height"]
 
     def test_on_the_canvas_itself_the_pen_is_one_pixel_wide(self):

@@ -12,6 +12,7 @@ from sigvault.imaging.one_pen import redraw
 from sigvault.imaging.preprocessing import (
     DEFAULT_PREPROCESSING,
     PEN,
+    pen_of,
     preprocessing_by_name,
     read_preprocessing,
 )
@@ -73,7 +74,8 @@ def test_cards_name_the_recipe_and_old_ones_are_read_as_before() -> None:
     one_pen = preprocessing_by_name("onepen-1", 64, 104)
     card = one_pen.to_dict()
     assert card["name"] == "onepen-1"
-    assert card["pen"] == PEN
+    assert card["pen"] == PEN == pen_of(one_pen)
+    assert pen_of(DEFAULT_PREPROCESSING) == pen_of(preprocessing_by_name("raw-1")) == 0.0
     assert read_preprocessing(card) == one_pen
     plain = DEFAULT_PREPROCESSING.to_dict()
     assert "pen" not in plain
