@@ -12,6 +12,7 @@ by data set and model: delete them if the data change.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ import numpy as np
 from sigvault.datasets import read_layout
 from sigvault.domain.comparison import Rate
 from sigvault.domain.identifiers import SignerId
-from sigvault.embedding.card import bundled_model
+from sigvault.embedding.card import bundled_model, read_card, write_card
 from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.evaluation.gallery_offsets import (
     Candidate,
@@ -38,6 +39,7 @@ from sigvault.evaluation.signer_thresholds import (
     helps,
 )
 from sigvault.services.unseen_signers import embed_unseen_signers
+from sigvault.training.release import bind_preprocessing
 
 Comparisons = dict[str, tuple[ThresholdComparison, ...]]
 
@@ -58,11 +60,15 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--references", type=int, nargs="+", default=[3, 5, 10])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--preprocessing", help="another recipe than the bundled model's")
     chosen = parser.parse_args()
     plan = ThresholdPlan(seed=chosen.seed)
     compared: Comparisons = {}
+    model = bundled_model()
+    if chosen.preprocessing is not None:
+        model = bind(model, chosen.preprocessing, chosen.cache)
     for folder in chosen.data:
-        scores = kept_scores(folder, chosen.cache)
+        scores = kept_scores(folder, model, chosen.cache)
         sys.stderr.write(f"{folder.name}: {len(scores.signers)} signers\n")
         compared[folder.name] = compare_thresholds(scores, sorted(chosen.references), plan)
     lines = [line for name, each in compared.items() for line in table(name, each)]
@@ -70,9 +76,17 @@ def main() -> int:
     return 0
 
 
-def kept_scores(folder: Path, cache: Path) -> SignatureScores:
+def bind(model: Path, preprocessing: str, cache: Path) -> Path:
+    """A copy of a model that takes another recipe from pixels to ink."""
+    copy = cache / f"model-{preprocessing}"
+    shutil.copytree(model, copy, dirs_exist_ok=True)
+    write_card(copy, bind_preprocessing(read_card(copy), preprocessing))
+    return copy
+
+
+def kept_scores(folder: Path, model: Path, cache: Path) -> SignatureScores:
     """The pair scores of a data set, read from the cache if they are there."""
-    embedder = TorchEmbedder(bundled_model())
+    embedder = TorchEmbedder(model)
     kept = cache / f"{folder.resolve().name}-{embedder.model}.npz"
     if not kept.is_file():
         sys.stderr.write(f"embedding {folder}\n")

@@ -362,9 +362,10 @@ class _Measurement:
             case Protocol.P4 if self._transferred is not None:
                 return f"chosen on {self._transferred.data} and carried over"
             case Protocol.P1 if plan.folds:
+                searches = "; searches among all galleries by the card's rule"
                 return (
                     f"{plan.folds} folds over these signers: rule and thresholds chosen on the "
-                    "others, frozen, then applied to the fold"
+                    f"others, frozen, then applied to the fold{searches if plan.identify else ''}"
                 )
         return BY_CARD
 
@@ -386,8 +387,6 @@ class _Measurement:
             )
         if self._transferred is not None and self._touched(self._transferred.digests):
             found.append("NOT INDEPENDENT: the two data sets share images")
-        if self._plan.folds and self._plan.identify and touched:
-            found.append("Identification alone uses the card's rule, chosen on these signers too")
         return [*found, *self._missing]
 
     def _touched(self, digests: frozenset[str]) -> tuple[SignerId, ...]:
