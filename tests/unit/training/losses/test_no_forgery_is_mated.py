@@ -66,6 +66,11 @@ def _loss(objective: Objective, vectors: Tensor, local: Tensor | None = None) ->
     return total
 
 
+def _cost(objective: Objective, vectors: Tensor, local: Tensor | None = None) -> float:
+    with torch.no_grad():
+        return float(_loss(objective, vectors, local))
+
+
 def _vectors(seed: int) -> Tensor:
     """Neither all alike nor all unlike."""
     generator = torch.Generator().manual_seed(seed)
@@ -110,7 +115,7 @@ def test_moving_a_forgery_towards_its_signer_never_lowers_the_loss(loss: Loss, s
     for step in (0.0, 0.3, 0.6, 0.9):
         moved = vectors.clone()
         moved[3] = torch.lerp(vectors[3], vectors[0], step)
-        values.append(float(_loss(objective, moved)))
+        values.append(_cost(objective, moved))
     for before, after in pairwise(values):
         assert after >= before - 1e-9
 
@@ -122,7 +127,7 @@ def test_a_near_forgery_costs_more_than_a_far_one_where_forgeries_count(loss: Lo
     near, far = vectors.clone(), vectors.clone()
     near[3], far[3] = normalize(vectors[0] + 0.05 * vectors[5], dim=0), -vectors[0]
     objective = _objective(loss)
-    costs = float(_loss(objective, near)), float(_loss(objective, far))
+    costs = _cost(objective, near), _cost(objective, far)
     if isinstance(loss, ArcFace) and not loss.forgeries.skilled:
         assert costs[0] == costs[1]
     else:
@@ -153,7 +158,7 @@ def test_the_local_loss_too_pushes_a_forgery_away():
     for turn in (1.2, 0.8, 0.4, 0.0):
         angle = torch.tensor(turn, dtype=torch.float64)
         local[3, 0, 0] = torch.stack([angle.cos(), angle.sin()])
-        values.append(float(_loss(objective, vectors, local)))
+        values.append(_cost(objective, vectors, local))
     assert values == sorted(values)
     assert values[0] < values[-1]
 
@@ -163,7 +168,7 @@ def test_diversity_looks_at_nobody():
     vectors = _vectors(4)
     plain = _objective(MultiSimilarity(local_weight=0))
     diverse = _objective(MultiSimilarity(local_weight=0, diversity=0.5))
-    extra = float(_loss(diverse, vectors)) - float(_loss(plain, vectors))
+    extra = _cost(diverse, vectors) - _cost(plain, vectors)
     mixed = vectors[torch.randperm(len(vectors), generator=torch.Generator().manual_seed(1))]
     assert extra > 0
-    assert float(_loss(diverse, mixed)) - float(_loss(plain, mixed)) == pytest.approx(extra)
+    assert _cost(diverse, mixed) - _cost(plain, mixed) == pytest.approx(extra)
