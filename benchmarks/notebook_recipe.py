@@ -57,7 +57,7 @@ from sigvault.evaluation.protocols import (
 )
 from sigvault.evaluation.session_test import run_session_test
 from sigvault.imaging.decode import decode_file
-from sigvault.imaging.preprocessing import Preprocessing
+from sigvault.imaging.preprocessing import Preprocessing, Recipe, read_preprocessing
 from sigvault.training.warm_start import batch_norms, re_estimate, settle_batch_norm, start_from
 
 STEM = "resnet18_imagenet_stem_to_layer3.pt"
@@ -170,9 +170,14 @@ class Pictures:
     forged: npt.NDArray[np.bool_]
 
 
-def prepare(specimens: Sequence[Specimen], picture: str, size: tuple[int, int]) -> Pictures:
+def prepare(
+    specimens: Sequence[Specimen],
+    picture: str,
+    size: tuple[int, int],
+    recipe: Recipe | None = None,
+) -> Pictures:
     """Decode pictures and put them on the canvas, harmonised or with every leak kept."""
-    ink = Preprocessing(height=size[0], width=size[1])
+    ink = recipe or Preprocessing(height=size[0], width=size[1])
     images = []
     for specimen in specimens:
         decoded = decode_file(specimen.path)
@@ -208,9 +213,10 @@ def make(name: str, data: Path, kept: Path, epochs: int, *, bfloat16: bool) -> N
     """Train one variant and keep the vectors of the test signers' images."""
     dataset = read_layout(data / "cedar")
     training, test = (set(part) for part in notebook_split(dataset.signers))
+    taught: Recipe | None = None
     if name == BUNDLED:
         network, card = load_model(bundled_model())
-        taught = Preprocessing.from_dict(card.preprocessing)
+        taught = read_preprocessing(card.preprocessing)
         variant = Variant("the bundled model, which never saw CEDAR")
         if (taught.height, taught.width) != variant.size:
             raise SystemExit("the bundled model's canvas is another: change the variant's size")
@@ -220,7 +226,7 @@ def make(name: str, data: Path, kept: Path, epochs: int, *, bfloat16: bool) -> N
         pictures = prepare(seen, variant.picture, variant.size)
         network = train(variant, pictures, data / STEM, epochs, bfloat16=bfloat16)
     scored = prepare(
-        [s for s in dataset.specimens if s.signer in test], variant.picture, variant.size
+        [s for s in dataset.specimens if s.signer in test], variant.picture, variant.size, taught
     )
     partial_file = kept.with_suffix(".tmp")
     with partial_file.open("wb") as file:
