@@ -129,8 +129,8 @@ def require_serving(embedder: Embedder) -> None:
     if read_preprocessing(embedder.card.preprocessing).demonstration:
         raise DemonstrationModel(
             f"{embedder.model} takes pictures by {embedder.preprocessing}, which leaves paper, pen "
-            "and scanner in them on purpose, so its answers are about those: use a model of another "
-            "recipe, such as onepen-1"
+            "and scanner in them on purpose, so its answers are about those: use a model of "
+            "another recipe, such as onepen-1"
         )
 
 
