@@ -356,6 +356,11 @@ def draw_references(
     return [rng.permutation(genuine)[:references] for _ in range(draws)]
 
 
+def draw_some(pool: Sequence[Embedding], count: int, rng: np.random.Generator) -> list[Embedding]:
+    """At most ``count`` of a pool, in random order."""
+    return [pool[place] for place in rng.permutation(len(pool))[:count]]
+
+
 def _fitting(pairs: Sequence[SignerPairs], references: int) -> list[SignerPairs]:
     """The signers with enough genuine signatures.
 

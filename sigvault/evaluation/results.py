@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -316,8 +316,3 @@ def _histogram(answers: Answers) -> ScoreHistogram:
         random=counts(Kind.RANDOM),
         skilled=counts(Kind.SKILLED) if answers.has_skilled else None,
     )
-
-
-def references_of(results: Sequence[ReferencesResult]) -> tuple[int, ...]:
-    """The numbers of references that were measured."""
-    return tuple(result.references for result in results)

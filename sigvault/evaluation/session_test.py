@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import DatasetError
 from sigvault.evaluation.pair_scores import score_pairs
-from sigvault.evaluation.protocols import EvaluationSigner
+from sigvault.evaluation.protocols import EvaluationSigner, draw_some
 
 TOLERANCE = 0.03
 """How far from 0.50 the test may come out."""
@@ -67,11 +66,11 @@ def run_session_test(signers: Sequence[EvaluationSigner], *, seed: int = 0) -> S
     locals_: list[list[float]] = [[], []]
     for own in both:
         others = [other for other in both if other is not own]
-        references = _some(own.genuine, REFERENCES, rng)
+        references = draw_some(own.genuine, REFERENCES, rng)
         for kind, pools in enumerate(
             ([other.genuine for other in others], [other.forged for other in others])
         ):
-            probes = [probe for pool in pools for probe in _some(pool, PROBES, rng)]
+            probes = [probe for pool in pools for probe in draw_some(pool, PROBES, rng)]
             pairs = score_pairs(references, probes)
             cosines[kind] += pairs.cosine.ravel().tolist()
             locals_[kind] += pairs.local.ravel().tolist()
@@ -81,7 +80,3 @@ def run_session_test(signers: Sequence[EvaluationSigner], *, seed: int = 0) -> S
         local=float(roc_auc_score(labels, np.concatenate(locals_))),
         comparisons=len(cosines[0]),
     )
-
-
-def _some(pool: Sequence[Embedding], count: int, rng: np.random.Generator) -> list[Embedding]:
-    return [pool[place] for place in rng.permutation(len(pool))[:count]]

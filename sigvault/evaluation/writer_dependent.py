@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 
 from sigvault.domain.comparison import Rate
 from sigvault.domain.embedding import Embedding
@@ -32,7 +31,7 @@ from sigvault.evaluation.error_rates import (
     fmr_rate,
     fnmr_rate,
 )
-from sigvault.evaluation.protocols import RANDOM_FORGERIES, EvaluationSigner
+from sigvault.evaluation.protocols import RANDOM_FORGERIES, EvaluationSigner, draw_some
 
 SIGVER_GAMMA = 2.0**-11
 SIGVER_C = 1.0
@@ -272,9 +271,9 @@ def exploit(fold: Fold, protocol: WriterDependent, *, draws: int) -> Iterator[Cl
             negatives = [
                 embedding
                 for other in fold.development
-                for embedding in _some(other.genuine, protocol.negatives, rng)
+                for embedding in draw_some(other.genuine, protocol.negatives, rng)
             ]
-            random = _some(strangers, protocol.random_forgeries, rng)
+            random = draw_some(strangers, protocol.random_forgeries, rng)
             yield _teach_and_test(
                 own,
                 (_vectors([own.genuine[k] for k in learnt]), _vectors(negatives)),
@@ -317,11 +316,6 @@ def _teach_and_test(
 
 def _vectors(embeddings: Sequence[Embedding]) -> Floats:
     return np.stack([embedding.vector for embedding in embeddings]).astype(np.float64)
-
-
-def _some(pool: Sequence[Embedding], count: int, rng: np.random.Generator) -> list[Embedding]:
-    places: npt.NDArray[np.int64] = rng.permutation(len(pool))[:count]
-    return [pool[place] for place in places]
 
 
 def _shift(scores: ClassifierScores, threshold: float) -> ClassifierScores:

@@ -117,7 +117,7 @@ def evaluate(
         )
     transferred = None
     if other is not None:
-        transferred = _Transferred(*_learn_elsewhere(other, embedder, plan, progress))
+        transferred = _learn_elsewhere(other, embedder, plan, progress)
     done = 0 if other is None else len(other.specimens)
     recipe = read_preprocessing(embedder.card.preprocessing)
     tracing = finer_canvas(recipe, FINENESS)
@@ -169,7 +169,7 @@ class _Transferred:
 
 def _learn_elsewhere(
     other: Dataset, embedder: Embedder, plan: EvaluationPlan, progress: Progress | None
-) -> tuple[str, frozenset[str], dict[int, Choice]]:
+) -> _Transferred:
     unseen = embed_unseen_signers(other, embedder, seen=plan.seen, progress=progress)
     name = other.root.resolve().name
     by_number, _ = _draw(compare_pairs(unseen.signers, seed=plan.seed), plan)
@@ -179,7 +179,7 @@ def _learn_elsewhere(
         number: Choice(None, rule, calibrate(scores, rule, provenance, bootstraps=1))
         for number, scores in by_number.items()
     }
-    return name, frozenset().union(*unseen.digests.values()), choices
+    return _Transferred(name, frozenset().union(*unseen.digests.values()), choices)
 
 
 def _draw(

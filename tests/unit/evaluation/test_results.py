@@ -15,7 +15,6 @@ from sigvault.evaluation.error_rates import equal_error
 from sigvault.evaluation.likelihood import cllr
 from sigvault.evaluation.protocols import Kind, apply_fusion
 from sigvault.evaluation.report import EvaluationReport
-from sigvault.evaluation.results import references_of
 
 RULE = FusionRule(2, 0.5, 0.0, 0.0)
 Make = Callable[..., EvaluationReport]
@@ -28,7 +27,6 @@ def test_figures_are_those_of_the_scores(make_report: Make) -> None:
     result = make_report().results[0]
     assert (result.mated, result.random, result.skilled) == (180, 180, 180)
     assert (result.references, result.signers, result.draws) == (2, 6, 2)
-    assert references_of([result]) == (2,)
     assert result.skipped == ("few",)
     assert result.skilled_eer is not None
     assert result.skilled_eer.rate.value == equal_error(mated, skilled).rate
