@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from sigvault.domain.aims import Aim
+from sigvault.domain.aims import DEFAULT_FPIR, Aim
 from sigvault.domain.audit import AuditRecord
 from sigvault.domain.comparison import Threshold
 from sigvault.domain.identifiers import EventNumber, ReferenceId, SignerId
@@ -123,11 +123,16 @@ class Vault:
         return verification.verify(self._resources, signer, probe, by=by or self._by, aim=aim)
 
     def identify(
-        self, probe: Path | bytes, *, top: int = 5, by: str | None = None
+        self,
+        probe: Path | bytes,
+        *,
+        top: int = 5,
+        fpir: float = DEFAULT_FPIR,
+        by: str | None = None,
     ) -> Identification:
         """Look for the signers most like a probe; see `identification.identify`."""
         return identification.identify(
-            self._resources, self._index, probe, top=top, by=by or self._by
+            self._resources, self._index, probe, top=top, fpir=fpir, by=by or self._by
         )
 
     def erase(self, signer: SignerId, *, by: str | None = None) -> Erasure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image, ImageDraw
 from sigvault.domain.comparison import (
     ErrorRates,
     LikelihoodRatio,
+    OperatingPoint,
     Origin,
     Rate,
     Threshold,
@@ -64,6 +66,18 @@ def make_threshold(
     )
 
 
+def with_points(threshold: Threshold) -> Threshold:
+    """The threshold with its two operating points among those measured, on more comparisons."""
+    return replace(
+        threshold,
+        points=(
+            OperatingPoint(threshold.refuse, threshold.refuse_rates),
+            OperatingPoint(threshold.accept, threshold.accept_rates),
+        ),
+        origin=replace(threshold.origin, random_forgeries=90_000),
+    )
+
+
 class FakeEmbedder:
     """Embeds by looking: a coarse picture of the ink, and histograms of stroke orientation.
 
@@ -79,11 +93,13 @@ class FakeEmbedder:
         *,
         references: tuple[int, ...] = (1, 3, 5),
         recipe: Recipe = DEFAULT_PREPROCESSING,
+        points: bool = True,
     ) -> None:
-        """Take a name, which decides the model's id, and the thresholds' numbers of references."""
+        """Take a name, which decides the model's id, and what thresholds its card holds."""
         self._name = name
         self._recipe = recipe
         self._references = references
+        self._points = points
         self.batches: list[int] = []
 
     @cached_property
@@ -101,7 +117,10 @@ class FakeEmbedder:
             training_data=(),
             training_digests=frozenset(),
             recipe={},
-            thresholds=tuple(make_threshold(number, model) for number in self._references),
+            thresholds=tuple(
+                with_points(plain) if self._points else plain
+                for plain in (make_threshold(number, model) for number in self._references)
+            ),
         )
 
     @property

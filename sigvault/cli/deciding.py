@@ -10,6 +10,7 @@ import typer
 from sigvault.cli.exit_codes import ExitCode, code_for
 from sigvault.cli.options import (
     AtFmrOption,
+    AtFpirOption,
     AtSkilledFmrOption,
     JsonOption,
     ProbeArgument,
@@ -18,6 +19,7 @@ from sigvault.cli.options import (
     parse_aims,
 )
 from sigvault.cli.output import Output
+from sigvault.domain.aims import DEFAULT_FPIR
 from sigvault.domain.identifiers import SignerId
 
 if TYPE_CHECKING:
@@ -67,18 +69,20 @@ def identify(
     context: typer.Context,
     image: ProbeArgument,
     top: Annotated[int, typer.Option(min=1, help="How many candidates to show.")] = 5,
+    at_fpir: AtFpirOption = DEFAULT_FPIR,
     as_json: JsonOption = False,
 ) -> ExitCode:
     """Find the signers whose references a signature is most like.
 
-    The exit code is that of a verification against the best candidate; 1 if there is none.
+    A candidate is accepted where at most that share of strangers would be taken for any of the
+    signers enrolled. Exit code 0: the best is accepted, 1: refused or none, 3: somebody must look.
     """
     from sigvault.cli.documents import identification_document
     from sigvault.cli.tables import identification_tables
 
     session: Session = context.obj
     with session.open_vault() as vault:
-        identification = vault.identify(image, top=top)
+        identification = vault.identify(image, top=top, fpir=at_fpir)
     Output(as_json=as_json).result(
         identification_document(identification), *identification_tables(identification)
     )

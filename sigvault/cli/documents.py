@@ -86,6 +86,9 @@ def identification_document(identification: Identification) -> dict[str, Any]:
     return {
         "decision": identification.decision.value,
         "candidates": [candidate_document(candidate) for candidate in identification.candidates],
+        "fpir": identification.fpir,
+        "signers": identification.signers,
+        "unsupported": identification.unsupported or None,
         "searched": identification.searched,
         "findings": to_document(identification.findings),
         "probe_digest": identification.probe_digest,

@@ -48,6 +48,14 @@ AtSkilledFmrOption = Annotated[
         "--at-skilled-fmr", metavar="RATE", help="Accept at most this share of skilled forgeries."
     ),
 ]
+AtFpirOption = Annotated[
+    float,
+    typer.Option(
+        "--at-fpir",
+        metavar="RATE",
+        help="Accept a candidate in at most this share of searches by strangers.",
+    ),
+]
 AtFnmrOption = Annotated[
     float | None,
     typer.Option(

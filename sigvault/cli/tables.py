@@ -125,10 +125,14 @@ def describe_aim(threshold: Threshold) -> str:
 
 def identification_tables(identification: Identification) -> list[Table | Text]:
     """The candidates of an identification."""
-    searched = f"{identification.searched} references searched; audit event {identification.event}"
+    searched = (
+        f"{identification.searched} references of {identification.signers} signers searched; at "
+        f"most {identification.fpir:.3g} of searches by strangers may be accepted; audit event "
+        f"{identification.event}"
+    )
     if not identification.candidates:
         return [Text("no candidate"), Text(searched)]
-    table = ruled_table(">Rank", "Signer", "A verification would say", ">Score", ">LLR", "In words")
+    table = ruled_table(">Rank", "Signer", "Decision", ">Score", ">LLR", "In words")
     for candidate in identification.candidates:
         table.add_row(
             str(candidate.rank),
@@ -139,7 +143,9 @@ def identification_tables(identification: Identification) -> list[Table | Text]:
             describe_llr(candidate.llr, "this signer"),
         )
     findings = [Text(f"quality: {finding}") for finding in _findings(identification.findings)]
-    return [table, *findings, Text(searched)]
+    unsupported = identification.unsupported
+    why = [Text(f"nobody can be accepted: {unsupported}")] if unsupported else []
+    return [table, *findings, *why, Text(searched)]
 
 
 def signers_table(signers: Sequence[SignerSummary]) -> Table:

@@ -22,6 +22,10 @@ LEAST_SIGNERS = 10
 comparisons of few signers say little."""
 
 
+DEFAULT_FPIR = 0.01
+"""One search in a hundred by somebody who is not enrolled may bring up an accepted candidate."""
+
+
 class Measure(StrEnum):
     """The error rates that an operating point can be chosen by."""
 

@@ -201,10 +201,18 @@ class Identified(_Public):
     generation: GenerationId
     candidates: tuple[dict[str, Any], ...]
     by: str = ""
+    fpir: float | None = None
+    signers: int = 0
 
     def public(self) -> dict[str, Any]:
-        """Candidates by their keys, with scores and decisions."""
-        return {"generation": self.generation, "candidates": list(self.candidates)}
+        """Candidates by their keys, with scores and decisions, and what was decided at."""
+        contents: dict[str, Any] = {
+            "generation": self.generation,
+            "candidates": list(self.candidates),
+        }
+        if self.fpir is not None:
+            contents |= {"fpir": self.fpir, "signers": self.signers}
+        return contents
 
     def personal(self) -> dict[str, Any]:
         """By whom."""

@@ -432,7 +432,7 @@ class Candidate:
         signer: the candidate.
         score: the probe against the candidate's whole gallery, fused as in verification.
         llr: calibrated base-10 log-likelihood ratio of that score.
-        decision: what a verification against this signer would answer.
+        decision: accept, review or refuse, at the error rate that the search decides at.
     """
 
     rank: int

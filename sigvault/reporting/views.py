@@ -116,7 +116,7 @@ class CandidateRow:
 
     Attributes:
         candidate: the candidate itself.
-        headline: what a verification would answer.
+        headline: the decision on the candidate.
         strength: the likelihood ratio on the verbal scale.
     """
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from sigvault.domain.aims import DEFAULT_FPIR
 from sigvault.domain.audit import Identified
 from sigvault.domain.comparison import (
     Candidate,
@@ -22,12 +23,14 @@ from sigvault.domain.errors import ConfigurationError, EmptyGallery
 from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.ports import VectorIndex
+from sigvault.domain.searching import SearchAim
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.resources import ActiveGeneration, Resources, load_active, require_model
 from sigvault.services.verification import acquire_probe
 from sigvault.storage.audit_log import append
 from sigvault.storage.embeddings import count_vectors, load_galleries, owners
 from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.signers import count_signers
 
 SHORTLIST = 4
 """For each candidate asked for, so many signers are compared in full: the search sees the best
@@ -47,8 +50,11 @@ class Identification:
         searched: how many references were searched.
         probe_digest: SHA-256 of the probe's bytes, hex.
         findings: what quality inspection noticed about the probe.
+        fpir: the share of searches by strangers that may bring up an accepted candidate.
+        signers: how many signers were searched; the thresholds allow for so many comparisons.
         undecided: signers that came up too, but for whose number of references there is no
             threshold.
+        unsupported: why no candidate can be accepted at all at that rate; empty where one can.
     """
 
     candidates: tuple[Candidate, ...]
@@ -56,7 +62,10 @@ class Identification:
     searched: int
     probe_digest: str
     findings: tuple[QualityFinding, ...]
+    fpir: float
+    signers: int
     undecided: tuple[SignerId, ...] = ()
+    unsupported: str = ""
 
     @property
     def decision(self) -> Decision:
@@ -71,6 +80,7 @@ def identify(
     *,
     top: int,
     by: str,
+    fpir: float = DEFAULT_FPIR,
 ) -> Identification:
     """Find the signers whose galleries are most like a probe, and record it.
 
@@ -80,9 +90,11 @@ def identify(
         probe: a file, or the bytes of one.
         top: how many candidates at most.
         by: who asks.
+        fpir: the largest share of searches by strangers that may bring up an accepted candidate;
+            where the calibration data can't tell, candidates are at best for review.
 
     Raises:
-        ConfigurationError: If ``top`` is below 1.
+        ConfigurationError: If ``top`` is below 1, or ``fpir`` is no rate.
         EmptyGallery: If nobody is enrolled.
         NotCalibrated: If the active generation has no thresholds.
         GenerationMismatch: If the model at hand is not the active generation's.
@@ -92,9 +104,12 @@ def identify(
     """
     if top < 1:
         raise ConfigurationError(f"the {top} best candidates can't be named: ask for 1 or more")
+    if not 0.0 < fpir < 1.0:
+        raise ConfigurationError(f"the FPIR {fpir} is no rate between 0 and 1, such as 0.01")
     with read_session(resources.engine) as session:
         active = load_active(session)
         enrolled = count_vectors(session, active.id)
+        signers = count_signers(session)
     active.require_thresholds()
     if not enrolled:
         raise EmptyGallery("nobody is enrolled, so nobody can be identified: enroll signers first")
@@ -105,15 +120,19 @@ def identify(
     with read_session(resources.engine) as session:
         keys = _shortlist(session, searchable, active, embedding, SHORTLIST * top)
         compared, undecided = _compare(session, keys, active, embedding)
-    ranked = _rank(compared, top)
-    event = _record(resources, active, ranked, by)
+    aim = SearchAim(fpir, max(1, signers))
+    ranked, unsupported = _rank(compared, top, aim)
+    event = _record(resources, active, ranked, aim, by)
     return Identification(
         candidates=tuple(candidate for _, candidate in ranked),
         event=event,
         searched=len(searchable),
         probe_digest=acquired.digest,
         findings=acquired.findings,
+        fpir=fpir,
+        signers=aim.signers,
         undecided=undecided,
+        unsupported=unsupported,
     )
 
 
@@ -156,28 +175,28 @@ def _compare(
     return compared, tuple(sorted(undecided))
 
 
-def _rank(compared: list[_Compared], top: int) -> list[tuple[SignerKey, Candidate]]:
-    """The best by fused score; ties go by key, so that the order is always the same."""
+def _rank(
+    compared: list[_Compared], top: int, aim: SearchAim
+) -> tuple[list[tuple[SignerKey, Candidate]], str]:
+    """The best by fused score; ties go by key, so that the order is always the same.
+
+    Also why none of them can be accepted, or an empty string.
+    """
     best = sorted(compared, key=lambda each: (-each[2].value, each[0]))[:top]
-    return [
-        (
-            key,
-            Candidate(
-                rank=rank,
-                signer=signer,
-                score=score,
-                llr=threshold.likelihood_ratio.llr(score.value),
-                decision=threshold.decide(score.value),
-            ),
-        )
-        for rank, (key, signer, score, threshold) in enumerate(best, start=1)
-    ]
+    ranked, reasons = [], []
+    for rank, (key, signer, score, threshold) in enumerate(best, start=1):
+        decision, reason = aim.decide(threshold, score.value)
+        reasons.append(reason)
+        llr = threshold.likelihood_ratio.llr(score.value)
+        ranked.append((key, Candidate(rank, signer, score, llr, decision)))
+    return ranked, reasons[0] if reasons and all(reasons) else ""
 
 
 def _record(
     resources: Resources,
     active: ActiveGeneration,
     ranked: list[tuple[SignerKey, Candidate]],
+    aim: SearchAim,
     by: str,
 ) -> EventNumber:
     contents = tuple(
@@ -190,5 +209,6 @@ def _record(
         }
         for key, candidate in ranked
     )
+    event = Identified(active.id, contents, by, aim.fpir, aim.signers)
     with write_session(resources.engine) as session:
-        return append(session, Identified(active.id, contents, by), resources.clock())
+        return append(session, event, resources.clock())

@@ -45,7 +45,8 @@ def test_the_evidence_is_complete(enrolled, embedder, tmp_path):
     evidence = result.evidence
     assert evidence.signer == "3"
     assert evidence.probe_digest == digest_of(probe.read_bytes())
-    assert evidence.threshold == embedder.card.thresholds[1]  # the one for three references
+    for_three = embedder.card.thresholds[1]
+    assert evidence.threshold == for_three.without_points()
     enrolled_ids = [each.id for each in enrolled.signer("3").references]
     assert [each.reference for each in evidence.score.per_reference] == enrolled_ids
     assert evidence.llr == evidence.threshold.likelihood_ratio.llr(evidence.score.value)
@@ -181,12 +182,38 @@ def test_identifying_ranks_as_comparing_with_every_gallery_does(enrolled, embedd
     assert {each.signer: each.score.value for each in found} == scores
 
 
-def test_identifying_decides_as_verifying_would(enrolled):
+def test_identifying_scores_as_verifying_does_and_never_accepts_what_that_would_not(enrolled):
     probe = draw_signature(2, 77)
-    for candidate in enrolled.identify(probe, top=5).candidates:
+    found = enrolled.identify(probe, top=5)
+    for candidate in found.candidates:
         evidence = enrolled.verify(candidate.signer, probe).evidence
         assert (candidate.score, candidate.llr) == (evidence.score, evidence.llr)
-        assert candidate.decision is evidence.decision
+        stricter = {evidence.decision}
+        if evidence.decision is Decision.ACCEPT:
+            stricter.add(Decision.REVIEW)
+        assert candidate.decision in stricter
+
+
+def test_identifying_decides_at_the_rate_asked_for_divided_among_all_signers(enrolled):
+    probe = draw_signature(4, 99)
+    found = enrolled.identify(probe, fpir=0.2)
+    assert (found.fpir, found.signers, found.unsupported) == (0.2, 5, "")
+    assert found.decision is Decision.ACCEPT
+    public = enrolled.audit_log()[-1].public
+    assert (public["fpir"], public["signers"]) == (0.2, 5)
+
+
+def test_nobody_is_accepted_at_a_rate_that_the_data_can_not_support(enrolled):
+    found = enrolled.identify(draw_signature(4, 99), fpir=1e-9)
+    assert found.candidates[0].signer == "4"
+    assert found.decision is Decision.REVIEW
+    assert "rule of three" in found.unsupported
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -0.5, float("nan")])
+def test_a_rate_outside_its_range_is_refused(enrolled, rate):
+    with pytest.raises(ConfigurationError, match="FPIR"):
+        enrolled.identify(draw_signature(1), fpir=rate)
 
 
 def test_identifying_is_recorded_without_names(enrolled):

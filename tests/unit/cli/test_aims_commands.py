@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fakes import FakeEmbedder
+from sigvault.bootstrap import create_vault
+
 
 def write(root, draw, signers=12):
     for signer in range(1, signers + 1):
@@ -64,5 +67,7 @@ def test_explain_says_where_a_threshold_comes_from(run, calibrated):
     assert all(each["explanation"] for each in document["thresholds"])
 
 
-def test_explain_without_points_says_to_calibrate(run, enrolled):
+def test_explain_without_points_says_to_calibrate(run, tmp_path, monkeypatch):
+    with create_vault(tmp_path / "old", embedder=FakeEmbedder(points=False)):
+        monkeypatch.setenv("SIGVAULT_VAULT", str(tmp_path / "old"))
     assert "sigvault calibrate" in run("threshold", "explain").out

@@ -432,3 +432,22 @@ def test_numbers_of_references_are_checked(run, vault, tmp_path, numbers):
 
     assert outcome.code == 2
     assert outcome.error == "UsageError"
+
+
+def test_identify_says_what_it_decides_at(run, enrolled, draw):
+    outcome = run("identify", draw(2, 9), "--at-fpir", "0.05", "--json")
+    assert outcome.code == 0, outcome.err
+    document = outcome.document
+    assert (document["fpir"], document["signers"], document["unsupported"]) == (0.05, 2, None)
+    assert "0.05" in run("identify", draw(2, 9), "--at-fpir", "0.05").out
+
+
+def test_identify_accepts_nobody_where_the_data_can_not_tell(run, enrolled, draw):
+    outcome = run("identify", draw(2, 9), "--at-fpir", "1e-9")
+    assert outcome.code == 3
+    assert "nobody can be accepted" in outcome.out
+
+
+def test_identify_refuses_what_is_no_rate(run, enrolled, draw):
+    outcome = run("identify", draw(2, 9), "--at-fpir", "2", "--json")
+    assert (outcome.code, outcome.error) == (4, "ConfigurationError")

@@ -1,0 +1,68 @@
+"""Deciding on the candidates of a search: how often a stranger may be taken for somebody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sigvault.domain.aims import Aim, Measure
+from sigvault.domain.comparison import Decision, Threshold
+from sigvault.domain.errors import UnsupportedAim
+
+
+@dataclass(frozen=True)
+class SearchAim:
+    """The false positive identification rate (FPIR) that a search decides at.
+
+    A stranger is compared with everybody who is enrolled, and each comparison is a chance to be
+    taken for somebody. Whatever the comparisons have to do with each other, the chance that any of
+    N accepts is at most N times the FMR (Boole's inequality; ISO/IEC 19795-1 has the approximation
+    1 - (1 - FMR)^N for independent ones, which is nearly the same for small rates). So a candidate
+    is accepted where the FMR is at most FPIR / N, found among other signers than those searched.
+
+    Attributes:
+        fpir: the largest share of searches by strangers that may bring up an accepted candidate,
+            above 0 and below 1.
+        signers: N, how many signers are searched, at least 1.
+    """
+
+    fpir: float
+    signers: int
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ValueError: If the rate is not between 0 and 1, or nobody is searched.
+        """
+        if not 0.0 < self.fpir < 1.0:
+            raise ValueError(f"the FPIR {self.fpir} is no rate between 0 and 1, such as 0.01")
+        if self.signers < 1:
+            raise ValueError(f"{self.signers} signers can't be searched")
+
+    @property
+    def fmr(self) -> Aim:
+        """What each comparison has to keep."""
+        return Aim(Measure.FMR, self.fpir / self.signers)
+
+    def decide(self, threshold: Threshold, score: float) -> tuple[Decision, str]:
+        """Decide on a candidate.
+
+        Accept takes both: what a verification would accept, and a score at which the FMR is low
+        enough for so many comparisons. Where the calibration data can't tell, nobody is accepted.
+
+        Args:
+            threshold: the one for the candidate's number of references.
+            score: fused.
+
+        Returns:
+            The decision, and why nobody can be accepted at all, or an empty string.
+        """
+        verified = threshold.decide(score)
+        try:
+            strict = threshold.at(self.fmr).accept
+        except UnsupportedAim as error:
+            kept = Decision.REVIEW if verified is Decision.ACCEPT else verified
+            return kept, str(error)
+        if verified is Decision.ACCEPT and score < strict:
+            return Decision.REVIEW, ""
+        return verified, ""

@@ -1,0 +1,96 @@
+"""Deciding on candidates: how often strangers may be taken for somebody."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fakes import make_threshold
+from sigvault.domain.aims import DEFAULT_FPIR, Aim, Measure
+from sigvault.domain.comparison import Decision, ErrorRates, OperatingPoint, Rate, Threshold
+from sigvault.domain.identifiers import ModelId
+from sigvault.domain.searching import SearchAim
+
+SOME = Rate(0.1, 0.05, 0.2)
+
+
+def measured(*points: tuple[float, float]) -> Threshold:
+    """A threshold accepting from 0.85, with an FMR at each score."""
+    plain = make_threshold(3, ModelId("m"))
+    return replace(
+        plain,
+        points=tuple(
+            OperatingPoint(score, ErrorRates(SOME, Rate(fmr, fmr, fmr), None))
+            for score, fmr in points
+        ),
+        origin=replace(plain.origin, random_forgeries=10_000),
+    )
+
+
+THRESHOLD = measured((0.6, 0.1), (0.85, 0.01), (0.9, 0.001), (0.95, 0.0004))
+
+
+@pytest.mark.parametrize(
+    ("score", "signers", "decision"),
+    [
+        (0.86, 1, Decision.ACCEPT),
+        (0.86, 2, Decision.REVIEW),
+        (0.91, 10, Decision.ACCEPT),
+        (0.91, 11, Decision.REVIEW),
+        (0.96, 25, Decision.ACCEPT),
+        (0.7, 1, Decision.REVIEW),
+        (0.5, 1, Decision.REFUSE),
+        (0.5, 25, Decision.REFUSE),
+    ],
+)
+def test_the_more_signers_are_searched_the_more_a_candidate_has_to_score(score, signers, decision):
+    assert SearchAim(0.01, signers).decide(THRESHOLD, score) == (decision, "")
+
+
+def test_what_a_verification_would_not_accept_is_not_accepted_at_a_lax_rate():
+    lax = measured((0.5, 0.2), (0.7, 0.05))
+    assert lax.at_fmr(0.1).accept < 0.75 < lax.accept
+    assert SearchAim(0.5, 5).decide(lax, 0.75) == (Decision.REVIEW, "")
+
+
+@pytest.mark.parametrize(
+    ("score", "decision"),
+    [(0.99, Decision.REVIEW), (0.7, Decision.REVIEW), (0.5, Decision.REFUSE)],
+)
+def test_where_the_data_can_not_tell_nobody_is_accepted_and_it_says_why(score, decision):
+    found, reason = SearchAim(0.01, 1000).decide(THRESHOLD, score)
+    assert found is decision
+    assert "rule of three" in reason
+
+
+def test_each_comparison_keeps_its_share():
+    assert SearchAim(0.05, 50).fmr == Aim(Measure.FMR, 0.001)
+
+
+def test_strangers_are_accepted_at_most_as_often_as_aimed_at_however_scores_hang_together():
+    random = np.random.default_rng(3)
+    signers, searches = 40, 4000
+    # Each stranger resembles everybody a little or not at all, so the comparisons depend.
+    scores = 0.6 * random.normal(size=(searches, 1)) + 0.8 * random.normal(size=(searches, signers))
+    levels = np.linspace(0.0, 5.0, 501)
+    others = random.normal(size=1_000_000)
+    points = [(float(level), float((others >= level).mean())) for level in levels]
+    threshold = replace(measured(*points), accept=0.0, refuse=-1.0)
+    threshold = replace(threshold, origin=replace(threshold.origin, random_forgeries=1_000_000))
+    aim = SearchAim(0.05, signers)
+    accepted = [aim.decide(threshold, float(best))[0] for best in scores.max(axis=1)]
+    fpir = accepted.count(Decision.ACCEPT) / searches
+    assert 0.02 < fpir <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / searches)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -1.0, float("nan")])
+def test_a_rate_outside_its_range_is_refused(rate):
+    with pytest.raises(ValueError, match="FPIR"):
+        SearchAim(rate, 3)
+
+
+def test_at_least_one_signer_is_searched():
+    with pytest.raises(ValueError, match="0 signers"):
+        SearchAim(DEFAULT_FPIR, 0)
