@@ -4,27 +4,79 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 
-def redraw(ink: npt.NDArray[np.bool_], width: float) -> npt.NDArray[np.bool_]:
-    """Thin ink to its skeleton and draw that with a round pen.
+def trace(ink: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """The pen's path: the skeleton of ink.
 
     Thinning is Zhang and Suen's (A fast parallel algorithm for thinning digital patterns, CACM
     1984), as scikit-image does it. Where strokes had merged to a blot, its middle line is left.
 
     Args:
-        ink: bool (H, W); what lies at a border may be drawn beyond it.
-        width: of the pen, in pixels, above 0.
+        ink: bool (H, W).
 
     Returns:
-        bool (H + 2 m, W + 2 m) with a margin m of half the pen, rounded up, on each side.
+        Row and column of each pixel of the path, intp (N, 2); of every pixel of the ink if it is
+        too small to have one.
     """
     from skimage.morphology import skeletonize  # noqa: PLC0415 - slow to import
 
-    padded = np.pad(ink, int(np.ceil(width / 2)))
-    skeleton = skeletonize(padded)  # type: ignore[no-untyped-call]
-    if not skeleton.any():
-        return padded
-    apart = ndimage.distance_transform_edt(~skeleton)
-    return np.asarray(apart <= width / 2, dtype=np.bool_)
+    path = np.argwhere(skeletonize(ink))  # type: ignore[no-untyped-call]
+    return path if len(path) else np.argwhere(ink)
+
+
+def fit_path(
+    path: npt.NDArray[np.intp],
+    width: float,
+    *,
+    shape: tuple[int, int],
+    margin: int,
+    most: float,
+) -> tuple[npt.NDArray[np.intp], float]:
+    """Scale and centre a path so that what a pen draws along it fits its canvas.
+
+    How far ink reaches depends on the pen that wrote it; how far this does, on the path alone.
+
+    Args:
+        path: pixels of it, row and column, intp (N, 2), N above 0.
+        width: of the pen, in pixels, above 0.
+        shape: rows and columns of the canvas.
+        margin: left free on each side, in pixels.
+        most: the most that it may be enlarged by.
+
+    Returns:
+        The pixels on the canvas, intp (N, 2), and the factor that it was enlarged by.
+    """
+    first, last = path.min(axis=0), path.max(axis=0)
+    room = np.array(shape) - 2 * margin - width
+    scale = min(most, *(room / np.maximum(last - first, 1)).tolist())
+    middle = (np.array(shape) - 1) / 2
+    return np.rint((path - (first + last) / 2) * scale + middle).astype(np.intp), scale
+
+
+def draw(
+    path: npt.NDArray[np.intp], width: float, *, shape: tuple[int, int]
+) -> npt.NDArray[np.bool_]:
+    """Draw a path with a round pen.
+
+    Args:
+        path: pixels of it, row and column, intp (N, 2).
+        width: of the pen, in pixels, above 0.
+        shape: rows H and columns W of the canvas.
+
+    Returns:
+        bool (H, W); what the pen would draw beyond a border is cut off.
+    """
+    drawn = np.zeros(shape, dtype=np.bool_)
+    for offset in _disc(width / 2):
+        at = path + offset
+        at = at[((at >= 0) & (at < shape)).all(axis=1)]
+        drawn[at[:, 0], at[:, 1]] = True
+    return drawn
+
+
+def _disc(radius: float) -> npt.NDArray[np.intp]:
+    """Offsets (N, 2) down and across of the pixels whose centres lie in a disc."""
+    reach = int(radius)
+    grid = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1).T
+    return np.asarray(grid[np.hypot(grid[:, 0], grid[:, 1]) <= radius])

@@ -1,7 +1,7 @@
 """The one path from a decoded picture to what a model sees, for training and serving alike.
 
 A model card names its recipe; what the name stands for is found here. ``sauvola-1`` keeps strokes
-as thick as the pen drew them, ``onepen-1`` redraws their path by one pen; the others only show what
+as thick as the pen drew them, ``onepen-2`` redraws their path by one pen; the others only show what
 leaks do, and never serve.
 """
 
@@ -19,7 +19,7 @@ Recipe = Preprocessing | Unharmonised
 """What turns a decoded picture into ink on a canvas."""
 
 PEN = 2.2
-"""The width of the one pen of ``onepen-1``, in pixels of the canvas."""
+"""The width of the one pen of ``onepen-2``, in pixels of the canvas."""
 
 RECIPES = (PLAIN, ONE_PEN, *(str(fit) for fit in Fit))
 """The names that can be asked for."""
@@ -75,6 +75,7 @@ def finer_canvas(recipe: Recipe, factor: int) -> Recipe:
             margin=larger.margin * factor,
             max_scale=larger.max_scale * factor,
             pen=larger.pen * factor,
+            fineness=max(1, larger.fineness // factor),
         )
     return larger
 

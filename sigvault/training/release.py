@@ -162,7 +162,7 @@ def bind_preprocessing(card: ModelCard, name: str) -> ModelCard:
         return card
     return replace(
         card,
-        name=f"{card.name}-{recipe.name.partition('-')[0]}",
+        name=f"{card.name}-{recipe.name}",
         preprocessing=recipe.to_dict(),
         preprocessing_name=recipe.name,
         thresholds=(),

@@ -156,7 +156,10 @@ class TestScale:
 class TestModelCard:
     def test_it_goes_there_and_back(self):
         card = DEFAULT_PREPROCESSING.to_dict()
-        assert set(card) | {"pen"} == {"name", *(field.name for field in fields(Preprocessing))}
+        assert set(card) | {"pen", "fineness"} == {
+            "name",
+            *(field.name for field in fields(Preprocessing)),
+        }
         assert Preprocessing.from_dict(card) == DEFAULT_PREPROCESSING
         other = replace(DEFAULT_PREPROCESSING, k=0.3)
         assert Preprocessing.from_dict(other.to_dict()) == other
