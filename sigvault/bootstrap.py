@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Engine
 
-from sigvault.domain.errors import VaultDamaged, VaultExists, VaultNotFound
+from sigvault.domain.diagnosis import Diagnosis, Finding, Severity, joined
+from sigvault.domain.errors import SigvaultError, VaultDamaged, VaultExists, VaultNotFound
 from sigvault.domain.identifiers import ModelId
 from sigvault.domain.ports import Embedder
 from sigvault.embedding.card import CARD_FILE, WEIGHTS_FILE, bundled_model
 from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.services.creation import found, remove_tables
-from sigvault.services.gallery_index import GalleryIndex, IndexState, LoadVectors
+from sigvault.services.examination import unopened
+from sigvault.services.gallery_index import GalleryIndex, IndexState
+from sigvault.services.generation_vectors import GenerationVectors
 from sigvault.services.pending_images import PendingImages, settle_pending
 from sigvault.services.resources import Resources, load_active, utc_now
 from sigvault.settings import Settings, load_settings
@@ -41,13 +44,16 @@ _CLAIM = ".being-set-up"
 
 
 def open_vault(
-    settings: Settings | str | os.PathLike[str] | None = None, *, embedder: Embedder | None = None
+    settings: Settings | str | os.PathLike[str] | None = None,
+    *,
+    embedder: Embedder | Sequence[Embedder] | None = None,
 ) -> Vault:
     """Open a vault; the model and the index are loaded when they are first needed.
 
     Args:
         settings: the settings, or the vault's folder; by default what the environment says.
-        embedder: what embeds instead of the model that the settings name.
+        embedder: what embeds instead of the models that are kept with the vault, or several, each
+            for its own model.
 
     Raises:
         ConfigurationError: If the settings can't be used.
@@ -63,7 +69,7 @@ def open_vault(
         engine=engine,
         images=ImageFolder(settings.vault / "images"),
         pending=PendingImages(settings.vault / "pending"),
-        load_embedder=lambda: embedder or _find_embedder(settings, engine),
+        models=_Models(settings, _given(embedder)),
     )
     try:
         schema.check(engine)
@@ -101,6 +107,67 @@ def create_vault(
             _copy_model(source, _model_folder(settings, chosen.model))
         found(engine, chosen, version=version("sigvault"), at=utc_now())
     return open_vault(settings, embedder=embedder)
+
+
+def diagnose(
+    settings: Settings | str | os.PathLike[str] | None = None,
+    *,
+    deep: bool = False,
+    repair: bool = False,
+    embedder: Embedder | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Diagnosis:
+    """Examine the installation and the vault; a vault that can't be opened is a finding.
+
+    Args:
+        settings: the settings, or the vault's folder; by default what the environment says.
+        deep: whether to read every image, and to compare the database with itself thoroughly.
+        repair: whether to do what can be done without losing anything.
+        embedder: what embeds instead of the model that the settings name.
+        progress: told how many images are read, of how many.
+
+    Raises:
+        ConfigurationError: If the settings can't be used.
+    """
+    from sigvault.embedding.installation import examine_openmp, examine_torch
+    from sigvault.indexing.installation import examine_faiss
+
+    settings = _settings(settings)
+    groups = [examine_torch(), examine_faiss(), examine_openmp()]
+    try:
+        with open_vault(settings, embedder=embedder) as vault:
+            groups.append(vault.examine(deep=deep, repair=repair, progress=progress))
+            groups.append(_examine_models(settings, vault, given=embedder is not None))
+    except SigvaultError as error:
+        groups.append([unopened(error)])
+    return joined(groups)
+
+
+def _examine_models(settings: Settings, vault: Vault, *, given: bool) -> list[Finding]:
+    """Whether each model that the vault ever used is kept with it, as it was."""
+    findings = []
+    for card in vault.models():
+        weights = _model_folder(settings, card.id) / WEIGHTS_FILE
+        subject = f"model {card.id}"
+        if not weights.is_file():
+            if not given:
+                findings.append(_lost_model(subject, weights))
+        elif hashlib.sha256(weights.read_bytes()).hexdigest() != card.sha256:
+            remedy = "restore the file from a backup: the vault's vectors belong to that model"
+            message = f"{weights} is not the file that made the vectors"
+            findings.append(Finding(subject, Severity.PROBLEM, message, remedy))
+        else:
+            findings.append(Finding(subject, Severity.FINE, "kept with the vault, unchanged"))
+    return findings
+
+
+def _lost_model(subject: str, weights: Path) -> Finding:
+    return Finding(
+        subject,
+        Severity.WARNING,
+        f"{weights} is missing",
+        "copy the model's folder there, or name it with SIGVAULT_MODEL",
+    )
 
 
 def _settings(settings: Settings | str | os.PathLike[str] | None) -> Settings:
@@ -201,6 +268,45 @@ def _model_folder(settings: Settings, model: ModelId) -> Path:
     return settings.vault / _MODELS / model
 
 
+def _given(embedder: Embedder | Sequence[Embedder] | None) -> tuple[Embedder, ...]:
+    if embedder is None:
+        return ()
+    return tuple(embedder) if isinstance(embedder, Sequence) else (embedder,)
+
+
+@dataclass(frozen=True)
+class _Models:
+    """The vault's models; see `resources.ModelShelf`.
+
+    Attributes:
+        settings: where they lie, and what to compute on.
+        given: embedders that are used instead of what lies there.
+    """
+
+    settings: Settings
+    given: tuple[Embedder, ...]
+
+    def find(self, model: ModelId) -> Embedder:
+        """One that is given; else what the settings name, what is kept, what is bundled."""
+        own = [embedder for embedder in self.given if embedder.model == model]
+        if own or self.given:
+            return (own or list(self.given))[0]
+        kept = _model_folder(self.settings, model)
+        folder = self.settings.model or (kept if kept.is_dir() else bundled_model())
+        return TorchEmbedder(folder, self.settings.device, self.settings.threads)
+
+    def keep(self, folder: Path, *, threads: int | None = None) -> Embedder:
+        embedder = TorchEmbedder(folder, self.settings.device, threads or self.settings.threads)
+        target = _model_folder(self.settings, embedder.model)
+        if not (target / WEIGHTS_FILE).is_file() or not (target / CARD_FILE).is_file():
+            shutil.rmtree(target, ignore_errors=True)
+            _copy_model(folder, target)
+        return embedder
+
+    def discard(self, model: ModelId) -> None:
+        shutil.rmtree(_model_folder(self.settings, model), ignore_errors=True)
+
+
 def _copy_model(source: Path, target: Path) -> None:
     """Keep the model with the vault, so that a later version with another one still serves it.
 
@@ -208,23 +314,17 @@ def _copy_model(source: Path, target: Path) -> None:
         StorageFailed: If it can't be copied.
     """
     try:
-        target.mkdir(mode=0o700, parents=True)
-        for name in (WEIGHTS_FILE, CARD_FILE):
-            shutil.copyfile(source / name, target / name)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside = Path(mkdtemp(prefix=".", dir=target.parent))
+        try:
+            for name in (WEIGHTS_FILE, CARD_FILE):
+                shutil.copyfile(source / name, beside / name)
+            beside.rename(target)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
     except OSError as error:
         raise translate_os(error, target) from error
-
-
-def _find_embedder(settings: Settings, engine: Engine) -> Embedder:
-    """The model that the settings name, else the vault's own, else the bundled one.
-
-    Raises:
-        ModelError: If it can't be read.
-    """
-    with read_session(engine) as session:
-        kept = _model_folder(settings, load_active(session).model)
-    folder = settings.model or (kept if kept.is_dir() else bundled_model())
-    return TorchEmbedder(folder, settings.device, settings.threads)
 
 
 @dataclass(frozen=True)
@@ -242,41 +342,36 @@ class _IndexFiles:
     threads: int | None
 
     def open(
-        self,
-        state: IndexState,
-        rows: npt.NDArray[np.int64],
-        load: LoadVectors,
-        knows: Callable[[str], bool],
+        self, state: IndexState, table: GenerationVectors, knows: Callable[[str], bool]
     ) -> tuple[StorableIndex, int]:
         from sigvault.indexing.choice import SearchOptions
-        from sigvault.indexing.contents import IndexContents
         from sigvault.indexing.opening import open_index
-
-        def load_contents(wanted: npt.NDArray[np.int64]) -> IndexContents:
-            block = load(wanted)
-            return IndexContents(block.rows, block.vectors)
 
         opened = open_index(
             self.folder,
             self._identity(state),
-            rows,
-            load_contents,
+            table,
             last_change=state.last_change,
             is_ours=lambda manifest: knows(manifest.history),
             options=SearchOptions(device=self.device, threads=self.threads),
         )
         return opened.index, opened.caught_up.added + opened.caught_up.removed
 
-    def keep(self, index: StorableIndex, state: IndexState) -> None:
+    def keep(self, index: StorableIndex, state: IndexState) -> Callable[[], None]:
         from sigvault.indexing.opening import save_index
 
-        save_index(
-            self.folder,
-            index,
-            self._identity(state),
-            last_change=state.last_change,
-            history=state.history,
-        )
+        contents = index.frozen()
+
+        def write() -> None:
+            save_index(
+                self.folder,
+                contents(),
+                self._identity(state),
+                last_change=state.last_change,
+                history=state.history,
+            )
+
+        return write
 
     def discard(self) -> None:
         from sigvault.indexing.snapshot import discard_snapshots

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Self
 from sigvault.domain.aims import DEFAULT_FPIR, Aim
 from sigvault.domain.audit import AuditRecord
 from sigvault.domain.comparison import Threshold
-from sigvault.domain.identifiers import EventNumber, ReferenceId, SignerId
+from sigvault.domain.diagnosis import Finding
+from sigvault.domain.identifiers import EventNumber, GenerationId, ReferenceId, SignerId
 from sigvault.domain.model_card import ModelCard
 from sigvault.domain.ports import Embedder
 from sigvault.services import (
     auditing,
     enrollment,
     erasure,
+    examination,
+    generations,
     identification,
     signers,
     status,
@@ -32,6 +36,7 @@ from sigvault.services.enrollment import (
 )
 from sigvault.services.erasure import Erasure
 from sigvault.services.gallery_index import GalleryIndex
+from sigvault.services.generations import Activation, GenerationSummary
 from sigvault.services.identification import Identification
 from sigvault.services.resources import Resources, load_active
 from sigvault.services.signers import ReferenceSummary, SignerDetail, SignerSummary
@@ -39,19 +44,27 @@ from sigvault.services.status import VaultStatus
 from sigvault.services.verification import Verification
 from sigvault.storage.engine import read_session
 from sigvault.storage.generations import list_cards
+from sigvault.storage.job_lock import job_lock
 
 if TYPE_CHECKING:
     from sigvault.datasets import Dataset
     from sigvault.evaluation.calibration import Aims
+    from sigvault.evaluation.generation_comparison import GenerationComparison
     from sigvault.services.calibration import CalibrationReport
+    from sigvault.services.reindexing import Reindexing, ReindexPlan
+
+JOB_LOCK = "generations.lock"
+"""The file whose lock is held by whoever makes, activates or removes a generation."""
 
 __all__ = [
+    "Activation",
     "AuditCheck",
     "EnrollmentInterrupted",
     "EnrollmentItem",
     "EnrollmentOutcome",
     "EnrollmentReport",
     "Erasure",
+    "GenerationSummary",
     "Identification",
     "ItemResult",
     "ReferenceSummary",
@@ -90,7 +103,9 @@ class Vault:
     @property
     def embedder(self) -> Embedder:
         """The embedder of the active generation's model."""
-        return self._resources.embedder
+        with read_session(self._resources.engine) as session:
+            active = load_active(session)
+        return self._resources.embedder_for(active)
 
     def enroll(
         self,
@@ -134,6 +149,97 @@ class Vault:
         return identification.identify(
             self._resources, self._index, probe, top=top, fpir=fpir, by=by or self._by
         )
+
+    def reindex(
+        self,
+        model: Path | Embedder,
+        plan: ReindexPlan | None = None,
+        *,
+        threads: int | None = None,
+        by: str | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Reindexing:
+        """Move the vault to another model; see `reindexing.reindex`.
+
+        Args:
+            model: the model's folder, which is kept with the vault, or an embedder.
+            plan: how; the defaults if None.
+            threads: how many threads embed, where a folder is given.
+            by: who does it.
+            progress: told what is done, how much of it, and of how much.
+
+        Raises:
+            VaultBusy: If another process re-indexes it.
+        """
+        from sigvault.services import reindexing  # noqa: PLC0415 - SciPy takes long to import
+
+        with self._one_at_a_time("a re-index"):
+            embedder = (
+                self._resources.models.keep(model, threads=threads)
+                if isinstance(model, Path)
+                else model
+            )
+            return reindexing.reindex(
+                self._resources, embedder, plan, by=by or self._by, progress=progress
+            )
+
+    def generations(self) -> tuple[GenerationSummary, ...]:
+        """All generations, oldest first."""
+        return generations.summarise(self._resources)
+
+    def compare_generation(self, generation: GenerationId) -> GenerationComparison:
+        """Compare a generation with the active one; see `reindexing.compare_galleries`.
+
+        Raises:
+            UnknownGeneration: If there is none.
+        """
+        from sigvault.services import reindexing  # noqa: PLC0415
+
+        with read_session(self._resources.engine) as session:
+            active = load_active(session)
+        other = generations.read_generation(self._resources, generation)
+        return reindexing.compare_galleries(self._resources, active, other)
+
+    def activate(
+        self, generation: GenerationId, *, force: bool = False, by: str | None = None
+    ) -> Activation:
+        """Compare a generation with the active one, and let it decide if it is fit.
+
+        Raises:
+            GenerationUnfit: If it isn't; see `generations.activate`.
+            VaultBusy: If the vault is re-indexed at this moment.
+        """
+        with self._one_at_a_time("an activation"):
+            comparison = self.compare_generation(generation)
+            return generations.activate(
+                self._resources,
+                generation,
+                by=by or self._by,
+                reasons=comparison.reasons,
+                gate={"galleries": comparison.summary()},
+                force=force,
+            )
+
+    def roll_back(self, *, by: str | None = None) -> Activation:
+        """Go back to the generation that decided before; see `generations.roll_back`.
+
+        Raises:
+            VaultBusy: If the vault is re-indexed at this moment.
+        """
+        with self._one_at_a_time("a rollback"):
+            return generations.roll_back(self._resources, by=by or self._by)
+
+    def drop(self, generation: GenerationId, *, by: str | None = None) -> None:
+        """Remove a generation that doesn't decide; see `generations.drop`.
+
+        Raises:
+            VaultBusy: If the vault is re-indexed at this moment.
+        """
+        with self._one_at_a_time("a removal of a generation"):
+            generations.drop(self._resources, self._index, generation, by=by or self._by)
+
+    def _one_at_a_time(self, job: str) -> AbstractContextManager[None]:
+        return job_lock(self._location / JOB_LOCK, job)
 
     def erase(self, signer: SignerId, *, by: str | None = None) -> Erasure:
         """Erase a signer for good; see `erasure.erase`."""
@@ -185,6 +291,18 @@ class Vault:
     def status(self) -> VaultStatus:
         """The vault at a glance."""
         return status.read_status(self._resources, self._location)
+
+    def examine(
+        self,
+        *,
+        deep: bool = False,
+        repair: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Finding]:
+        """Look for what is wrong with it; see `examination.examine`."""
+        return examination.examine(
+            self._resources, self._location, deep=deep, repair=repair, progress=progress
+        )
 
     def audit_log(
         self, *, after: int = 0, limit: int | None = None, signer: SignerId | None = None

@@ -94,12 +94,17 @@ class FakeEmbedder:
         references: tuple[int, ...] = (1, 3, 5),
         recipe: Recipe = DEFAULT_PREPROCESSING,
         points: bool = True,
+        noise: float = 0.0,
     ) -> None:
-        """Take a name, which decides the model's id, and what thresholds its card holds."""
+        """Take a name, which decides the model's id, and what thresholds its card holds.
+
+        Noise of about 1 makes a model that can't tell signers apart.
+        """
         self._name = name
         self._recipe = recipe
         self._references = references
         self._points = points
+        self._noise = noise
         self.batches: list[int] = []
 
     @cached_property
@@ -153,7 +158,13 @@ class FakeEmbedder:
         norm = float(np.linalg.norm(centred))
         if norm < 1e-9:
             centred, norm = np.eye(1, self.dimension, dtype=np.float32)[0], 1.0
-        vector = (centred / norm).astype(np.float32)
+        vector = centred / norm
+        if self._noise:  # the same for the same picture, and for no other
+            seed = int.from_bytes(hashlib.sha256(ink.tobytes()).digest()[:8])
+            disturbed = np.random.default_rng(seed).standard_normal(self.dimension)
+            vector = vector + self._noise * disturbed / np.linalg.norm(disturbed)
+            vector = vector / np.linalg.norm(vector)
+        vector = vector.astype(np.float32)
         return Embedding(vector, pack_local(_orientations(ink), coarse > 0.01), self.model)
 
 

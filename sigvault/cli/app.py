@@ -16,9 +16,12 @@ from sigvault.cli import (
     calibration,
     deciding,
     demo,
+    doctor,
     enrolling,
     evaluating,
+    generations,
     models,
+    reindexing,
     releasing,
     signers,
     synthesizing,
@@ -64,6 +67,9 @@ app.command("cross-validate")(releasing.cross_validate)
 app.command("release")(releasing.release)
 app.command("synth")(synthesizing.synth)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.command("reindex")(reindexing.reindex)
+app.add_typer(generations.app, name="generation")
 
 
 def _print_version(wanted: bool) -> None:

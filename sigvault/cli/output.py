@@ -54,11 +54,18 @@ class Output:
     @contextmanager
     def progress(self, description: str) -> Iterator[Advance]:
         """Show how far something is, on stderr; a terminal gets a bar, a file gets nothing."""
+        with self.stages() as advance:
+            yield lambda done, total: advance(description, done, total)
+
+    @contextmanager
+    def stages(self) -> Iterator[Callable[[str, int, int], None]]:
+        """The same for several things, one after the other, each told by its name."""
         from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
             Progress,
+            TaskID,
             TextColumn,
             TimeRemainingColumn,
         )
@@ -68,13 +75,22 @@ class Output:
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
             transient=True,
         ) as progress:
-            task = progress.add_task(description, total=None)
-            yield lambda done, total: progress.update(task, completed=done, total=total)
+            tasks: dict[str, TaskID] = {}
+
+            def advance(description: str, done: int, total: int) -> None:
+                if description not in tasks:
+                    tasks[description] = progress.add_task(description, total=None, rate="")
+                task = progress.tasks[progress.task_ids.index(tasks[description])]
+                rate = f"{task.speed:.1f}/s" if task.speed else ""
+                progress.update(task.id, completed=done, total=total, rate=rate)
+
+            yield advance
 
     def _stdout(self) -> Console:
         from rich.console import Console

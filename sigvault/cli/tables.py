@@ -14,6 +14,7 @@ from rich.text import Text
 from sigvault.cli.output import tidy
 from sigvault.domain.audit import AuditRecord
 from sigvault.domain.comparison import Decision, Rate, Threshold, describe_llr
+from sigvault.domain.diagnosis import Diagnosis, Finding, Severity
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.model_card import ModelCard
 
@@ -42,9 +43,36 @@ SHOWN_RESULTS = 20
 """How many enrolled images are listed one by one; failures are always listed."""
 
 
+SEVERITY_STYLES = {
+    Severity.FINE: "green",
+    Severity.NOTE: "cyan",
+    Severity.WARNING: "bold yellow",
+    Severity.PROBLEM: "bold red",
+}
+"""Each severity's colour; the word is always there too."""
+
+
 def status_table(status: VaultStatus) -> Table:
     """What a vault holds, a line each."""
     return facts_table([(name.replace("_", " "), value) for name, value in vars(status).items()])
+
+
+def diagnosis_tables(diagnosis: Diagnosis) -> list[Table | Text]:
+    """What was looked at, a line each, and how many of each kind."""
+    table = ruled_table("", "What", "Found", "What to do")
+    for finding in diagnosis.findings:
+        table.add_row(_severity(finding), finding.subject, finding.message, finding.remedy)
+    counts = [
+        f"{diagnosis.count(severity)} {severity.value}{'' if severity is Severity.FINE else 's'}"
+        for severity in reversed(Severity)
+    ]
+    return [table, Text(", ".join(counts))]
+
+
+def _severity(finding: Finding) -> Text:
+    if finding.repaired:
+        return Text("repaired", style="green")
+    return Text(finding.severity.value, style=SEVERITY_STYLES[finding.severity])
 
 
 def facts_table(facts: Sequence[tuple[str, Any]]) -> Table:

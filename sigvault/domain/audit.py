@@ -59,13 +59,14 @@ class VaultCreated(_Public):
 
 
 @dataclass(frozen=True)
-class GenerationActivated(_Public):
-    """A generation became the one that decides."""
+class ReindexStarted(_Public):
+    """A generation was begun: all references are to be embedded by another model."""
 
-    kind: ClassVar[str] = "generation-activated"
+    kind: ClassVar[str] = "reindex-started"
     generation: GenerationId
     model: ModelId
     preprocessing: str
+    by: str = ""
 
     def public(self) -> dict[str, Any]:
         """See AuditEvent."""
@@ -74,6 +75,76 @@ class GenerationActivated(_Public):
             "model": self.model,
             "preprocessing": self.preprocessing,
         }
+
+    def personal(self) -> dict[str, Any]:
+        """By whom; it stays, since it is about no signer."""
+        return {"by": self.by} if self.by else {}
+
+
+@dataclass(frozen=True)
+class GenerationActivated(_Public):
+    """A generation became the one that decides.
+
+    Attributes:
+        generation: its number.
+        model: its model.
+        preprocessing: its preprocessing.
+        before: the one that decided until then; None for a vault's first.
+        rolled_back: whether it had decided before, and was gone back to.
+        forced: why it should not have been activated, and was all the same; empty where nothing
+            spoke against it.
+        gate: the figures of the comparison with the one before, without anybody's name.
+        by: who activated it.
+    """
+
+    kind: ClassVar[str] = "generation-activated"
+    generation: GenerationId
+    model: ModelId
+    preprocessing: str
+    before: GenerationId | None = None
+    rolled_back: bool = False
+    forced: tuple[str, ...] = ()
+    gate: dict[str, Any] | None = None
+    by: str = ""
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent; what doesn't apply is left out."""
+        contents: dict[str, Any] = {
+            "generation": self.generation,
+            "model": self.model,
+            "preprocessing": self.preprocessing,
+        }
+        if self.before is not None:
+            contents["before"] = self.before
+        if self.rolled_back:
+            contents["rolled_back"] = True
+        if self.forced:
+            contents["forced"] = list(self.forced)
+        if self.gate is not None:
+            contents["gate"] = self.gate
+        return contents
+
+    def personal(self) -> dict[str, Any]:
+        """By whom; it stays, since it is about no signer."""
+        return {"by": self.by} if self.by else {}
+
+
+@dataclass(frozen=True)
+class GenerationDropped(_Public):
+    """A generation was removed with its vectors and thresholds."""
+
+    kind: ClassVar[str] = "generation-dropped"
+    generation: GenerationId
+    model: ModelId
+    by: str = ""
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {"generation": self.generation, "model": self.model}
+
+    def personal(self) -> dict[str, Any]:
+        """By whom; it stays, since it is about no signer."""
+        return {"by": self.by} if self.by else {}
 
 
 @dataclass(frozen=True)

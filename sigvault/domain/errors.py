@@ -24,6 +24,9 @@
     │   ├── VaultDamaged          the vault contradicts itself
     │   ├── VaultTooNew           made by a later version of sigvault
     │   ├── StorageFailed         disk full, database unreachable, no permission
+    │   ├── VaultBusy             another process does what only one can do at a time
+    │   ├── UnknownGeneration     no such generation, or dropped
+    │   ├── GenerationUnfit       a generation that may not decide, and why
     │   └── GenerationMismatch    vectors, thresholds or index of two generations would mix
     ├── UnknownSigner             no such signer, or erased
     ├── UnknownReference          no such reference, or erased
@@ -126,6 +129,27 @@ class VaultTooNew(VaultError):
 
 class StorageFailed(VaultError):
     """The database or the image folder can't be read or written."""
+
+
+class VaultBusy(VaultError):
+    """Another process does what only one can do at a time; the message names it."""
+
+
+class UnknownGeneration(VaultError):
+    """There is no such generation, or it was dropped."""
+
+
+class GenerationUnfit(VaultError):
+    """A generation may not decide: incomplete, without thresholds, or worse than the active one.
+
+    Attributes:
+        reasons: each in words.
+    """
+
+    def __init__(self, message: str, reasons: tuple[str, ...] = ()) -> None:
+        """Take the message, and the reasons one by one."""
+        super().__init__(message)
+        self.reasons = reasons
 
 
 class GenerationMismatch(VaultError):

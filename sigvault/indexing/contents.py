@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sigvault.domain.ports import VectorIndex
+from sigvault.indexing.candidates import MemoryUse, Stored
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,18 +19,25 @@ class IndexContents:
 
     Attributes:
         rows: int64 (N,): the numbers that the vectors go by, rising.
-        vectors: float32 (N, D), unit norm, in the order of ``rows``.
+        vectors: (N, D), unit norm, in the order of ``rows``.
     """
 
     rows: npt.NDArray[np.int64]
-    vectors: npt.NDArray[np.float32]
+    vectors: Stored
 
 
 class StorableIndex(VectorIndex, Protocol):
     """An index whose vectors can be taken out again, to be kept in a snapshot."""
 
+    @property
+    def memory(self) -> MemoryUse:
+        """The bytes that the index takes."""
+
     def rows(self) -> npt.NDArray[np.int64]:
         """The numbers int64 (N,) of all findable vectors, rising."""
 
     def contents(self) -> IndexContents:
-        """Copy out all findable vectors; removed ones are not among them."""
+        """All findable vectors, not to be written to; removed ones are not among them."""
+
+    def frozen(self) -> Callable[[], IndexContents]:
+        """What `contents` would give now, whatever changes until it is called."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from sigvault.domain.errors import IndexFailed
 from sigvault.domain.ports import SearchResult
+from sigvault.indexing.candidates import MemoryUse
 from sigvault.indexing.checks import (
     check_dimension,
     check_k,
@@ -17,6 +19,7 @@ from sigvault.indexing.checks import (
     check_vectors,
 )
 from sigvault.indexing.contents import IndexContents
+from sigvault.indexing.packing import widened
 from sigvault.indexing.ranking import best_first, inner_products, no_results
 
 
@@ -63,8 +66,8 @@ class ExactIndex:
                 )
             all_rows = np.concatenate((now.rows, rows))
             order = np.argsort(all_rows)
-            all_vectors = np.concatenate((now.vectors, vectors))[order]
-            self._contents = IndexContents(all_rows[order], all_vectors)
+            all_vectors = np.concatenate((widened(now.vectors), vectors))
+            self._contents = IndexContents(all_rows[order], all_vectors[order])
 
     def remove(self, rows: npt.NDArray[np.int64]) -> None:
         """Make the vectors under these numbers int64 (N,) unfindable; unknown ones are ignored.
@@ -101,7 +104,18 @@ class ExactIndex:
         """The numbers int64 (N,) of all findable vectors, rising."""
         return self._contents.rows.copy()
 
+    @property
+    def memory(self) -> MemoryUse:
+        """The bytes that the index takes."""
+        now = self._contents
+        return MemoryUse(host=now.rows.nbytes + now.vectors.nbytes)
+
     def contents(self) -> IndexContents:
         """Copy out all findable vectors."""
         now = self._contents
         return IndexContents(now.rows.copy(), now.vectors.copy())
+
+    def frozen(self) -> Callable[[], IndexContents]:
+        """What `contents` would give now, whatever changes until it is called."""
+        now = self._contents
+        return lambda: now

@@ -2,76 +2,52 @@
 
 A matrix product in single precision gives the same vector another last digit at another place
 of the matrix, in a batch of another size, and on another device: two references with equal
-vectors would change ranks from run to run. So an index here only *proposes* candidates. What it
-reports is computed again by :func:`inner_products`, which depends on nothing but the two
-vectors, and candidates are fetched until it is certain that none is missing: a sum of d
-products in float32 is off by at most ``d u / (1 - d u)`` times the norms, with u = 2**-24
-(Higham: Accuracy and Stability of Numerical Algorithms, 2nd ed., SIAM 2002, eq. 3.5).
+vectors would change ranks from run to run. So a source only *proposes* candidates. What an
+index reports is computed again by :func:`inner_products`, which depends on nothing but the two
+vectors, and candidates are fetched until it is certain that none is missing, by the source's
+own bound on the error of its scores. That makes a source with coarser vectors exact too: by
+Cauchy and Schwarz, replacing v by w changes the score of a unit probe by at most ``|v - w|``.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from sigvault.domain.embedding import UNIT_NORM_TOLERANCE
+from sigvault.domain.errors import IndexFailed
 from sigvault.domain.ports import SearchResult
+from sigvault.indexing.candidates import CandidateSource, Stored
 
-UNIT_ROUNDOFF = 2.0**-24
-"""Of float32 rounded to nearest."""
-
-_SPARE = 16
-"""Candidates fetched beyond k at first, so that one fetch nearly always suffices."""
 _WIDENING = 8
 """How many times more are fetched where that was not certain to be enough."""
 _BLOCK = 4096
 """Vectors worked on at a time: 8 MB in float64 at D = 256, which stays in cache."""
 
 
-class CandidateSource(Protocol):
-    """An index's own fast way of finding vectors, by their places in its storage.
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Vectors, and a source that finds them.
 
     Attributes:
-        size: how many vectors lie in the storage, removed ones among them.
-        reach: the most candidates for a probe that one call of ``nearest`` can give.
-        score_error: how far a score from ``nearest`` may lie from the true inner product.
+        rows: int64 (N,): the numbers that the vectors go by.
+        vectors: (N, D), unit norm.
+        gone: bool (N,): which were removed.
+        source: made from these vectors.
     """
 
-    @property
-    def size(self) -> int: ...  # noqa: D102
-    @property
-    def reach(self) -> int: ...  # noqa: D102
-    @property
-    def score_error(self) -> float: ...  # noqa: D102
-
-    def nearest(
-        self, probes: npt.NDArray[np.float32], count: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Places int64 (Q, count) of the best for probes (Q, D), and float32 scores, falling."""
-
-    def rows_at(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The rows int64 (M,) of the vectors at places (M,); -1 where one was removed."""
-
-    def vectors_at(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """The vectors float32 (M, D) at places (M,)."""
+    rows: npt.NDArray[np.int64]
+    vectors: Stored
+    gone: npt.NDArray[np.bool_]
+    source: CandidateSource
 
 
-def rounding_error(dimension: int) -> float:
-    """How far a float32 inner product of two unit vectors may lie from the true one."""
-    # The vectors' norms may exceed 1 by the tolerance, and one rounding is the exact score's own.
-    terms = (dimension + 1) * UNIT_ROUNDOFF
-    return terms / (1.0 - terms) * (1.0 + UNIT_NORM_TOLERANCE) ** 2
-
-
-def inner_products(
-    vectors: npt.NDArray[np.float32], probe: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
+def inner_products(vectors: Stored, probe: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Score vectors against one probe, each independently of the others.
 
     Args:
-        vectors: float32 (N, D).
+        vectors: (N, D).
         probe: float32 (D,).
 
     Returns:
@@ -109,62 +85,85 @@ def best_first(
     return rows[order], scores[order]
 
 
-def exact_search(source: CandidateSource, probes: npt.NDArray[np.float32], k: int) -> SearchResult:
-    """The k best vectors of each probe, in the one order, from candidates of any exact source.
+def merged(first: SearchResult, second: SearchResult) -> SearchResult:
+    """The best of two results for the same probes, over different vectors, of the same k."""
+    result = no_results(*first.rows.shape)
+    rows = np.concatenate((first.rows, second.rows), axis=1)
+    scores = np.concatenate((first.scores, second.scores), axis=1)
+    for number in range(len(rows)):
+        best = best_first(rows[number], scores[number], result.rows.shape[1])
+        result.rows[number], result.scores[number] = best
+    return result
+
+
+def search_layer(layer: Layer, probes: npt.NDArray[np.float32], k: int) -> SearchResult:
+    """The k best vectors of each probe that were not removed, in the one order.
+
+    From an exact source all of them; from another one, the best of what it proposes.
 
     Args:
-        source: where candidates come from.
+        layer: the vectors.
         probes: float32 (Q, D), unit norm.
         k: at least 1.
 
     Returns:
         Rows and scores (Q, k), padded with -1 and -inf where there are fewer vectors.
+
+    Raises:
+        IndexFailed: If the source fails, or is not exact and its reach is below k.
     """
+    source = layer.source
+    _check_reach(source, k)
     result = no_results(len(probes), k)
     most = min(source.reach, source.size)
-    breadth = min(k + _SPARE, most)
+    breadth = min(k + source.spare(len(probes)), most)
     pending = np.arange(len(probes))
     while pending.size and breadth:
-        places, proposed = source.nearest(probes[pending], breadth)
+        found = source.nearest(probes[pending], breadth)
         certain = np.empty(len(pending), np.bool_)
         for at, number in enumerate(pending):
-            rows, scores = _rank(source, places[at], probes[number], k)
+            rows, scores = _rank(layer, found.places[at], probes[number], k)
             result.rows[number, : len(rows)] = rows
             result.scores[number, : len(rows)] = scores
             # What was not proposed scores at most as much as the last proposed, plus the error.
-            unseen = float(proposed[at, -1]) + source.score_error
+            unseen = found.scores[at, -1] + found.errors[at] if source.exact else -np.inf
             certain[at] = breadth == source.size or (len(rows) == k and scores[-1] > unseen)
         pending = pending[~certain]
         if breadth == most:
             break
         breadth = min(breadth * _WIDENING, most)
-    for number in pending:
-        rows, scores = _scan(source, probes[number], k)
+    for number in pending if source.exact else ():
+        rows, scores = _scan(layer, probes[number], k)
         result.rows[number, : len(rows)] = rows
         result.scores[number, : len(rows)] = scores
     return result
 
 
+def _check_reach(source: CandidateSource, k: int) -> None:
+    if not source.exact and k > source.reach:
+        raise IndexFailed(
+            f"this kind of index finds at most {source.reach} vectors for a probe, not {k}: "
+            "ask for fewer, or use an exact kind"
+        )
+
+
 def _rank(
-    source: CandidateSource,
-    places: npt.NDArray[np.int64],
-    probe: npt.NDArray[np.float32],
-    k: int,
+    layer: Layer, places: npt.NDArray[np.int64], probe: npt.NDArray[np.float32], k: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Score and order the vectors at these places that were not removed."""
-    rows = source.rows_at(places)
-    found = rows >= 0
-    return best_first(rows[found], inner_products(source.vectors_at(places[found]), probe), k)
+    """Score and order the vectors at these places that were not removed; -1 is no place."""
+    places = places[places >= 0]
+    places = places[~layer.gone[places]]
+    return best_first(layer.rows[places], inner_products(layer.vectors[places], probe), k)
 
 
 def _scan(
-    source: CandidateSource, probe: npt.NDArray[np.float32], k: int
+    layer: Layer, probe: npt.NDArray[np.float32], k: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Rank everything: for the rare probe whose candidates lie beyond the source's reach."""
     rows, scores = np.empty(0, np.int64), np.empty(0, np.float32)
-    for start in range(0, source.size, _BLOCK):
-        places = np.arange(start, min(start + _BLOCK, source.size))
-        more_rows, more_scores = _rank(source, places, probe, k)
+    for start in range(0, len(layer.rows), _BLOCK):
+        places = np.arange(start, min(start + _BLOCK, len(layer.rows)))
+        more_rows, more_scores = _rank(layer, places, probe, k)
         rows, scores = best_first(
             np.concatenate((rows, more_rows)), np.concatenate((scores, more_scores)), k
         )

@@ -9,6 +9,9 @@ Arrays are named by their content and written first; the manifest is replaced la
 Killed at any moment, a writer leaves the old snapshot or the new one, and at worst files that
 a later writer sweeps away. Arrays lie in NumPy's format without objects and not in FAISS's,
 which has no version, is read by whichever index is chosen, and holds nothing that could run.
+Vectors are 16 bits wide where that loses nothing, which it doesn't where the database holds as
+many. They are mapped into memory and not read: what was searched once stays in the system's
+cache for the next process.
 
 The files are as personal as the database: they are readable by their owner alone, and
 `discard_snapshots` has to be called when a signer is erased.
@@ -34,13 +37,17 @@ import numpy.typing as npt
 from sigvault.domain.errors import IndexFailed
 from sigvault.domain.identifiers import GenerationId, ModelId
 from sigvault.indexing.contents import IndexContents
+from sigvault.indexing.packing import packed
 
-FORMAT = 1
-"""The number of this format, counted up with every change that old readers can't read."""
+FORMAT = 2
+"""The number of this format, counted up with every change that old readers can't read. In the
+first one, vectors were always 32 bits wide and were read into memory."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LEFT_BEHIND_SECONDS = 86_400.0
 """A file that no manifest has named for a day belongs to a writer that was killed."""
+_CAN_MAP = os.name != "nt"
+"""Windows can't remove a file that is mapped, and what is erased has to go at once."""
 _WHOLE_NUMBERS = ("format", "generation", "dimension", "count", "last_change")
 _TEXTS = ("model", "history", "rows_sha256", "vectors_sha256")
 
@@ -136,7 +143,7 @@ def write_snapshot(
             last_change=last_change,
             history=history,
             rows_sha256=_write_array(folder, contents.rows),
-            vectors_sha256=_write_array(folder, contents.vectors),
+            vectors_sha256=_write_array(folder, packed([contents.vectors], identity.dimension)),
             faiss=faiss,
         )
         text = json.dumps(asdict(manifest), indent=2, sort_keys=True) + "\n"
@@ -155,8 +162,9 @@ def write_snapshot(
 def read_snapshot(folder: Path, identity: SnapshotIdentity) -> Snapshot | None:
     """Read the generation's snapshot, if there is one.
 
-    Every byte is checked against the manifest before it is interpreted. Whether the snapshot is
-    up to date is for the caller to say, from ``last_change`` and ``history``.
+    Every byte is checked against the manifest before it is interpreted: SHA-256 takes a third of
+    a second for a million vectors, and a cheaper checksum would leave damage to chance. Whether
+    the snapshot is up to date is for the caller to say, from ``last_change`` and ``history``.
 
     Raises:
         IndexFailed: If it is damaged, incomplete, of another model, generation or dimension, or
@@ -173,12 +181,13 @@ def read_snapshot(folder: Path, identity: SnapshotIdentity) -> Snapshot | None:
     found = SnapshotIdentity(manifest.model, manifest.generation, manifest.dimension)
     if found != identity:
         raise _refused(path, f"is of {found}, not of {identity}")
-    rows = _read_array(folder, manifest.rows_sha256, np.dtype(np.int64), (manifest.count,))
+    rows = _read_array(folder, manifest.rows_sha256, (np.int64,), (manifest.count,))
     vectors = _read_array(
         folder,
         manifest.vectors_sha256,
-        np.dtype(np.float32),
+        (np.float16, np.float32),
         (manifest.count, manifest.dimension),
+        mapped=_CAN_MAP,
     )
     return Snapshot(manifest, IndexContents(rows, vectors))
 
@@ -310,18 +319,38 @@ def _parse(path: Path, text: bytes) -> Manifest:
 
 
 def _read_array(
-    folder: Path, sha256: str, dtype: np.dtype[Any], shape: tuple[int, ...]
+    folder: Path,
+    sha256: str,
+    types: tuple[type[np.generic], ...],
+    shape: tuple[int, ...],
+    *,
+    mapped: bool = False,
 ) -> npt.NDArray[Any]:
-    """Read an array whose file has this digest, if it is of this type and shape."""
+    """Read or map an array whose file has this digest, if it is of these types and this shape."""
     path = folder / f"{sha256}.npy"
     with _opened(path) as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise _refused(path, "is damaged: its digest is not the one in its name")
         file.seek(0)
-        array = np.load(file, allow_pickle=False)
-    if array.dtype != dtype or array.shape != shape:
-        raise _refused(path, f"holds {array.dtype} {array.shape}, not {dtype} {shape}")
+        array = _mapped(file) if mapped else np.load(file, allow_pickle=False)
+    if array.dtype not in types or array.shape != shape:
+        wanted = " or ".join(np.dtype(each).name for each in types)
+        raise _refused(path, f"holds {array.dtype} {array.shape}, not {wanted} {shape}")
     return np.asarray(array)
+
+
+def _mapped(file: IO[bytes]) -> npt.NDArray[Any]:
+    """Map the array in a file that is open: the one that was hashed, whatever has its name now."""
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):
+        raise ValueError(f"version {version} of NumPy's format")
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.hasobject or by_columns:
+        raise ValueError(f"{dtype} by columns or with allow_pickle")
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    # Pages that somebody writes to are copied; nobody does, but torch takes no read-only arrays.
+    return np.memmap(file, dtype, "c", file.tell(), shape)
 
 
 @contextlib.contextmanager

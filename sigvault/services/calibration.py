@@ -21,7 +21,7 @@ from sigvault.evaluation.protocols import (
     compare_pairs,
     draw_comparisons,
 )
-from sigvault.services.resources import Resources, load_active, require_model
+from sigvault.services.resources import Resources, load_active
 from sigvault.services.unseen_signers import LEAST_SIGNERS, UnseenSigners, embed_unseen_signers
 from sigvault.storage.audit_log import append
 from sigvault.storage.engine import read_session, write_session
@@ -112,8 +112,7 @@ def calibrate_vault(
     """
     with read_session(resources.engine) as session:
         active = load_active(session)
-    require_model(active, resources.embedder)
-    made = calibrate_model(dataset, resources.embedder, plan, progress=progress)
+    made = calibrate_model(dataset, resources.embedder_for(active), plan, progress=progress)
     at = resources.clock()
     contents = tuple(threshold_to_dict(threshold) for threshold in made.thresholds)
     with write_session(resources.engine) as session:

@@ -27,11 +27,12 @@ from sigvault.domain.errors import (
 )
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.domain.image import QualityFinding
+from sigvault.domain.ports import Embedder
 from sigvault.domain.serialisation import finding_to_dict
 from sigvault.imaging.preprocessing import Recipe
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
 from sigvault.services.pending_images import settle_pending
-from sigvault.services.resources import Resources, load_active, require_model
+from sigvault.services.resources import Resources, load_active, recipe_of
 from sigvault.storage.audit_log import append
 from sigvault.storage.embeddings import add_embeddings
 from sigvault.storage.engine import read_session, write_session
@@ -183,10 +184,10 @@ def enroll(
     settle_pending(resources.engine, resources.images, resources.pending)
     with read_session(resources.engine) as session:
         active = load_active(session)
-    require_model(active, resources.embedder)
-    run = _Run(resources, active.id, by, names or {}, force)
+    embedder = resources.embedder_for(active)
+    run = _Run(resources, embedder, active.id, by, names or {}, force)
     try:
-        with closing(_acquire_all(items, resources.preprocessing)) as acquired:
+        with closing(_acquire_all(items, recipe_of(embedder))) as acquired:
             while batch := list(islice(acquired, BATCH)):
                 for result in run.settle_batch(batch):
                     run.results.append(result)
@@ -234,6 +235,7 @@ class _Run:
     """One call of `enroll`: what it works with, and its results so far."""
 
     resources: Resources
+    embedder: Embedder
     generation: GenerationId
     by: str
     names: Mapping[SignerId, str]
@@ -260,7 +262,7 @@ class _Run:
                     if _own(others, item.signer) is None and (self.force or not others):
                         places.append(place)
                         inks.append(got.prepared.ink)
-        return dict(zip(places, self.resources.embedder.embed(inks), strict=True))
+        return dict(zip(places, self.embedder.embed(inks), strict=True))
 
     def _enroll_one(
         self, item: EnrollmentItem, got: Acquired | SigvaultError, embedding: Embedding | None
@@ -307,7 +309,7 @@ class _Run:
         if active_generation(session).id != self.generation:
             raise GenerationMismatch("another generation became active meanwhile: enroll again")
         if embedding is None:  # its twin was erased since the batch was embedded
-            (embedding,) = self.resources.embedder.embed([got.prepared.ink])
+            (embedding,) = self.embedder.embed([got.prepared.ink])
         at = self.resources.clock()
         signer = self._signer(session, item)
         note = self.resources.pending.note(got.digest)

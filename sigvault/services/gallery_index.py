@@ -9,22 +9,27 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from sigvault.domain.errors import IndexFailed
 from sigvault.domain.ports import VectorIndex
+from sigvault.services.generation_vectors import GenerationVectors
 from sigvault.services.resources import ActiveGeneration, load_active
 from sigvault.storage.audit_log import head, read
-from sigvault.storage.embeddings import VectorBlock, load_vectors
 from sigvault.storage.engine import read_session
 from sigvault.storage.index_changes import changes_since, last_change
-from sigvault.storage.tables import ChangeKind, EmbeddingRow
+from sigvault.storage.tables import ChangeKind
 
-LoadVectors = Callable[[npt.NDArray[np.int64]], VectorBlock]
-"""Reads the vectors of some rows from the database; rows that are gone are left out."""
 
-_Index = TypeVar("_Index", bound=VectorIndex)
+class ListedIndex(VectorIndex, Protocol):
+    """An index that can say what it holds."""
+
+    def rows(self) -> npt.NDArray[np.int64]:
+        """The numbers int64 (N,) of all findable vectors, rising."""
+
+
+_Index = TypeVar("_Index", bound=ListedIndex)
 
 
 @dataclass(frozen=True)
@@ -46,29 +51,40 @@ class IndexKeeper(Protocol[_Index]):
     """Makes indexes and keeps them in files; see `bootstrap`."""
 
     def open(
-        self,
-        state: IndexState,
-        rows: npt.NDArray[np.int64],
-        load: LoadVectors,
-        knows: Callable[[str], bool],
+        self, state: IndexState, table: GenerationVectors, knows: Callable[[str], bool]
     ) -> tuple[_Index, int]:
-        """An index that holds exactly these rows, from the files as far as they can be believed.
+        """An index of all the table's vectors, from the files as far as they can be believed.
 
         Args:
             state: what the index is to reflect.
-            rows: int64 (N,): the numbers of all vectors.
-            load: reads vectors.
+            table: the vectors.
             knows: whether the database knows a history that a file names.
 
         Returns:
             The index, and by how many vectors the files were behind.
         """
 
-    def keep(self, index: _Index, state: IndexState) -> None:
-        """Keep an index in files."""
+    def keep(self, index: _Index, state: IndexState) -> Callable[[], None]:
+        """Prepare to keep an index in files; the call that comes back does it.
+
+        What is kept is the index as it is now, however it changes until then.
+        """
 
     def discard(self) -> None:
         """Remove all files."""
+
+
+@dataclass(frozen=True)
+class IndexDifference:
+    """How an index differs from the database.
+
+    Attributes:
+        missing: how many vectors of the database can't be found.
+        extra: how many can be found that the database doesn't have.
+    """
+
+    missing: int
+    extra: int
 
 
 _KEEP_FROM = 5_000
@@ -79,7 +95,11 @@ _KEEP_SHARE = 0.05
 
 
 class GalleryIndex(Generic[_Index]):
-    """The active generation's index. Safe for threads."""
+    """The active generation's index. Safe for threads.
+
+    The lock is held while it is opened and while changes are applied, but neither while it is
+    compacted nor while files are written.
+    """
 
     def __init__(self, engine: Engine, keeper: IndexKeeper[_Index]) -> None:
         """Take what is needed; nothing is opened before the first search."""
@@ -98,19 +118,24 @@ class GalleryIndex(Generic[_Index]):
             StorageFailed: If the database can't be read.
         """
         with self._lock, read_session(self._engine) as session:
-            state = self._read_state(session)
-            known = self._state
-            if self._index is None or known is None or known.generation.id != state.generation.id:
-                self._index, self._behind = self._open(session, state)
-            elif known.last_change != state.last_change:
-                self._catch_up(session, self._index, known)
-            self._state = state
-            return self._index
+            return self._current(session)
 
     @property
     def size(self) -> int | None:
         """How many vectors can be found, or None before it is opened."""
         return None if self._index is None else len(self._index)
+
+    def compare(self) -> IndexDifference:
+        """Compare all numbers with the database's, after catching up: for an examination.
+
+        Raises:
+            IndexFailed: If the index can't be made.
+            StorageFailed: If the database can't be read.
+        """
+        with self._lock, read_session(self._engine) as session:
+            held = self._current(session).rows()
+            rows = GenerationVectors(session, load_active(session).id).rows()
+        return IndexDifference(len(np.setdiff1d(rows, held)), len(np.setdiff1d(held, rows)))
 
     def keep(self) -> None:
         """Keep the index in files for the next opening, if that pays; a failure is no matter."""
@@ -118,8 +143,7 @@ class GalleryIndex(Generic[_Index]):
             return
         try:
             self.current()
-            with self._lock:
-                self._keep()
+            self._keep()
         except IndexFailed:
             return
 
@@ -130,7 +154,8 @@ class GalleryIndex(Generic[_Index]):
             IndexFailed: If a file can't be removed.
         """
         with self._lock:
-            self._discard()
+            self._behind = 0 if self._index is None else len(self._index)
+        self._keeper.discard()
 
     def forget(self) -> None:
         """Drop what was erased, from the files and, if the index is open, from memory.
@@ -142,49 +167,49 @@ class GalleryIndex(Generic[_Index]):
         if self._index is not None:
             self.current()
 
-    def _keep(self) -> None:
-        if self._index is None or self._state is None:
-            return
-        if len(self._index) < _KEEP_FROM or self._behind < _KEEP_SHARE * len(self._index):
-            return
-        self._keeper.keep(self._index, self._state)
-        self._behind = 0
-        with read_session(self._engine) as session:
-            now = self._read_state(session)
-            changes = changes_since(session, now.generation.id, self._state.last_change)
-        if any(change.kind is ChangeKind.REMOVE for change in changes):
-            # Another process erased a signer while the files were written.
-            self._discard()
+    def _current(self, session: Session) -> _Index:
+        state = self._read_state(session)
+        known = self._state
+        if self._index is None or known is None or known.generation.id != state.generation.id:
+            table = GenerationVectors(session, state.generation.id)
+            self._index, self._behind = self._keeper.open(
+                state, table, lambda history: _knows(session, history)
+            )
+        elif known.last_change != state.last_change:
+            self._catch_up(session, self._index, known)
+        self._state = state
+        return self._index
 
-    def _discard(self) -> None:
-        self._behind = 0 if self._index is None else len(self._index)
-        self._keeper.discard()
+    def _keep(self) -> None:
+        with self._lock:
+            index, state = self._index, self._state
+            if index is None or state is None or len(index) < _KEEP_FROM:
+                return
+            if self._behind < _KEEP_SHARE * len(index):
+                return
+            behind = self._behind
+            write = self._keeper.keep(index, state)
+        write()
+        with self._lock:
+            self._behind -= behind
+        with read_session(self._engine) as session:
+            changes = changes_since(session, state.generation.id, state.last_change)
+        if any(change.kind is ChangeKind.REMOVE for change in changes):
+            # A signer was erased while the files were written.
+            self.discard()
 
     def _read_state(self, session: Session) -> IndexState:
         active = load_active(session)
         number, hash_ = head(session)
         return IndexState(active, last_change(session, active.id), f"{number}:{hash_}")
 
-    def _open(self, session: Session, state: IndexState) -> tuple[_Index, int]:
-        generation = state.generation.id
-        query = select(EmbeddingRow.row).where(EmbeddingRow.generation_id == generation)
-        rows = np.sort(np.fromiter(session.scalars(query), np.int64))
-
-        def load(wanted: npt.NDArray[np.int64]) -> VectorBlock:
-            return load_vectors(session, generation, wanted.tolist())
-
-        return self._keeper.open(state, rows, load, lambda history: _knows(session, history))
-
     def _catch_up(self, session: Session, index: _Index, behind: IndexState) -> None:
         """Apply what changed; writers come one at a time, so the order is that of the commits."""
-        generation = behind.generation.id
-        came: dict[int, None] = {}
-        went: dict[int, None] = {}
-        for change in changes_since(session, generation, behind.last_change):
-            (came if change.kind is ChangeKind.ADD else went)[change.row] = None
-        if went:
-            index.remove(np.array(list(went), np.int64))
-        new = load_vectors(session, generation, came.keys() - went.keys())
+        table = GenerationVectors(session, behind.generation.id)
+        came, went = table.changed_since(behind.last_change)
+        if len(went):
+            index.remove(went)
+        new = table.load(came)
         if len(new.rows):
             index.add(new.rows, new.vectors)
         self._behind += len(went) + len(new.rows)

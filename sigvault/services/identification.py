@@ -25,7 +25,7 @@ from sigvault.domain.image import QualityFinding
 from sigvault.domain.ports import VectorIndex
 from sigvault.domain.searching import SearchAim
 from sigvault.services.gallery_index import GalleryIndex
-from sigvault.services.resources import ActiveGeneration, Resources, load_active, require_model
+from sigvault.services.resources import ActiveGeneration, Resources, load_active
 from sigvault.services.verification import acquire_probe
 from sigvault.storage.audit_log import append
 from sigvault.storage.embeddings import count_vectors, load_galleries, owners
@@ -113,9 +113,9 @@ def identify(
     active.require_thresholds()
     if not enrolled:
         raise EmptyGallery("nobody is enrolled, so nobody can be identified: enroll signers first")
-    require_model(active, resources.embedder)
-    acquired = acquire_probe(resources, probe, signer=None, by=by)
-    (embedding,) = resources.embedder.embed([acquired.prepared.ink])
+    embedder = resources.embedder_for(active)
+    acquired = acquire_probe(resources, embedder, probe, signer=None, by=by)
+    (embedding,) = embedder.embed([acquired.prepared.ink])
     searchable = index.current()
     with read_session(resources.engine) as session:
         keys = _shortlist(session, searchable, active, embedding, SHORTLIST * top)

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -19,6 +20,7 @@ from sigvault.imaging.preprocessing import Recipe, read_preprocessing
 from sigvault.services.pending_images import PendingImages
 from sigvault.storage.blobs import ImageFolder
 from sigvault.storage.generations import active_generation
+from sigvault.storage.tables import GenerationRow
 from sigvault.storage.thresholds import load_thresholds
 
 
@@ -27,54 +29,95 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class ModelShelf(Protocol):
+    """The models that a vault keeps; see `bootstrap`."""
+
+    def find(self, model: ModelId) -> Embedder:
+        """The model of this name; another one where the settings name one.
+
+        Raises:
+            ModelError: If it can't be found or read.
+        """
+
+    def keep(self, folder: Path, *, threads: int | None = None) -> Embedder:
+        """Copy a model's folder into the vault, and load it.
+
+        Raises:
+            ModelError: If it can't be read.
+            StorageFailed: If it can't be copied.
+        """
+
+    def discard(self, model: ModelId) -> None:
+        """Remove a kept model, if it is there."""
+
+
 @dataclass(frozen=True, eq=False)
 class Resources:
-    """A vault's database, images and embedder. Safe for threads.
+    """A vault's database, images and models. Safe for threads.
 
     Attributes:
         engine: the database.
         images: the enrolled images.
         pending: the images that a crash may leave over.
-        load_embedder: finds the model of the active generation; called once, when first needed,
-            so that what needs no model works without one.
+        models: the models; each is loaded when it is first needed, so that what needs none works
+            without one, and a generation that another process activates is followed.
         clock: the present time, UTC.
     """
 
     engine: Engine
     images: ImageFolder
     pending: PendingImages
-    load_embedder: Callable[[], Embedder]
+    models: ModelShelf
     clock: Callable[[], datetime] = utc_now
     _loading: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
-    _embedders: list[Embedder] = field(default_factory=list, init=False, repr=False)
+    _embedders: dict[ModelId, Embedder] = field(default_factory=dict, init=False, repr=False)
 
-    @property
-    def embedder(self) -> Embedder:
-        """The embedder at hand.
+    def embedder_for(self, generation: ActiveGeneration) -> Embedder:
+        """The embedder of a generation's own model.
 
         Raises:
             ModelError: If the model can't be found or read, or may not serve.
+            GenerationMismatch: If the model at hand is another.
         """
         with self._loading:
-            if not self._embedders:
-                embedder = self.load_embedder()
-                require_serving(embedder)
-                self._embedders.append(embedder)
-            return self._embedders[0]
+            found = self._embedders.get(generation.model)
+            if found is None:
+                found = self.models.find(generation.model)
+                require_serving(found)
+                require_model(generation, found)
+                self._embedders[generation.model] = found
+        require_model(generation, found)
+        return found
 
-    @cached_property
-    def preprocessing(self) -> Recipe:
-        """The preprocessing that the embedder's model was trained with.
+    def take(self, embedder: Embedder) -> None:
+        """Use this embedder for its model from now on.
 
         Raises:
-            ModelError: If the model can't be found or read, or needs another preprocessing.
+            DemonstrationModel: If it may not serve.
         """
-        return read_preprocessing(self.embedder.card.preprocessing)
+        require_serving(embedder)
+        with self._loading:
+            self._embedders[embedder.model] = embedder
+
+    def forget(self, model: ModelId) -> None:
+        """Let go of a model's embedder, and of the model's files."""
+        with self._loading:
+            self._embedders.pop(model, None)
+        self.models.discard(model)
+
+
+def recipe_of(embedder: Embedder) -> Recipe:
+    """The preprocessing that the embedder's model was trained with.
+
+    Raises:
+        ModelError: If the model needs a preprocessing that is not known here.
+    """
+    return read_preprocessing(embedder.card.preprocessing)
 
 
 @dataclass(frozen=True)
 class ActiveGeneration:
-    """The generation that decides.
+    """A generation with all that it decides by: the active one, unless it says otherwise.
 
     Attributes:
         id: its number.
@@ -109,7 +152,11 @@ def load_active(session: Session) -> ActiveGeneration:
     Raises:
         VaultDamaged: If there is none.
     """
-    row = active_generation(session)
+    return bind(session, active_generation(session))
+
+
+def bind(session: Session, row: GenerationRow) -> ActiveGeneration:
+    """A generation with its thresholds, whether it is active or not."""
     return ActiveGeneration(
         id=row.id,
         model=row.model_id,
@@ -126,7 +173,7 @@ def require_serving(embedder: Embedder) -> None:
         DemonstrationModel: If its preprocessing keeps leaks on purpose.
         CheckpointMismatch: If its preprocessing is not known here.
     """
-    if read_preprocessing(embedder.card.preprocessing).demonstration:
+    if recipe_of(embedder).demonstration:
         raise DemonstrationModel(
             f"{embedder.model} takes pictures by {embedder.preprocessing}, which leaves paper, pen "
             "and scanner in them on purpose, so its answers are about those: use a model of "

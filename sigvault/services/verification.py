@@ -13,10 +13,11 @@ from sigvault.domain.errors import FailureToAcquire, ImageError, NotCalibrated, 
 from sigvault.domain.gallery import Gallery
 from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
+from sigvault.domain.ports import Embedder
 from sigvault.domain.serialisation import evidence_to_dict, finding_to_dict
 from sigvault.imaging.preprocessing import PreparedSignature
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
-from sigvault.services.resources import ActiveGeneration, Resources, load_active, require_model
+from sigvault.services.resources import ActiveGeneration, Resources, load_active, recipe_of
 from sigvault.storage.audit_log import append
 from sigvault.storage.embeddings import load_gallery
 from sigvault.storage.engine import read_session, write_session
@@ -71,9 +72,9 @@ def verify(
     threshold = require_threshold(active, len(gallery.references))
     if aim is not None:
         threshold = threshold.at(aim)
-    require_model(active, resources.embedder)
-    acquired = acquire_probe(resources, probe, signer=(signer, key), by=by)
-    (embedding,) = resources.embedder.embed([acquired.prepared.ink])
+    embedder = resources.embedder_for(active)
+    acquired = acquire_probe(resources, embedder, probe, signer=(signer, key), by=by)
+    (embedding,) = embedder.embed([acquired.prepared.ink])
     evidence = weigh(embedding, acquired, gallery, threshold, active)
     event = _record(resources, key, evidence, by)
     return Verification(evidence, event, acquired.prepared)
@@ -121,6 +122,7 @@ def require_threshold(active: ActiveGeneration, references: int) -> Threshold:
 
 def acquire_probe(
     resources: Resources,
+    embedder: Embedder,
     probe: Path | bytes,
     *,
     signer: tuple[SignerId, SignerKey] | None,
@@ -130,6 +132,7 @@ def acquire_probe(
 
     Args:
         resources: the vault's.
+        embedder: whose preprocessing harmonises it.
         probe: a file, or the bytes of one.
         signer: the claimed signer, if there is one.
         by: who asks.
@@ -139,7 +142,7 @@ def acquire_probe(
         FailureToAcquire: If it can't serve as a signature; the message holds all findings.
     """
     try:
-        acquired = acquire(read_source(probe), resources.preprocessing)
+        acquired = acquire(read_source(probe), recipe_of(embedder))
     except ImageError as error:
         _record_failure(resources, error, (), signer, by)
         raise

@@ -23,7 +23,7 @@ from sigvault.storage.failures import translate
 WAIT_SECONDS = 30
 """How long a writer waits for the one before it."""
 
-_WRITER_LOCK = int.from_bytes(b"sigvault")
+WRITER_LOCK = int.from_bytes(b"sigvault")
 """The advisory lock that PostgreSQL writers queue for: any 63-bit number that nobody else takes."""
 
 _MODE = "sigvault_mode"
@@ -108,7 +108,7 @@ def reading(engine: Engine) -> Engine:
 def lock_writers(connection: Connection) -> None:
     """Wait until no other transaction writes; SQLite has done so when this one began."""
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_WRITER_LOCK)))
+        connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
 
 
 def migrating(engine: Engine) -> Engine:

@@ -2,69 +2,83 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 
-import faiss
 import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from search_stand_ins import GpuLike, halved, unit
 
 from sigvault.domain.errors import IndexFailed
 from sigvault.domain.ports import SearchResult
-from sigvault.indexing import row_table
+from sigvault.indexing import layered, torch_exact
+from sigvault.indexing.choice import IndexKind, SearchOptions, choose_index
+from sigvault.indexing.combining import BySize, Replicas, Shards, in_shards
 from sigvault.indexing.exact import ExactIndex
-from sigvault.indexing.faiss_index import FaissIndex, FlatKind
-from sigvault.indexing.torch_exact import TorchExactIndex
+from sigvault.indexing.faiss_index import CodedSource, Processor, flat_source
+from sigvault.indexing.gpu_worker import OnGpu, gpu_worker
+from sigvault.indexing.layered import LayeredIndex
+from sigvault.indexing.product import ProductSource
+from sigvault.indexing.torch_exact import TorchSource
 
 
-class GpuLikeFlat:
-    """A flat FAISS index with the limits of one on a GPU: a short reach, and no removal."""
-
-    REACH = 32
-
-    def __init__(self, dimension):
-        self._flat = faiss.IndexFlatIP(dimension)
-        self.d = dimension
-
-    def add(self, vectors):
-        self._flat.add(vectors)
-
-    def search(self, probes, k):
-        if k > self.REACH:
-            raise RuntimeError(f"k is {k}, not at most {self.REACH}")
-        return self._flat.search(probes, k)
-
-    def reconstruct_batch(self, places):
-        return self._flat.reconstruct_batch(places)
+def on_gpu_like(number, vectors, *, half=False):
+    return OnGpu(gpu_worker(number), lambda: flat_source(vectors, GpuLike(), half=half))
 
 
-def gpu_like(dimension):
-    kind = FlatKind("cuda", GpuLikeFlat, GpuLikeFlat.REACH)
-    return FaissIndex(dimension, kind=kind, threads=1)
+def by_gpu_shards(vectors):
+    places = (90, 91, 92)[: len(vectors)]
+    return Shards.split(functools.partial(on_gpu_like, half=True), vectors, places)
 
 
-def on_gpu(make):
-    return pytest.param(lambda dimension: make(dimension, device="cuda"), marks=pytest.mark.gpu)
+def by_gpu_replicas(vectors):
+    return Replicas([on_gpu_like(90, vectors), on_gpu_like(91, vectors)])
 
 
-INDEXES = {
-    "faiss": lambda dimension: FaissIndex(dimension, device="cpu", threads=1),
-    "faiss-gpu-like": gpu_like,
-    "torch": lambda dimension: TorchExactIndex(dimension, device="cpu"),
-    "faiss-gpu": on_gpu(FaissIndex),
-    "torch-gpu": on_gpu(TorchExactIndex),
+def by_size(vectors):
+    return BySize(in_shards(CodedSource, vectors, 3, 5), TorchSource(vectors), 3)
+
+
+SOURCES = {
+    "product": ProductSource,
+    "torch": TorchSource,
+    "flat": lambda vectors: flat_source(vectors, Processor()),
+    "flat-shards": lambda vectors: in_shards(
+        lambda part: flat_source(part, Processor()), vectors, 3, 1
+    ),
+    "codes": CodedSource,
+    "codes-and-batches": by_size,
+    "gpu-like": functools.partial(on_gpu_like, 90),
+    "gpu-like-half": functools.partial(on_gpu_like, 90, half=True),
+    "gpu-like-shards": by_gpu_shards,
+    "gpu-like-replicas": by_gpu_replicas,
+}
+
+
+def layered_over(make):
+    return lambda dimension: LayeredIndex(dimension, make)
+
+
+def on_gpu(**options):
+    wanted = SearchOptions("cuda", **options)
+    return pytest.param(
+        lambda dimension: choose_index(dimension, 10**6, wanted), marks=pytest.mark.gpu
+    )
+
+
+INDEXES = {name: layered_over(make) for name, make in SOURCES.items()} | {
+    "gpu-flat": on_gpu(kind=IndexKind.FLAT, half=False),
+    "gpu-flat-half": on_gpu(kind=IndexKind.FLAT),
+    "gpu-flat-shards": on_gpu(kind=IndexKind.FLAT, shard=True),
+    "gpu-torch": on_gpu(kind=IndexKind.TORCH),
 }
 every_index = pytest.mark.parametrize("make", INDEXES.values(), ids=INDEXES.keys())
 with_oracle = pytest.mark.parametrize(
     "make", [ExactIndex, *INDEXES.values()], ids=["exact", *INDEXES.keys()]
 )
-
-
-def unit(rng, *shape):
-    vectors = rng.standard_normal(shape, dtype=np.float32)
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def assert_same(result, expected):
@@ -80,7 +94,7 @@ POOL = np.concatenate((POOL, np.nextafter(POOL[:2], np.float32(1.0)), -POOL[:1])
 rows_of = st.lists(st.integers(0, 40), max_size=30).map(lambda rows: np.array(rows, np.int64))
 
 
-def machine_for(make):  # noqa: C901 - one method for each thing that can be done
+def machine_for(make, pool):  # noqa: C901 - one method for each thing that can be done
     class Machine(RuleBasedStateMachine):
         def __init__(self):
             super().__init__()
@@ -88,7 +102,7 @@ def machine_for(make):  # noqa: C901 - one method for each thing that can be don
 
         @rule(rows=rows_of, seed=st.integers(0, 99))
         def add(self, rows, seed):
-            vectors = POOL[np.random.default_rng(seed).integers(0, len(POOL), len(rows))]
+            vectors = pool[np.random.default_rng(seed).integers(0, len(pool), len(rows))]
             refusals = []
             for each in (self.oracle, self.index):
                 try:
@@ -100,7 +114,7 @@ def machine_for(make):  # noqa: C901 - one method for each thing that can be don
         @rule(first=st.integers(0, 1000), count=st.integers(1, 60))
         def add_many(self, first, count):
             rows = np.setdiff1d(np.arange(first, first + count), self.oracle.rows())
-            vectors = POOL[rows % len(POOL)]
+            vectors = pool[rows % len(pool)]
             self.oracle.add(rows, vectors)
             self.index.add(rows, vectors)
 
@@ -114,9 +128,13 @@ def machine_for(make):  # noqa: C901 - one method for each thing that can be don
             rows = self.oracle.rows()
             self.remove(rows[rows % share != 0])
 
-        @rule(probes=st.lists(st.sampled_from(range(len(POOL))), max_size=4), k=st.integers(1, 70))
+        @rule()
+        def compact(self):
+            self.index.compact()
+
+        @rule(probes=st.lists(st.sampled_from(range(len(pool))), max_size=4), k=st.integers(1, 70))
         def search(self, probes, k):
-            wanted = POOL[probes] if probes else np.empty((0, DIMENSION), np.float32)
+            wanted = pool[probes] if probes else np.empty((0, DIMENSION), np.float32)
             assert_same(self.index.search(wanted, k), self.oracle.search(wanted, k))
 
         @invariant()
@@ -125,6 +143,7 @@ def machine_for(make):  # noqa: C901 - one method for each thing that can be don
             np.testing.assert_array_equal(self.index.rows(), self.oracle.rows())
 
         def teardown(self):
+            self.index.wait()
             expected, contents = self.oracle.contents(), self.index.contents()
             np.testing.assert_array_equal(contents.rows, expected.rows)
             np.testing.assert_array_equal(contents.vectors, expected.vectors)
@@ -133,10 +152,13 @@ def machine_for(make):  # noqa: C901 - one method for each thing that can be don
 
 
 @every_index
-def test_any_sequence_of_changes_and_searches_agrees(make, monkeypatch):
-    monkeypatch.setattr(row_table, "_FEW_REMOVED", 4)  # so that short sequences reach compaction
+@pytest.mark.parametrize("pool", [POOL, halved(POOL)], ids=["32-bit", "16-bit"])
+def test_any_sequence_of_changes_and_searches_agrees(make, pool, monkeypatch):
+    monkeypatch.setattr(layered, "_FRESH", 8)  # so that short sequences reach compaction
+    monkeypatch.setattr(layered, "_GONE", 4)
     run_state_machine_as_test(
-        machine_for(make), settings=settings(max_examples=20, stateful_step_count=12, deadline=None)
+        machine_for(make, pool),
+        settings=settings(max_examples=10, stateful_step_count=12, deadline=None),
     )
 
 
@@ -144,7 +166,7 @@ def test_any_sequence_of_changes_and_searches_agrees(make, monkeypatch):
 def large():
     """1,150 of 1,500 vectors, probes, and what the oracle finds for them."""
     rng = np.random.default_rng(1)
-    rows, vectors = rng.permutation(9000)[:1500], unit(rng, 1500, 32)
+    rows, vectors = rng.permutation(9000)[:1500], halved(unit(rng, 1500, 32))
     vectors[500:540] = vectors[0]  # the same image under several signers
     probes = np.concatenate((vectors[:1], unit(rng, 259, 32)))
     oracle = ExactIndex(32)
@@ -154,12 +176,14 @@ def large():
 
 
 @every_index
-@pytest.mark.parametrize("size", [1, 3, 64, 260])
-def test_a_larger_index_agrees_in_batches_of_any_size(make, large, size):
+@pytest.mark.parametrize("size", [1, 3, 17, 64, 260])
+def test_a_larger_index_agrees_in_batches_of_any_size(make, large, size, monkeypatch):
+    monkeypatch.setitem(torch_exact._BLOCK, "cpu", 256)
     rows, vectors, probes, expected = large
     index = make(32)
-    index.add(rows[:600], vectors[:600])
-    index.add(rows[600:], vectors[600:])
+    index.add(rows[:1300], vectors[:1300])
+    index.compact()
+    index.add(rows[1300:], vectors[1300:])
     index.remove(rows[150:500])
     for k, best in expected.items():
         found = index.search(probes[:size], k)
@@ -171,6 +195,7 @@ def test_a_score_does_not_depend_on_the_batch(make):
     rng = np.random.default_rng(2)
     index, probes = make(96), unit(rng, 70, 96)
     index.add(np.arange(800), unit(rng, 800, 96))
+    index.compact()
     together = index.search(probes, 5)
     for number in range(len(probes)):
         alone = index.search(probes[number : number + 1], 5)
@@ -250,7 +275,20 @@ def test_mapped_files_can_be_added(make, tmp_path):
 
 
 @with_oracle
-def test_searches_beside_changes_see_whole_changes(make):
+def test_what_was_frozen_does_not_change(make):
+    index, vectors = make(2), np.eye(2, dtype=np.float32)
+    index.add(np.array([1, 2]), vectors)
+    frozen = index.frozen()
+    index.remove(np.array([1]))
+    index.add(np.array([3]), vectors[:1])
+    assert frozen().rows.tolist() == [1, 2]
+    np.testing.assert_array_equal(frozen().vectors, vectors)
+
+
+@with_oracle
+def test_searches_beside_changes_see_whole_changes(make, monkeypatch):
+    monkeypatch.setattr(layered, "_FRESH", 8)
+    monkeypatch.setattr(layered, "_GONE", 8)
     index, vectors = make(2), np.eye(2, dtype=np.float32)[[0, 0]]
     index.add(np.array([0, 1]), vectors)
     stop, halves, failures = threading.Event(), [], []
@@ -274,23 +312,3 @@ def test_searches_beside_changes_see_whole_changes(make):
         thread.join()
     assert not failures
     assert not halves
-
-
-@pytest.mark.parametrize("name", ["faiss", "torch"])
-def test_a_change_waits_for_the_search_at_work(name, monkeypatch):
-    index, vectors = INDEXES[name](2), np.eye(2, dtype=np.float32)
-    index.add(np.array([0]), vectors[:1])
-    nearest, changes = index._store.nearest, []
-
-    def nearest_beside_a_change(probes, count):
-        change = threading.Thread(target=index.add, args=(np.array([1]), vectors[1:]))
-        change.start()
-        change.join(0.05)
-        changes.append((change, len(index)))
-        return nearest(probes, count)
-
-    monkeypatch.setattr(index._store, "nearest", nearest_beside_a_change)
-    index.search(vectors[:1], 1)
-    ((change, size_during_search),) = changes
-    change.join()
-    assert (size_during_search, len(index)) == (1, 2)

@@ -1,4 +1,4 @@
-"""What is FAISS's own; what it shares with the other indexes is in congruence/."""
+"""What is FAISS's own; that it agrees with the oracle is in congruence/."""
 
 from __future__ import annotations
 
@@ -9,70 +9,68 @@ import threading
 import faiss
 import numpy as np
 import pytest
+from search_stand_ins import REACH, GpuLike, halved, unit
 
 from sigvault.domain.errors import IndexFailed
 from sigvault.indexing import faiss_index
-from sigvault.indexing.faiss_index import GPU_REACH, FaissIndex, FlatKind, flat_kind
+from sigvault.indexing.candidates import MemoryUse, rounding_error
+from sigvault.indexing.contents import IndexContents
+from sigvault.indexing.exact import ExactIndex
+from sigvault.indexing.faiss_index import (
+    GPU_REACH,
+    GPU_TEMPORARY_BYTES,
+    CodedSource,
+    Gpu,
+    Inverted,
+    Processor,
+    check_probed,
+    flat_source,
+    graph_source,
+    inverted_source,
+)
+from sigvault.indexing.gpu_worker import OnGpu, gpu_worker
+from sigvault.indexing.layered import LayeredIndex
+from sigvault.indexing.recall import measure_recall
 
-VECTORS = np.eye(4, dtype=np.float32)
+VECTORS = halved(unit(np.random.default_rng(0), 900, 16))
+PROBES = unit(np.random.default_rng(1), 40, 16)
 
 
 class FailingFlat:
     """A flat index that fails as FAISS does: by a foreign exception, at a chosen call."""
 
-    def __init__(self, dimension, failing, error):
-        self._flat = faiss.IndexFlatIP(dimension)
-        self.d = dimension
+    def __init__(self, failing, error):
+        self._flat = faiss.IndexFlatIP(16)
+        self.d = 16
         self._failing, self._error = failing, error
 
-    def _call(self, name, *arguments):
-        if name == self._failing:
-            raise self._error
-        return getattr(self._flat, name)(*arguments)
-
     def add(self, vectors):
-        self._call("add", vectors)
+        if self._failing == "add":
+            raise self._error
+        self._flat.add(vectors)
 
-    def search(self, probes, k):
-        return self._call("search", probes, k)
-
-    def reconstruct_batch(self, places):
-        return self._call("reconstruct_batch", places)
+    def search(self, probes, k, params=None):
+        raise self._error
 
 
-def failing_at(call, error):
-    kind = FlatKind("cpu", lambda dimension: FailingFlat(dimension, call, error), None)
-    return FaissIndex(4, kind=kind, threads=1)
+class FailingPlace(Processor):
+    def __init__(self, failing, error):
+        self._arguments = failing, error
+
+    def flat(self, dimension, *, half):
+        return FailingFlat(*self._arguments)
 
 
 @pytest.mark.parametrize(
     "error", [RuntimeError("CUDA"), MemoryError("bad_alloc"), AssertionError()]
 )
 def test_what_faiss_raises_becomes_index_failed(error):
-    adding = failing_at("add", error)
-    with pytest.raises(IndexFailed, match="can't take more vectors") as caught:
-        adding.add(np.arange(4), VECTORS)
+    with pytest.raises(IndexFailed, match="can't be made") as caught:
+        flat_source(VECTORS, FailingPlace("add", error))
     assert caught.value.__cause__ is error
-    assert len(adding) == 0
-    searching = failing_at("search", error)
-    searching.add(np.arange(4), VECTORS)
+    source = flat_source(VECTORS, FailingPlace("search", error))
     with pytest.raises(IndexFailed, match="can't be searched"):
-        searching.search(VECTORS, 1)
-    reading = failing_at("reconstruct_batch", error)
-    reading.add(np.arange(4), VECTORS)
-    with pytest.raises(IndexFailed, match="can't be read"):
-        reading.contents()
-
-
-def test_a_failed_compaction_loses_nothing():
-    index = failing_at("reconstruct_batch", MemoryError("bad_alloc"))
-    angles = np.linspace(0.0, 1.0, 400)
-    vectors = np.zeros((400, 4), np.float32)
-    vectors[:, 0], vectors[:, 1] = np.cos(angles), np.sin(angles)
-    index.add(np.arange(400), vectors)
-    with pytest.raises(IndexFailed, match="can't be compacted"):
-        index.remove(np.arange(300))
-    assert index.rows().tolist() == list(range(300, 400))
+        source.nearest(PROBES, 1)
 
 
 def test_without_faiss_the_error_names_what_to_do(monkeypatch):
@@ -80,7 +78,7 @@ def test_without_faiss_the_error_names_what_to_do(monkeypatch):
     faiss_index._faiss.cache_clear()
     try:
         with pytest.raises(IndexFailed, match="install faiss-cpu"):
-            FaissIndex(4)
+            CodedSource(VECTORS)
         assert faiss_index.faiss_version() is None
     finally:
         faiss_index._faiss.cache_clear()
@@ -90,53 +88,156 @@ def test_the_version_is_that_of_the_module():
     assert faiss_index.faiss_version() == faiss.__version__
 
 
-def test_unknown_devices_are_refused():
-    with pytest.raises(IndexFailed, match="no device tpu"):
-        flat_kind("tpu")
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("fine", [False, True])
+def test_scores_from_eight_bits_are_within_the_stated_error(dtype, fine):
+    vectors = VECTORS.astype(dtype) if not fine else unit(np.random.default_rng(2), 900, 16)
+    source = CodedSource(vectors)
+    found = source.nearest(PROBES, 900)
+    true = np.take_along_axis(
+        PROBES.astype(np.float64) @ vectors.T.astype(np.float64), found.places, axis=1
+    )
+    off = np.abs(found.scores - true).max(axis=1)
+    assert (off <= found.errors).all()
+    assert (found.errors < 0.05).all()
+    # The bound is no wild guess: some score is off by a tenth of it.
+    assert (off > 0.1 * found.errors).any()
 
 
-def test_no_gpu_means_the_cpu_unless_one_was_asked_for(monkeypatch):
-    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0, raising=False)
-    assert FaissIndex(4).device == "cpu"
-    with pytest.raises(IndexFailed, match="sees no GPU"):
-        flat_kind("cuda")
+def test_scores_from_eight_bits_are_whole_numbers_over_the_scales():
+    # The largest that a product can be still counts every unit in float32.
+    assert 127 * 127 * 1024 < 2**24
+    source = CodedSource(VECTORS)
+    found = source.nearest(PROBES, 5)
+    scale = 127.0 / np.abs(PROBES).max(axis=1, keepdims=True).astype(np.float64)
+    products = found.scores * scale * source._scale
+    np.testing.assert_allclose(products, np.rint(products), atol=0.02)
 
 
-def test_a_gpu_that_does_not_work_means_the_cpu_with_a_warning(monkeypatch, caplog):
-    def broken(dimension):
-        raise RuntimeError("no kernel image")
-
-    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1, raising=False)
-    monkeypatch.setattr(faiss_index, "_make_on_gpu", broken)
-    assert flat_kind("auto").device == "cpu"
-    assert "no kernel image" in caplog.text
-    with pytest.raises(IndexFailed, match="no kernel image"):
-        flat_kind("cuda")
+def test_memory_is_what_the_vectors_take():
+    count, dimension = VECTORS.shape
+    assert CodedSource(VECTORS).memory == MemoryUse(host=count * dimension)
+    assert flat_source(VECTORS, Processor()).memory == MemoryUse(host=4 * count * dimension)
+    on_gpu = flat_source(VECTORS, GpuLike(), half=True).memory
+    assert on_gpu == MemoryUse(gpu=2 * count * dimension + GpuLike.temporary)
 
 
-def test_a_gpu_that_works_is_used_and_its_reach_is_known(monkeypatch):
-    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1, raising=False)
-    monkeypatch.setattr(faiss_index, "_make_on_gpu", faiss.IndexFlatIP)
-    for device in ("auto", "cuda"):
-        kind = flat_kind(device)
-        assert (kind.device, kind.reach) == ("cuda", GPU_REACH)
+@pytest.mark.parametrize("place", [Processor(), GpuLike()], ids=["cpu", "gpu-like"])
+def test_an_inverted_file_that_searches_all_lists_finds_all(place):
+    source = inverted_source(VECTORS, place, Inverted(lists=8, probed=8))
+    assert (source.exact, source.size) == (False, 900)
+    found = source.nearest(PROBES, 10)
+    expected = flat_source(VECTORS, Processor()).nearest(PROBES, 10)
+    np.testing.assert_array_equal(np.sort(found.places), np.sort(expected.places))
 
 
-def test_a_search_leaves_the_settings_of_its_caller_alone():
+def test_places_that_lists_leave_open_are_no_candidates():
+    source = inverted_source(VECTORS[:40], Processor(), Inverted(lists=20, probed=1))
+    found = source.nearest(PROBES[:5], 40)
+    assert (found.places == -1).any()
+    assert np.isneginf(found.scores[found.places == -1]).all()
+
+
+def test_the_number_of_lists_follows_the_number_of_vectors():
+    assert Inverted().lists_for(1_000_000) == 4000
+    assert Inverted(lists=50).lists_for(1_000_000) == 50
+    assert Inverted(lists=50).lists_for(7) == 7
+
+
+@pytest.mark.parametrize("wrong", [Inverted(probed=0), Inverted(lists=0), Inverted(probed=2049)])
+def test_lists_that_can_not_be_searched_are_refused(wrong):
+    with pytest.raises(IndexFailed, match="ask for"):
+        check_probed(wrong, GPU_REACH)
+    check_probed(Inverted(probed=2048), GPU_REACH)
+    check_probed(Inverted(probed=9999), None)
+
+
+def approximate_indexes():
+    def inverted(place):
+        return lambda vectors: inverted_source(vectors, place, Inverted(lists=16, probed=6))
+
+    def graph(place):
+        return lambda vectors: OnGpu(gpu_worker(93), lambda: graph_source(vectors, place))
+
+    def on_gpu(make):
+        return lambda vectors: OnGpu(gpu_worker(0), lambda: make(Gpu(0))(vectors))
+
+    return {
+        "ivf": inverted(Processor()),
+        "ivf-gpu-like": inverted(GpuLike()),
+        "graph-gpu-like": graph(GpuLike()),
+        "ivf-gpu": pytest.param(on_gpu(inverted), marks=pytest.mark.gpu),
+        "cagra": pytest.param(
+            on_gpu(lambda place: lambda vectors: graph_source(vectors, place)),
+            marks=pytest.mark.gpu,
+        ),
+    }
+
+
+@pytest.mark.parametrize("make", approximate_indexes().values(), ids=approximate_indexes().keys())
+def test_what_an_approximate_index_finds_is_scored_exactly_through_all_changes(make):
+    rows = np.arange(900)
+    index = LayeredIndex(16, make, IndexContents(rows[:700], VECTORS[:700].astype(np.float16)))
+    oracle = ExactIndex(16)
+    oracle.add(rows[:700], VECTORS[:700])
+    assert not index.exact
+    for step in ("as built", "changed", "compacted"):
+        if step == "changed":
+            for each in (index, oracle):
+                each.add(rows[700:], VECTORS[700:])
+                each.remove(rows[:200])
+        elif step == "compacted":
+            index.compact()
+        recall = measure_recall(index, oracle, PROBES, 5)
+        assert recall.mean > 0.6
+        found, true = index.search(PROBES, 5), oracle.search(PROBES, 900)
+        for number in range(len(PROBES)):
+            exact = dict(zip(true.rows[number].tolist(), true.scores[number], strict=True))
+            got = found.rows[number].tolist()
+            assert [exact[row] for row in got] == found.scores[number].tolist()
+        np.testing.assert_array_equal(index.rows(), oracle.rows())
+
+
+def test_more_than_a_gpu_gives_is_refused_where_it_can_not_be_made_up_for():
+    index = LayeredIndex(
+        16,
+        lambda vectors: inverted_source(vectors, GpuLike(), Inverted(lists=4, probed=4)),
+        IndexContents(np.arange(900), VECTORS),
+    )
+    index.search(PROBES, REACH)
+    with pytest.raises(IndexFailed, match="at most 32 vectors"):
+        index.search(PROBES, REACH + 1)
+
+
+def test_there_is_no_graph_on_the_cpu():
+    with pytest.raises(IndexFailed, match="CAGRA needs a GPU"):
+        graph_source(VECTORS, Processor())
+    assert Processor().graph_search(3) is None
+
+
+def test_a_faiss_without_cagra_says_so(monkeypatch):
+    monkeypatch.delattr(faiss, "GpuIndexCagra", raising=False)
+    with pytest.raises(IndexFailed, match="install faiss-gpu-cuvs"):
+        Gpu(0).graph(16)
+
+
+def test_a_search_leaves_the_settings_of_its_callers_alone():
     threshold = faiss.cvar.distance_compute_blas_threshold
-    index = FaissIndex(4, device="cpu", threads=2)
-    index.add(np.arange(4), VECTORS)
+    source = flat_source(VECTORS, Processor())
     seen = []
 
     def search():
-        faiss.omp_set_num_threads(1)
-        index.search(VECTORS, 1)
+        faiss.omp_set_num_threads(3)
+        for _ in range(50):
+            source.nearest(PROBES, 1)
         seen.append(faiss.omp_get_max_threads())
 
-    thread = threading.Thread(target=search)
-    thread.start()
-    thread.join()
-    assert seen == [1]
+    threads = [threading.Thread(target=search) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [3] * 4
     assert faiss.cvar.distance_compute_blas_threshold == threshold
 
 
@@ -149,10 +250,50 @@ def test_importing_the_indexes_loads_neither_torch_nor_faiss():
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("half", [False, True])
+def test_scores_from_a_gpu_are_within_the_stated_error(half):
+    source = OnGpu(gpu_worker(0), lambda: flat_source(VECTORS, Gpu(0), half=half))
+    found = source.nearest(PROBES, 900)
+    true = np.take_along_axis(
+        PROBES.astype(np.float64) @ VECTORS.T.astype(np.float64), found.places, axis=1
+    )
+    assert (np.abs(found.scores - true).max(axis=1) <= found.errors).all()
+    assert found.errors[0] == (faiss_index.HALF_ERROR if half else rounding_error(16))
+    assert source.memory.gpu > GPU_TEMPORARY_BYTES
+
+
+@pytest.mark.gpu
 def test_more_than_the_reach_of_a_gpu_is_found_all_the_same():
-    index = FaissIndex(4, device="cuda")
-    assert index.device == "cuda"
     count = GPU_REACH + 500
-    index.add(np.arange(count), np.repeat(VECTORS[:1], count, axis=0))
-    found = index.search(VECTORS[:1], count)
+    same = np.repeat(np.eye(4, dtype=np.float16)[:1], count, axis=0)
+    index = LayeredIndex(
+        4,
+        lambda vectors: OnGpu(gpu_worker(0), lambda: flat_source(vectors, Gpu(0), half=True)),
+        IndexContents(np.arange(count), same),
+    )
+    found = index.search(same[:1].astype(np.float32), count)
     assert found.rows[0].tolist() == list(range(count))
+
+
+@pytest.mark.gpu
+def test_callers_in_many_threads_share_a_gpu():
+    index = LayeredIndex(
+        16,
+        lambda vectors: OnGpu(gpu_worker(0), lambda: flat_source(vectors, Gpu(0))),
+        IndexContents(np.arange(900), VECTORS),
+    )
+    oracle = ExactIndex(16)
+    oracle.add(np.arange(900), VECTORS)
+    expected = oracle.search(PROBES, 7)
+    wrong = []
+
+    def search(at):
+        found = index.search(PROBES[at : at + 1], 7)
+        wrong.extend([at] if found.rows.tolist() != expected.rows[at : at + 1].tolist() else [])
+
+    threads = [threading.Thread(target=search, args=(at,)) for at in range(len(PROBES))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

@@ -15,6 +15,7 @@ import pytest
 
 from sigvault.domain.errors import IndexFailed
 from sigvault.domain.identifiers import GenerationId, ModelId
+from sigvault.indexing import snapshot as snapshot_module
 from sigvault.indexing.contents import IndexContents
 from sigvault.indexing.snapshot import (
     SnapshotIdentity,
@@ -25,6 +26,7 @@ from sigvault.indexing.snapshot import (
 
 IDENTITY = SnapshotIdentity(ModelId("tiny-0123456789ab"), GenerationId(3), 4)
 GOLDEN = Path(__file__).parents[2] / "golden" / "index"
+GOLDEN_IDENTITY = SnapshotIdentity(ModelId("golden-0123456789ab"), GenerationId(1), 4)
 
 
 def contents(count=5, first=10):
@@ -154,7 +156,7 @@ def test_a_damaged_manifest_is_noticed(tmp_path, damage):
         read_snapshot(tmp_path, IDENTITY)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
 def test_another_format_is_refused(tmp_path, version):
     write(tmp_path)
     path = only(tmp_path, "*.json")
@@ -269,24 +271,96 @@ def test_what_can_not_be_discarded_is_named(tmp_path):
         discard_snapshots(tmp_path)
 
 
-def test_the_golden_snapshot_can_be_read():
-    identity = SnapshotIdentity(ModelId("golden-0123456789ab"), GenerationId(1), 4)
-    snapshot = read_snapshot(GOLDEN, identity)
-    manifest = snapshot.manifest
-    assert (manifest.format, manifest.count, manifest.last_change) == (1, 5, 12)
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_vectors_are_as_wide_as_they_have_to_be(tmp_path, monkeypatch, wide, mapped):
+    monkeypatch.setattr(snapshot_module, "_CAN_MAP", mapped)
+    held = contents(9) if wide else IndexContents(np.arange(3), np.eye(3, 4, dtype=np.float32))
+    write(tmp_path, held)
+    found = read_snapshot(tmp_path, IDENTITY)
+    assert_holds(found, held)
+    assert found.contents.vectors.dtype == (np.float32 if wide else np.float16)
+    assert isinstance(found.contents.vectors.base, np.memmap) == mapped
+
+
+def test_what_is_mapped_outlives_the_file_and_can_not_change_it(tmp_path):
+    write(tmp_path)
+    vectors = read_snapshot(tmp_path, IDENTITY).contents.vectors
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    vectors[0, 0] = 99.0
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    discard_snapshots(tmp_path)
+    np.testing.assert_array_equal(vectors[1:], contents().vectors[1:])
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize(
+    "planted",
+    [
+        np.zeros((5, 4), np.float64),
+        np.zeros((4, 5), np.float32),
+        np.asfortranarray(np.zeros((5, 4), np.float32)),
+        np.zeros((5, 4), object),
+    ],
+    ids=["type", "shape", "order", "objects"],
+)
+def test_other_arrays_under_their_right_digest_are_refused(tmp_path, monkeypatch, planted, mapped):
+    monkeypatch.setattr(snapshot_module, "_CAN_MAP", mapped)
+    write(tmp_path)
+    np.save(tmp_path / "planted.npy", planted, allow_pickle=True)
+    digest = hashlib.sha256((tmp_path / "planted.npy").read_bytes()).hexdigest()
+    (tmp_path / "planted.npy").rename(tmp_path / f"{digest}.npy")
+    path = only(tmp_path, "*.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "vectors_sha256": digest}))
+    if planted.flags.c_contiguous or mapped:
+        with pytest.raises(IndexFailed, match="built anew"):
+            read_snapshot(tmp_path, IDENTITY)
+    else:
+        assert_holds(read_snapshot(tmp_path, IDENTITY), IndexContents(contents().rows, planted))
+
+
+def test_an_array_in_a_later_version_of_numpys_format_is_refused(tmp_path):
+    write(tmp_path)
+    path = tmp_path / "later.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, contents().vectors, version=(2, 0))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.rename(tmp_path / f"{digest}.npy")
+    manifest = only(tmp_path, "*.json")
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "vectors_sha256": digest}))
+    with pytest.raises(IndexFailed, match="version"):
+        read_snapshot(tmp_path, IDENTITY)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_golden_snapshots_can_be_read(wide):
+    found = read_snapshot(GOLDEN / ("32-bit" if wide else "16-bit"), GOLDEN_IDENTITY)
+    manifest = found.manifest
+    assert (manifest.format, manifest.count, manifest.last_change) == (2, 5, 12)
     assert (manifest.history, manifest.faiss) == ("34:0f1e2d", "1.15.1")
-    assert snapshot.contents.rows.tolist() == [1, 2, 3, 5, 8]
+    assert found.contents.rows.tolist() == [1, 2, 3, 5, 8]
+    assert found.contents.vectors.dtype == (np.float32 if wide else np.float16)
+    np.testing.assert_array_equal(found.contents.vectors, golden_vectors(wide=wide))
+
+
+def golden_vectors(*, wide):
+    last = [0.6, 0, 0, 0.8] if wide else [0, 0, 0, -1]
     halves = [0.5, 0.5, -0.5, -0.5]
-    expected = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 0], halves, [0.6, 0, 0, 0.8]]
-    np.testing.assert_array_equal(snapshot.contents.vectors, np.array(expected, np.float32))
+    return np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 0], halves, last], np.float32)
 
 
-def test_the_format_is_still_that_of_the_golden_snapshot(tmp_path):
-    identity = SnapshotIdentity(ModelId("golden-0123456789ab"), GenerationId(1), 4)
-    golden = read_snapshot(GOLDEN, identity)
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_format_is_still_that_of_the_golden_snapshots(tmp_path, wide):
+    held = IndexContents(np.array([1, 2, 3, 5, 8]), golden_vectors(wide=wide))
     write_snapshot(
-        tmp_path, golden.contents, identity, last_change=12, history="34:0f1e2d", faiss="1.15.1"
+        tmp_path, held, GOLDEN_IDENTITY, last_change=12, history="34:0f1e2d", faiss="1.15.1"
     )
+    golden = GOLDEN / ("32-bit" if wide else "16-bit")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
-        path.name: path.read_bytes() for path in GOLDEN.iterdir()
+        path.name: path.read_bytes() for path in golden.iterdir()
     }
+
+
+def test_the_first_format_is_refused_so_that_the_index_is_built_anew():
+    with pytest.raises(IndexFailed, match="format 1, not 2; it has to be built anew"):
+        read_snapshot(GOLDEN / "format-1", GOLDEN_IDENTITY)

@@ -1,72 +1,100 @@
-"""What is torch's own; what it shares with the other indexes is in congruence/."""
+"""What is torch's own; that it agrees with the oracle is in congruence/."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from search_stand_ins import halved, unit
 
 from sigvault.domain.errors import IndexFailed
 from sigvault.indexing import torch_exact
-from sigvault.indexing.torch_exact import TorchExactIndex
+from sigvault.indexing.candidates import MemoryUse, rounding_error
+from sigvault.indexing.torch_exact import TorchSource, tensor, torch_devices
 
-VECTORS = np.eye(4, dtype=np.float32)
+VECTORS = halved(unit(np.random.default_rng(0), 700, 8))
+PROBES = unit(np.random.default_rng(1), 40, 8)
+
+
+def best_places(probes, count):
+    return np.argsort(-(probes @ VECTORS.T), axis=1, kind="stable")[:, :count]
 
 
 def test_a_device_that_can_not_be_had_is_refused():
     with pytest.raises(IndexFailed, match="use the device cpu"):
-        TorchExactIndex(4, device="abacus")
+        TorchSource(VECTORS, device="abacus")
 
 
-def test_auto_is_cuda_where_there_is_a_device(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert TorchExactIndex(4).device == "cpu"
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("probes", [1, 3, 15, 16, 40])
+@pytest.mark.parametrize(
+    ("block", "maxima", "numbers"),
+    [(4096, 2**24, 2**24), (64, 2**24, 2**24), (64, 200, 2**24), (8, 2**24, 100)],
+)
+def test_any_division_of_the_work_gives_the_same(
+    monkeypatch, dtype, probes, block, maxima, numbers
+):
+    monkeypatch.setitem(torch_exact._BLOCK, "cpu", block)
+    monkeypatch.setattr(torch_exact, "_MAXIMA_AT_ONCE", maxima)
+    monkeypatch.setattr(torch_exact, "_NUMBERS_AT_ONCE", numbers)
+    source = TorchSource(VECTORS.astype(dtype))
+    for count in (1, 9, 700):
+        found = source.nearest(PROBES[:probes], count)
+        np.testing.assert_array_equal(found.places, best_places(PROBES[:probes], count))
+        expected = np.take_along_axis(PROBES[:probes] @ VECTORS.T, found.places, axis=1)
+        assert np.abs(found.scores - expected).max() <= 2 * rounding_error(8)
+        assert (np.diff(found.scores) <= 0).all()
 
 
-def test_many_blocks_find_what_one_block_finds(monkeypatch):
-    rng = np.random.default_rng(0)
-    vectors = rng.standard_normal((700, 8), dtype=np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    index = TorchExactIndex(8, device="cpu")
-    index.add(np.arange(700), vectors)
-    whole = index.search(vectors[:5], 9)
-    monkeypatch.setattr(torch_exact, "_SCORES_AT_ONCE", 64)
-    blocked = index.search(vectors[:5], 9)
-    np.testing.assert_array_equal(blocked.rows, whole.rows)
-    np.testing.assert_array_equal(blocked.scores, whole.scores)
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 65])
+def test_groups_that_are_not_full_have_no_members_beyond_the_end(size, monkeypatch):
+    monkeypatch.setitem(torch_exact._BLOCK, "cpu", 16)
+    source = TorchSource(-np.abs(VECTORS[:size]))  # scores below 0, which an empty place has
+    found = source.nearest(np.abs(PROBES[:3]), size)
+    assert np.sort(found.places, axis=1).tolist() == [list(range(size))] * 3
 
 
 @pytest.mark.parametrize("precision", ["highest", "high", "medium"])
 def test_reduced_products_are_allowed_for(monkeypatch, precision):
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: precision)
-    index = TorchExactIndex(4, device="cpu")
-    index.add(np.arange(4), VECTORS)
-    assert index.search(VECTORS, 1).rows[:, 0].tolist() == [0, 1, 2, 3]
+    (error,) = TorchSource(VECTORS).nearest(PROBES[:1], 1).errors
+    assert error == 3 * (rounding_error(8) + torch_exact._REDUCED_PRECISION[precision])
 
 
 def test_what_torch_raises_becomes_index_failed(monkeypatch):
-    def exhausted(*_):
+    def exhausted(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    index = TorchExactIndex(4, device="cpu")
-    monkeypatch.setattr(index._store, "append", exhausted)
-    with pytest.raises(IndexFailed, match="can't take more vectors"):
-        index.add(np.arange(4), VECTORS)
-    assert len(index) == 0
-    monkeypatch.undo()
-    index.add(np.arange(4), VECTORS)
-    monkeypatch.setattr(index._store, "nearest", exhausted)
-    with pytest.raises(IndexFailed, match="can't be searched"):
-        index.search(VECTORS, 1)
+    source = TorchSource(VECTORS)
+    monkeypatch.setattr(torch, "mm", exhausted)
+    with pytest.raises(IndexFailed, match="CUDA out of memory; use the device cpu"):
+        source.nearest(PROBES, 1)
 
 
-def test_a_failed_compaction_loses_nothing(monkeypatch):
-    def exhausted():
-        raise torch.OutOfMemoryError("CUDA out of memory")
+def test_on_the_cpu_it_takes_no_memory_of_its_own():
+    assert TorchSource(VECTORS).memory == MemoryUse()
 
-    index = TorchExactIndex(4, device="cpu")
-    index.add(np.arange(400), np.repeat(VECTORS, 100, axis=0))
-    monkeypatch.setattr(index._store, "compacted", exhausted)
-    with pytest.raises(IndexFailed, match="can't be compacted"):
-        index.remove(np.arange(300))
-    assert index.search(VECTORS[3:], 1).rows.tolist() == [[300]]
+
+def test_arrays_are_shared_where_they_can_be_written_to():
+    own = VECTORS.copy()
+    assert tensor(own).data_ptr() == own.ctypes.data
+    own.flags.writeable = False
+    assert tensor(own).data_ptr() != own.ctypes.data
+
+
+def test_devices_are_those_of_cuda(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert torch_devices() == ()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda number: (10 + number, 100))
+    assert torch_devices() == ((10, 100), (11, 100))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_gpu_finds_the_same_and_says_what_it_takes(dtype):
+    source = TorchSource(VECTORS.astype(dtype), device="cuda:0")
+    found = source.nearest(PROBES, 5)
+    np.testing.assert_array_equal(found.places, best_places(PROBES, 5))
+    assert source.memory.gpu >= VECTORS.astype(dtype).nbytes

@@ -15,7 +15,12 @@ from sigvault.imaging.decode import decode_bytes
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
 from sigvault.services import gallery_index
 from sigvault.services.creation import found
-from sigvault.services.gallery_index import GalleryIndex, IndexState, _knows
+from sigvault.services.gallery_index import (
+    GalleryIndex,
+    IndexDifference,
+    IndexState,
+    _knows,
+)
 from sigvault.storage import schema
 from sigvault.storage.audit_log import head
 from sigvault.storage.embeddings import add_embeddings, iterate_vectors
@@ -44,6 +49,9 @@ class ListIndex:
         for row in rows.tolist():
             self.vectors.pop(row, None)
 
+    def rows(self):
+        return np.array(sorted(self.vectors), np.int64)
+
     def search(self, probes, k):
         raise NotImplementedError
 
@@ -56,21 +64,26 @@ class Shelf:
         self.opened = 0
         self.full = False
 
-    def open(self, state, rows, load, knows: Callable[[str], bool]):
+    def open(self, state, table, knows: Callable[[str], bool]):
         self.opened += 1
         index = ListIndex()
         if self.kept is not None and knows(self.kept[0].history):
             index.vectors = dict(self.kept[1])
-        held = np.array(sorted(index.vectors), np.int64)
+        held, rows = index.rows(), table.rows()
         index.remove(np.setdiff1d(held, rows))
-        block = load(np.setdiff1d(rows, held))
+        block = table.load(np.setdiff1d(rows, held))
         index.add(block.rows, block.vectors)
         return index, len(block.rows) + len(np.setdiff1d(held, rows))
 
-    def keep(self, index, state) -> None:
-        if self.full:
-            raise IndexFailed("the disk is full")
-        self.kept = (state, dict(index.vectors))
+    def keep(self, index, state) -> Callable[[], None]:
+        vectors = dict(index.vectors)
+
+        def write() -> None:
+            if self.full:
+                raise IndexFailed("the disk is full")
+            self.kept = (state, vectors)
+
+        return write
 
     def discard(self) -> None:
         self.kept = None
@@ -193,13 +206,59 @@ def test_an_erasure_while_the_files_are_written_discards_them(engine, change, mo
     index.current()
     keep = shelf.keep
 
-    def keep_slowly(*args) -> None:
-        change.erase("a")
-        keep(*args)
+    def keep_slowly(*args) -> Callable[[], None]:
+        write = keep(*args)
+
+        def write_late() -> None:
+            change.erase("a")
+            index.forget()  # waits for nothing
+            write()
+
+        return write_late
 
     shelf.keep = keep_slowly
     index.keep()
     assert shelf.kept is None
+    assert index.size == 2
+
+
+def test_searches_go_on_while_the_files_are_written(engine, change, monkeypatch):
+    monkeypatch.setattr(gallery_index, "_KEEP_FROM", 1)
+    shelf = Shelf()
+    change.enroll("a", 2)
+    index = GalleryIndex(engine, shelf)
+    index.current()
+    keep = shelf.keep
+    seen = []
+
+    def keep_slowly(*args) -> Callable[[], None]:
+        write = keep(*args)
+
+        def write_late() -> None:
+            change.enroll("b", 3)
+            seen.append(len(index.current()))
+            write()
+
+        return write_late
+
+    shelf.keep = keep_slowly
+    index.keep()
+    assert seen == [5]
+    assert len(shelf.kept[1]) == 2  # what it was when keeping began, with the state of then
+    shelf.keep = keep
+    index.keep()
+    assert len(shelf.kept[1]) == 5  # what came meanwhile was not forgotten to be behind
+
+
+def test_a_comparison_with_the_database_counts_both_ways(engine, change):
+    shelf = Shelf()
+    change.enroll("a", 3)
+    index = GalleryIndex(engine, shelf)
+    assert index.compare() == IndexDifference(missing=0, extra=0)
+    held = index.current()
+    held.remove(held.rows()[:2])
+    held.vectors[99] = held.vectors[held.rows()[0]]
+    assert index.compare() == IndexDifference(missing=2, extra=1)
 
 
 def test_files_that_cannot_be_written_are_no_matter(engine, change, monkeypatch):
@@ -211,6 +270,9 @@ def test_files_that_cannot_be_written_are_no_matter(engine, change, monkeypatch)
     index.current()
     index.keep()
     assert index.size == 2
+    shelf.full = False
+    index.keep()
+    assert shelf.kept is not None
 
 
 def test_a_history_is_known_by_its_last_event(engine):

@@ -1,0 +1,107 @@
+"""``generation``: which model decides, which did, and which may."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sigvault.cli.exit_codes import ExitCode
+from sigvault.cli.options import JsonOption
+from sigvault.cli.output import Output
+from sigvault.domain.errors import UnknownGeneration
+from sigvault.domain.identifiers import GenerationId
+
+if TYPE_CHECKING:
+    from sigvault.cli.session import Session
+    from sigvault.vault import Activation
+
+app = typer.Typer(
+    help="List, compare, activate and drop generations.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="The generation.")]
+
+
+@app.command("list")
+def list_generations(context: typer.Context, as_json: JsonOption = False) -> ExitCode:
+    """List the generations: a model with its vectors and thresholds each."""
+    from sigvault.cli.documents import to_document
+    from sigvault.cli.generation_tables import generations_table
+
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        found = vault.generations()
+    Output(as_json=as_json).result({"generations": to_document(found)}, generations_table(found))
+    return ExitCode.DONE
+
+
+@app.command("show")
+def show(context: typer.Context, number: NumberArgument, as_json: JsonOption = False) -> ExitCode:
+    """Show a generation, and how it compares with the one that decides."""
+    from sigvault.cli.documents import to_document
+    from sigvault.cli.generation_tables import comparison_tables
+    from sigvault.cli.tables import facts_table
+
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        own = next((one for one in vault.generations() if one.id == number), None)
+        if own is None:
+            raise UnknownGeneration(
+                f"there is no generation {number} in the vault: see `sigvault generation list`"
+            )
+        comparison = (
+            vault.compare_generation(own.id) if own.status != "active" and own.vectors else None
+        )
+    facts = facts_table([(name.replace("_", " "), value) for name, value in vars(own).items()])
+    tables = (
+        [] if comparison is None else comparison_tables(comparison, "the vault's own galleries")
+    )
+    document = {"generation": to_document(own), "comparison": to_document(comparison)}
+    Output(as_json=as_json).result(document, facts, *tables)
+    return ExitCode.DONE
+
+
+@app.command("activate")
+def activate(
+    context: typer.Context,
+    number: NumberArgument,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if it is worse; it is recorded.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> ExitCode:
+    """Let a generation decide, if it is complete and no worse than the one that does."""
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        done = vault.activate(GenerationId(number), force=force)
+    return _say(done, as_json=as_json)
+
+
+@app.command("rollback")
+def rollback(context: typer.Context, as_json: JsonOption = False) -> ExitCode:
+    """Go back to the generation that decided before."""
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        done = vault.roll_back()
+    return _say(done, as_json=as_json)
+
+
+@app.command("drop")
+def drop(context: typer.Context, number: NumberArgument, as_json: JsonOption = False) -> ExitCode:
+    """Remove a generation that doesn't decide, with its vectors and thresholds."""
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        vault.drop(GenerationId(number))
+    Output(as_json=as_json).result({"dropped": number}, f"Dropped generation {number}.")
+    return ExitCode.DONE
+
+
+def _say(done: Activation, *, as_json: bool) -> ExitCode:
+    from sigvault.cli.documents import to_document
+    from sigvault.cli.generation_tables import activation_lines
+
+    Output(as_json=as_json).result(to_document(done), *activation_lines(done))
+    return ExitCode.DONE

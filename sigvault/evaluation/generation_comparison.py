@@ -1,0 +1,548 @@
+"""Whether another generation decides as well as the one that does: the gate of a re-index.
+
+Both generations hold the same references. Each reference of a signer is compared with the signer's
+others (leave one out), and with the galleries of other signers, one reference left out of those
+too, so that the same thresholds apply. Forgeries are compared where they are given. Each side
+decides by its own frozen thresholds, and every comparison is the same on both sides, so that what
+makes a signature hard drops out of the differences. Intervals resample signers.
+
+Enrolled references may be more alike than what comes later (some were written at one sitting), so
+the rates themselves are too good; the difference between two models on the same comparisons is what
+this is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from sigvault.domain.aims import LEAST_SIGNERS
+from sigvault.domain.comparison import Decision, Rate, Threshold, select_threshold
+from sigvault.domain.embedding import Embedding
+from sigvault.domain.gallery import Gallery, Spread
+from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
+from sigvault.domain.local_matching import match_local
+from sigvault.evaluation.error_rates import (
+    BOOTSTRAPS,
+    Floats,
+    SignerScores,
+    equal_error_rate,
+    paired_difference,
+    percentile_interval,
+    resample_signers,
+)
+
+MOST_SIGNERS = 300
+"""Signers compared at most, drawn at random: more narrow the intervals little and take longer."""
+
+_PROBES = 3
+"""References of a signer that are taken as probes at most."""
+
+_STRANGERS = 5
+"""Other signers' references that are compared with a gallery."""
+
+DECISIONS = (Decision.REFUSE, Decision.REVIEW, Decision.ACCEPT)
+"""The order in which flips are tabled."""
+
+Advance = Callable[[int, int], None]
+"""Told how many signers are compared, and of how many."""
+
+
+class Kind(StrEnum):
+    """What a comparison is of."""
+
+    MATED = "mated"
+    RANDOM = "random"
+    SKILLED = "skilled"
+
+
+class Verdict(StrEnum):
+    """What the comparison says.
+
+    ``FIT``: no worse, within the margins. ``WORSE``: worse beyond one. ``UNKNOWN``: too few signers
+    with two references or more to say.
+    """
+
+    FIT = "fit"
+    WORSE = "worse"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Margins:
+    """How much worse another generation may be, absolutely, by the point estimate.
+
+    The point estimate decides and not the interval: a small vault's is so wide that nothing would
+    ever be refused. The margins are about what repeated draws of some hundred signers differ by.
+
+    Attributes:
+        fnmr: of genuine signatures that are not accepted.
+        refused: of genuine signatures that are refused.
+        fmr: of other signers' signatures that are accepted.
+        skilled_fmr: of skilled forgeries that are accepted.
+        eer: of the equal error rate.
+        cllr: of the cost of the likelihood ratio, in bits.
+    """
+
+    fnmr: float = 0.02
+    refused: float = 0.01
+    fmr: float = 0.005
+    skilled_fmr: float = 0.02
+    eer: float = 0.01
+    cllr: float = 0.05
+
+
+WORDS = {
+    "fnmr": "genuine signatures not accepted",
+    "refused": "genuine signatures refused",
+    "fmr": "other signers' signatures accepted",
+    "skilled_fmr": "skilled forgeries accepted",
+    "eer": "equal error rate",
+    "cllr": "cost of the likelihood ratio",
+}
+"""What is measured, in words."""
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One generation.
+
+    Attributes:
+        generation: its number.
+        model: its model.
+        galleries: by signer, with the same references in the same order as on the other side.
+        thresholds: its own, frozen.
+        forgeries: skilled forgeries of some of the signers, the same on both sides.
+    """
+
+    generation: GenerationId
+    model: ModelId
+    galleries: Mapping[SignerId, Gallery]
+    thresholds: tuple[Threshold, ...]
+    forgeries: Mapping[SignerId, Sequence[Embedding]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One measure of both generations.
+
+    Attributes:
+        measure: a field of ``Margins``.
+        old: of the generation that decides, with its interval.
+        new: of the other one.
+        difference: new minus old, on the same comparisons, with its interval.
+        margin: the most that it may be.
+    """
+
+    measure: str
+    old: Rate
+    new: Rate
+    difference: Rate
+    margin: float
+
+    @property
+    def worse(self) -> bool:
+        """Whether it is worse beyond the margin."""
+        return self.difference.value > self.margin
+
+
+@dataclass(frozen=True)
+class SignerChange:
+    """A signer of whom fewer genuine signatures are accepted, or more are refused.
+
+    Attributes:
+        signer: who.
+        probes: how many genuine signatures were compared.
+        accepted: how many were accepted, (old, new).
+        refused: how many were refused, (old, new).
+    """
+
+    signer: SignerId
+    probes: int
+    accepted: tuple[int, int]
+    refused: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class GenerationComparison:
+    """Two generations on the same comparisons.
+
+    Attributes:
+        old: the generation that decides.
+        new: the other one.
+        signers: how many signers were compared.
+        skipped: how many were not: a single reference leaves nothing to compare it with.
+        comparisons: how many of each kind.
+        changes: the measures.
+        flips: of each kind, how often each old decision (row) became each new one (column), in
+            the order of ``DECISIONS``.
+        worse_signers: who fares worse, the worst first.
+        verdict: what it says.
+        reasons: why it isn't fit, in words; empty if it is.
+    """
+
+    old: GenerationId
+    new: GenerationId
+    signers: int
+    skipped: int
+    comparisons: dict[str, int]
+    changes: tuple[Change, ...]
+    flips: dict[str, tuple[tuple[int, int, int], ...]]
+    worse_signers: tuple[SignerChange, ...]
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+    def summary(self) -> dict[str, object]:
+        """The figures without any signer's identifier, JSON-ready, for the audit log."""
+        return {
+            "old": self.old,
+            "new": self.new,
+            "signers": self.signers,
+            "comparisons": self.comparisons,
+            "verdict": self.verdict.value,
+            "changes": {
+                change.measure: {
+                    "old": change.old.value,
+                    "new": change.new.value,
+                    "difference": [
+                        change.difference.value,
+                        change.difference.low,
+                        change.difference.high,
+                    ],
+                    "margin": change.margin,
+                }
+                for change in self.changes
+            },
+            "flips": {kind: [list(row) for row in table] for kind, table in self.flips.items()},
+            "signers_worse": len(self.worse_signers),
+        }
+
+
+def compare_generations(
+    old: Side,
+    new: Side,
+    *,
+    margins: Margins | None = None,
+    seed: int = 0,
+    bootstraps: int = BOOTSTRAPS,
+    progress: Advance | None = None,
+) -> GenerationComparison:
+    """Compare two generations; what one can't decide on counts as not accepted and not refused.
+
+    Args:
+        old: the generation that decides.
+        new: the other one.
+        margins: how much worse it may be.
+        seed: of all that is drawn.
+        bootstraps: how many times signers are resampled.
+        progress: told how many signers are compared.
+
+    Raises:
+        ValueError: If the two don't hold the same signers and references.
+    """
+    margins = margins or Margins()
+    _check_same(old, new)
+    able = [signer for signer, own in old.galleries.items() if len(own.references) > 1]
+    plan = _plan(old, able, seed)
+    found = []
+    for done, comparisons in enumerate(plan, start=1):
+        found.append([_measure(side, comparisons) for side in (old, new)])
+        if progress is not None:
+            progress(done, len(plan))
+    signers = [comparisons.signer for comparisons in plan]
+    skipped = len(old.galleries) - len(able)
+    changes = _changes(found, margins, bootstraps, seed) if plan else ()
+    verdict, reasons = _judge(changes, len(plan), len(old.galleries))
+    return GenerationComparison(
+        old=old.generation,
+        new=new.generation,
+        signers=len(plan),
+        skipped=skipped,
+        comparisons={
+            kind.value: sum(int((one[0].kinds == kind).sum()) for one in found) for kind in Kind
+        },
+        changes=changes,
+        flips={kind.value: _flips(found, kind) for kind in Kind},
+        worse_signers=_worse(signers, found),
+        verdict=verdict,
+        reasons=reasons,
+    )
+
+
+@dataclass(frozen=True)
+class _Comparisons:
+    """What is compared with one signer's gallery.
+
+    Attributes:
+        signer: whose.
+        probes: places of the references that are taken as probes.
+        left_out: the place that is left out when strangers are compared.
+        strangers: other signers and the places of their references.
+    """
+
+    signer: SignerId
+    probes: tuple[int, ...]
+    left_out: int
+    strangers: tuple[tuple[SignerId, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """One side's answers about one gallery.
+
+    Attributes:
+        kinds: of each comparison.
+        beyond: float64 (N,): its score less the accept point; NaN if undecided.
+        decisions: int8 (N,): its place in ``DECISIONS``; 1 (review) if undecided.
+        llrs: float64 (N,): log10 likelihood ratio; 0 if undecided.
+    """
+
+    kinds: npt.NDArray[np.str_]
+    beyond: Floats
+    decisions: npt.NDArray[np.int8]
+    llrs: Floats
+
+
+def _check_same(old: Side, new: Side) -> None:
+    def listed(side: Side) -> list[tuple[SignerId, list[ReferenceId]]]:
+        return [
+            (signer, [reference.id for reference in gallery.references])
+            for signer, gallery in side.galleries.items()
+        ]
+
+    if listed(old) != listed(new):
+        raise ValueError("two generations compare on the same signers and references alone")
+
+
+def _plan(side: Side, able: Sequence[SignerId], seed: int) -> list[_Comparisons]:
+    """Draw what is compared; the same for the same signers and seed."""
+    rng = np.random.default_rng(seed)
+    if len(able) > MOST_SIGNERS:
+        able = [able[place] for place in sorted(rng.choice(len(able), MOST_SIGNERS, replace=False))]
+    everybody = list(side.galleries)
+    plan = []
+    for signer in able:
+        size = len(side.galleries[signer].references)
+        probes = rng.permutation(size)[:_PROBES]
+        others = [other for other in rng.permutation(len(everybody)) if everybody[other] != signer]
+        strangers = [
+            (everybody[other], int(rng.integers(len(side.galleries[everybody[other]].references))))
+            for other in others[:_STRANGERS]
+        ]
+        plan.append(
+            _Comparisons(
+                signer, tuple(int(one) for one in probes), int(probes[0]), tuple(strangers)
+            )
+        )
+    return plan
+
+
+def _measure(side: Side, comparisons: _Comparisons) -> _Measured:
+    gallery = side.galleries[comparisons.signer]
+    enrolled = [reference.embedding for reference in gallery.references]
+    threshold = select_threshold(side.thresholds, len(enrolled) - 1)
+    tests = [(Kind.MATED, enrolled[place], place) for place in comparisons.probes]
+    tests += [
+        (Kind.RANDOM, side.galleries[other].references[place].embedding, comparisons.left_out)
+        for other, place in comparisons.strangers
+    ]
+    tests += [
+        (Kind.SKILLED, forgery, comparisons.left_out)
+        for forgery in side.forgeries.get(comparisons.signer, ())
+    ]
+    kinds = np.array([kind for kind, _, _ in tests])
+    if threshold is None:
+        nothing = np.full(len(tests), np.nan)
+        undecided = np.full(len(tests), DECISIONS.index(Decision.REVIEW), np.int8)
+        return _Measured(kinds, nothing, undecided, np.zeros(len(tests)))
+    alike = _Alike(enrolled)
+    scores = [alike.score(probe, without, threshold) for _, probe, without in tests]
+    return _Measured(
+        kinds,
+        np.array([score - threshold.accept for score in scores]),
+        np.array([DECISIONS.index(threshold.decide(score)) for score in scores], np.int8),
+        np.array([threshold.likelihood_ratio.llr(score) for score in scores]),
+    )
+
+
+class _Alike:
+    """How alike a gallery's references are, so that leaving one out matches no strokes again."""
+
+    def __init__(self, enrolled: Sequence[Embedding]) -> None:
+        self._enrolled = enrolled
+        count = len(enrolled)
+        self._cosine = np.zeros((count, count))
+        self._local = np.zeros((count, count))
+        for one in range(count):
+            for other in range(one + 1, count):
+                self._cosine[one, other], self._local[one, other] = _match(
+                    enrolled[one], enrolled[other]
+                )
+
+    def score(self, probe: Embedding, without: int, threshold: Threshold) -> float:
+        """The fused score of a probe against the gallery without one of its references."""
+        left = [place for place in range(len(self._enrolled)) if place != without]
+        pairs = [_match(probe, self._enrolled[place]) for place in left]
+        return threshold.fusion.fuse(
+            [cosine for cosine, _ in pairs], [local for _, local in pairs], self._spread(left)
+        )
+
+    def _spread(self, left: list[int]) -> Spread | None:
+        if len(left) < 2:
+            return None
+        upper = np.triu_indices(len(left), 1)
+        return Spread(
+            float(self._cosine[np.ix_(left, left)][upper].mean()),
+            float(self._local[np.ix_(left, left)][upper].mean()),
+        )
+
+
+def _match(one: Embedding, other: Embedding) -> tuple[float, float]:
+    cosine = float(np.clip(np.dot(one.vector, other.vector), -1.0, 1.0))
+    return cosine, match_local(one.local, other.local).score
+
+
+_Found = Sequence[Sequence[_Measured]]
+"""By signer: (old, new)."""
+
+
+def _changes(found: _Found, margins: Margins, bootstraps: int, seed: int) -> tuple[Change, ...]:
+    """Every measure that the comparisons allow."""
+    accept, refuse = DECISIONS.index(Decision.ACCEPT), DECISIONS.index(Decision.REFUSE)
+    weights = resample_signers(len(found), bootstraps, seed)
+    shares: dict[str, tuple[Kind, Callable[[_Measured], npt.NDArray[np.bool_]]]] = {
+        "fnmr": (Kind.MATED, lambda one: one.decisions != accept),
+        "refused": (Kind.MATED, lambda one: one.decisions == refuse),
+        "fmr": (Kind.RANDOM, lambda one: one.decisions == accept),
+        "skilled_fmr": (Kind.SKILLED, lambda one: one.decisions == accept),
+    }
+    changes = []
+    for measure, (kind, wrong) in shares.items():
+        counts = np.array(
+            [[float((wrong(one) & (one.kinds == kind)).sum()) for one in own] for own in found]
+        )
+        totals = np.array([float((own[0].kinds == kind).sum()) for own in found])
+        if totals.sum():
+            changes.append(_share(measure, counts, totals, weights, getattr(margins, measure)))
+    if sum((own[0].kinds == Kind.RANDOM).sum() for own in found):
+        changes += [
+            _equal_error(found, margins.eer, bootstraps, seed),
+            _cost(found, weights, margins.cllr),
+        ]
+    return tuple(changes)
+
+
+def _share(
+    measure: str, counts: Floats, totals: Floats, weights: npt.NDArray[np.int64], margin: float
+) -> Change:
+    """A share of wrong answers on both sides; counts are float64 (signers, 2)."""
+    value = counts.sum(axis=0) / totals.sum()
+    with np.errstate(invalid="ignore"):
+        drawn = (weights @ counts) / (weights @ totals)[:, None]
+    return _change(measure, value, drawn, margin)
+
+
+def _cost(found: _Found, weights: npt.NDArray[np.int64], margin: float) -> Change:
+    """The cost of the likelihood ratios (Bruemmer and du Preez 2006, equation 45), as sums."""
+    kinds = (Kind.MATED, Kind.RANDOM)
+    sums = np.zeros((len(kinds), len(found), 2))
+    totals = np.zeros((len(kinds), len(found)))
+    for place, own in enumerate(found):
+        for row, kind in enumerate(kinds):
+            totals[row, place] = (own[0].kinds == kind).sum()
+            sign = -1.0 if kind is Kind.MATED else 1.0
+            for side, one in enumerate(own):
+                llrs = sign * one.llrs[one.kinds == kind] * np.log(10.0)
+                sums[row, place, side] = np.logaddexp(0.0, llrs).sum() / np.log(2.0)
+    value = 0.5 * (sums.sum(axis=1) / totals.sum(axis=1)[:, None]).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        drawn = 0.5 * sum(
+            (weights @ sums[row]) / (weights @ totals[row])[:, None] for row in range(len(kinds))
+        )
+    return _change("cllr", value, np.asarray(drawn), margin)
+
+
+def _change(measure: str, value: Floats, drawn: Floats, margin: float) -> Change:
+    old, new = (percentile_interval(float(value[side]), drawn[:, side]) for side in (0, 1))
+    apart = percentile_interval(float(value[1] - value[0]), drawn[:, 1] - drawn[:, 0])
+    return Change(measure, old, new, apart, margin)
+
+
+def _equal_error(found: _Found, margin: float, bootstraps: int, seed: int) -> Change:
+    """Of scores less the accept point, so that different numbers of references meet there."""
+    # Undecided is as good as nothing: the comparison tells neither way.
+    sides = [
+        SignerScores(_beyond(found, side, Kind.MATED), _beyond(found, side, Kind.RANDOM))
+        for side in (0, 1)
+    ]
+    old, new = (equal_error_rate(side, bootstraps=bootstraps, seed=seed) for side in sides)
+    apart = paired_difference(sides[1], sides[0], bootstraps=bootstraps, seed=seed)
+    return Change("eer", old.rate, new.rate, apart, margin)
+
+
+def _beyond(found: _Found, side: int, kind: Kind) -> tuple[Floats, ...]:
+    return tuple(
+        np.nan_to_num(own[side].beyond[own[side].kinds == kind]).astype(np.float64) for own in found
+    )
+
+
+def _flips(found: _Found, kind: Kind) -> tuple[tuple[int, int, int], ...]:
+    table = np.zeros((len(DECISIONS), len(DECISIONS)), np.int64)
+    for old, new in found:
+        chosen = old.kinds == kind
+        np.add.at(table, (old.decisions[chosen], new.decisions[chosen]), 1)
+    return tuple((int(row[0]), int(row[1]), int(row[2])) for row in table)
+
+
+def _worse(signers: Sequence[SignerId], found: _Found) -> tuple[SignerChange, ...]:
+    accept, refuse = DECISIONS.index(Decision.ACCEPT), DECISIONS.index(Decision.REFUSE)
+    changes = []
+    for signer, own in zip(signers, found, strict=True):
+        mated = [one.decisions[one.kinds == Kind.MATED] for one in own]
+        accepted = [int((one == accept).sum()) for one in mated]
+        refused = [int((one == refuse).sum()) for one in mated]
+        if accepted[1] < accepted[0] or refused[1] > refused[0]:
+            changes.append(
+                SignerChange(
+                    signer, len(mated[0]), (accepted[0], accepted[1]), (refused[0], refused[1])
+                )
+            )
+
+    def loss(change: SignerChange) -> tuple[int, int]:
+        return (
+            change.refused[0] - change.refused[1],
+            change.accepted[1] - change.accepted[0],
+        )
+
+    return tuple(sorted(changes, key=loss))
+
+
+def _judge(
+    changes: Sequence[Change], compared: int, enrolled: int
+) -> tuple[Verdict, tuple[str, ...]]:
+    if not enrolled:
+        return Verdict.FIT, ()
+    reasons = tuple(_reason(change) for change in changes if change.worse)
+    if reasons:
+        return Verdict.WORSE, reasons
+    if compared < LEAST_SIGNERS:
+        return Verdict.UNKNOWN, (
+            f"{compared} signers with two references or more can't tell whether it decides as "
+            f"well; {LEAST_SIGNERS} are needed, or fresh signatures to compare on",
+        )
+    return Verdict.FIT, ()
+
+
+def _reason(change: Change) -> str:
+    unit, factor = (" bits", 1.0) if change.measure == "cllr" else (" %", 100.0)
+    apart = change.difference
+    return (
+        f"{WORDS[change.measure]}: {factor * change.new.value:.2f}{unit} instead of "
+        f"{factor * change.old.value:.2f}{unit}, worse by {factor * apart.value:.2f} "
+        f"(95 % {factor * apart.low:.2f} to {factor * apart.high:.2f}), and at most "
+        f"{factor * change.margin:.2f} may be"
+    )

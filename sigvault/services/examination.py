@@ -1,0 +1,332 @@
+"""Examining a vault: the database, the image files, thresholds and disk, and safe repairs."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from sigvault.domain.diagnosis import Finding, Severity
+from sigvault.domain.errors import SigvaultError
+from sigvault.services.acquisition import digest_of
+from sigvault.services.filling import fill
+from sigvault.services.pending_images import settle_pending
+from sigvault.services.resources import ActiveGeneration, Resources, load_active
+from sigvault.storage.audit_log import check_chain
+from sigvault.storage.embeddings import count_vectors
+from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.generations import count_missing, list_generations
+from sigvault.storage.integrity import contradictions, writer_at_work
+from sigvault.storage.references import count_references, iterate_image_digests
+from sigvault.storage.schema import current_revision, head_revision
+from sigvault.storage.tables import EmbeddingRow, GenerationStatus, ReferenceRow
+
+ROOM = 2**30
+"""Bytes of free disk below which it is time to make room: a re-index writes about as much."""
+
+_NAMED = 5
+"""Things named in a message; the others are counted."""
+
+Advance = Callable[[int, int], None]
+"""Told how many things are done, and of how many."""
+
+
+def examine(
+    resources: Resources,
+    location: Path,
+    *,
+    deep: bool = False,
+    repair: bool = False,
+    progress: Advance | None = None,
+) -> list[Finding]:
+    """Look at everything that a vault consists of, apart from its models and its index.
+
+    Args:
+        resources: the vault's.
+        location: its folder.
+        deep: whether to read every image and to compare the database's indexes with its tables.
+        repair: whether to do what can be done without losing anything.
+        progress: told how many images are read, of how many.
+
+    Raises:
+        StorageFailed: If the database can't be read at all.
+    """
+    return [
+        *_database(resources, deep=deep),
+        *_audit_chain(resources),
+        *_images(resources, deep=deep, repair=repair, progress=progress),
+        *_generations(resources, repair=repair, progress=progress),
+        *_disk(location),
+        *_permissions(location, repair=repair),
+        *_writers(resources),
+    ]
+
+
+def _database(resources: Resources, *, deep: bool) -> list[Finding]:
+    revision, newest = current_revision(resources.engine), head_revision()
+    schema = (
+        Finding("schema", Severity.FINE, f"at revision {revision}, the newest known here")
+        if revision == newest
+        else Finding(
+            "schema",
+            Severity.PROBLEM,
+            f"at revision {revision}, not {newest}",
+            "open the vault with this version of sigvault, which brings it up to date",
+        )
+    )
+    wrong = contradictions(resources.engine, deep=deep)
+    if not wrong:
+        how = "pages, indexes and references" if deep else "pages and references"
+        return [schema, Finding("database", Severity.FINE, f"{how} are sound")]
+    return [
+        schema,
+        Finding(
+            "database",
+            Severity.PROBLEM,
+            f"it contradicts itself: {_name(wrong)}",
+            "stop using it, keep a copy, and restore the vault from a backup",
+        ),
+    ]
+
+
+def _audit_chain(resources: Resources) -> list[Finding]:
+    with read_session(resources.engine) as session:
+        chain = check_chain(session)
+    if chain.first_broken is None:
+        return [Finding("audit log", Severity.FINE, f"{chain.events} events, an unbroken chain")]
+    return [
+        Finding(
+            "audit log",
+            Severity.PROBLEM,
+            f"broken at event {chain.first_broken}: {chain.reason}",
+            "somebody changed the database, or it is damaged: compare with a backup",
+        )
+    ]
+
+
+def _images(
+    resources: Resources, *, deep: bool, repair: bool, progress: Advance | None
+) -> list[Finding]:
+    """Compare the references with the image files, and remove files that nobody refers to."""
+    # One writer at a time: nobody can be between writing an image and committing its reference.
+    with write_session(resources.engine) as session:
+        wanted = {digest for _, digest in iterate_image_digests(session)}
+        sizes = dict(
+            session.execute(select(ReferenceRow.image_digest, ReferenceRow.image_bytes)).all()
+        )
+        strays = list(resources.images.strays(frozenset(wanted)))
+        notes = len(resources.pending.names())
+        if repair:
+            for stray in strays:
+                stray.unlink(missing_ok=True)
+    missing, damaged = [], []
+    for done, digest in enumerate(sorted(wanted), start=1):
+        path = resources.images.path(digest)
+        try:
+            size = path.stat().st_size
+        except OSError:
+            missing.append(digest)
+        else:
+            if size != sizes[digest] or (deep and digest_of(path.read_bytes()) != digest):
+                damaged.append(digest)
+        if progress is not None and done % 100 == 0:
+            progress(done, len(wanted))
+    return [
+        *_image_files(len(wanted), missing, damaged, deep=deep),
+        *_left_over(resources, [path.name for path in strays], notes, repair=repair),
+    ]
+
+
+def _image_files(
+    count: int, missing: list[str], damaged: list[str], *, deep: bool
+) -> list[Finding]:
+    remedy = (
+        "restore these files from a backup; without them the references can't be shown or "
+        "re-indexed, though they still verify"
+    )
+    found = [
+        Finding("images", Severity.PROBLEM, f"{len(which)} {what}: {_name(which)}", remedy)
+        for which, what in ((missing, "are missing"), (damaged, "are not what was enrolled"))
+        if which
+    ]
+    how = "read and found as enrolled" if deep else "there, each of its size"
+    return found or [Finding("images", Severity.FINE, f"{count} images {how}")]
+
+
+def _left_over(
+    resources: Resources, strays: list[str], notes: int, *, repair: bool
+) -> list[Finding]:
+    findings = []
+    if strays:
+        findings.append(
+            Finding(
+                "images",
+                Severity.WARNING,
+                f"{len(strays)} files that no reference points to: {_name(strays)}",
+                "`sigvault doctor --repair` removes them",
+                repairable=True,
+                repaired=repair,
+            )
+        )
+    if notes:
+        if repair:
+            settle_pending(resources.engine, resources.images, resources.pending)
+        findings.append(
+            Finding(
+                "images",
+                Severity.NOTE,
+                f"{notes} images were not settled when a process ended",
+                "opening the vault settles them, and so does `sigvault doctor --repair`",
+                repairable=True,
+                repaired=repair,
+            )
+        )
+    return findings
+
+
+def _generations(resources: Resources, *, repair: bool, progress: Advance | None) -> list[Finding]:
+    with read_session(resources.engine) as session:
+        active = load_active(session)
+        references = count_references(session)
+        rows = list_generations(session)
+        counts = {row.id: count_vectors(session, row.id) for row in rows}
+        fewest = min((each.references for each in active.thresholds), default=0)
+        uncovered = _galleries_below(session, active, fewest)
+    missing = references - counts[active.id]
+    if repair and missing:
+        fill(resources, active, resources.embedder_for(active), progress=progress)
+    findings = [
+        _complete(resources, active, references, missing, repair=repair),
+        _thresholds(active),
+    ]
+    if uncovered:
+        findings.append(
+            Finding(
+                "thresholds",
+                Severity.WARNING,
+                f"{uncovered} signers have fewer than {fewest} references, the least that there "
+                "is a threshold for, so nothing can be decided about them",
+                f"enroll more, or run `sigvault calibrate` with fewer --references than {fewest}",
+            )
+        )
+    findings += [
+        Finding(
+            "generations",
+            Severity.NOTE,
+            f"generation {row.id} ({row.model_id}) is being built: it has {counts[row.id]} of "
+            f"{references} vectors",
+            f"`sigvault reindex` goes on with it, `sigvault generation drop {row.id}` removes it",
+        )
+        for row in rows
+        if row.status is GenerationStatus.BUILDING
+    ]
+    return findings
+
+
+def _galleries_below(session: Session, active: ActiveGeneration, fewest: int) -> int:
+    """How many signers have some references, but fewer than this."""
+    sizes = (
+        select(func.count().label("size"))
+        .select_from(EmbeddingRow)
+        .join(ReferenceRow, ReferenceRow.id == EmbeddingRow.reference_id)
+        .where(EmbeddingRow.generation_id == active.id)
+        .group_by(ReferenceRow.signer_key)
+        .subquery()
+    )
+    return session.scalar(select(func.count()).select_from(sizes).where(sizes.c.size < fewest)) or 0
+
+
+def _complete(
+    resources: Resources, active: ActiveGeneration, references: int, missing: int, *, repair: bool
+) -> Finding:
+    subject = f"generation {active.id}"
+    if not missing:
+        return Finding(subject, Severity.FINE, f"a vector for each of {references} references")
+    with read_session(resources.engine) as session:
+        left = count_missing(session, active.id)
+    return Finding(
+        subject,
+        Severity.PROBLEM,
+        f"{missing} of {references} references have no vector",
+        "`sigvault doctor --repair` embeds them again; where it can't, restore their images",
+        repairable=True,
+        repaired=repair and not left,
+    )
+
+
+def _thresholds(active: ActiveGeneration) -> Finding:
+    if not active.thresholds:
+        return Finding(
+            "thresholds",
+            Severity.PROBLEM,
+            f"generation {active.id} ({active.model}) has none, so nothing can be decided",
+            "run `sigvault calibrate` on signatures that the model was not trained on",
+        )
+    numbers = ", ".join(str(each.references) for each in active.thresholds)
+    return Finding("thresholds", Severity.FINE, f"for {numbers} references")
+
+
+def _disk(location: Path) -> list[Finding]:
+    try:
+        free = shutil.disk_usage(location).free
+        held = sum(path.stat().st_size for path in location.rglob("*") if path.is_file())
+    except OSError as error:
+        return [Finding("disk", Severity.WARNING, f"it can't be looked at: {error}")]
+    shown = f"{free / 1e9:.1f} GB free, the vault takes {held / 1e9:.3f} GB"
+    if free >= max(ROOM, held):
+        return [Finding("disk", Severity.FINE, shown)]
+    return [
+        Finding(
+            "disk",
+            Severity.WARNING,
+            shown,
+            "make room: a re-index or a migration may need as much as the vault takes",
+        )
+    ]
+
+
+def _permissions(location: Path, *, repair: bool) -> list[Finding]:
+    mode = stat.S_IMODE(location.stat().st_mode)
+    if not mode & 0o077:
+        return [Finding("permissions", Severity.FINE, "the folder is its owner's alone")]
+    if repair:
+        location.chmod(mode & ~0o077)
+    return [
+        Finding(
+            "permissions",
+            Severity.WARNING,
+            f"others may look into {location} (mode {mode:o}), and what lies there is personal",
+            f"`sigvault doctor --repair`, or `chmod go= {location}`",
+            repairable=True,
+            repaired=repair,
+        )
+    ]
+
+
+def _writers(resources: Resources) -> list[Finding]:
+    if writer_at_work(resources.engine):
+        return [
+            Finding(
+                "locks",
+                Severity.NOTE,
+                "somebody is writing at this moment",
+                "if nobody should be, look for a process that hangs: others wait for it",
+            )
+        ]
+    return [Finding("locks", Severity.FINE, "nobody is writing")]
+
+
+def unopened(error: SigvaultError) -> Finding:
+    """What keeps a vault from being opened at all."""
+    return Finding("vault", Severity.PROBLEM, f"it can't be opened: {error}", "see there")
+
+
+def _name(things: Iterable[str]) -> str:
+    """The first few, and how many more there are."""
+    named = list(things)
+    more = len(named) - _NAMED
+    return ", ".join(named[:_NAMED]) + (f" and {more} more" if more > 0 else "")

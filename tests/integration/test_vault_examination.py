@@ -1,0 +1,170 @@
+"""Examining a vault: what is found, and what is repaired."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from sqlalchemy import text
+
+from fakes import FakeEmbedder, draw_signature
+from sigvault.bootstrap import create_vault, diagnose
+from sigvault.domain.diagnosis import Diagnosis, Severity
+from sigvault.services import examination
+from sigvault.services.enrollment import EnrollmentItem
+from sigvault.storage.engine import make_engine, write_session
+from sigvault.storage.integrity import contradictions, writer_at_work
+
+
+@pytest.fixture
+def folder(tmp_path):
+    items = [
+        EnrollmentItem(str(signer), draw_signature(signer, number))
+        for signer in (1, 2)
+        for number in range(3)
+    ]
+    with create_vault(tmp_path / "vault", embedder=FakeEmbedder()) as vault:
+        assert vault.enroll(items).enrolled == 6
+    return tmp_path / "vault"
+
+
+def look(folder, **options) -> Diagnosis:
+    return diagnose(folder, embedder=FakeEmbedder(), **options)
+
+
+def of(diagnosis: Diagnosis, severity: Severity) -> list[str]:
+    return [
+        f"{each.subject}: {each.message}"
+        for each in diagnosis.findings
+        if each.severity is severity and not each.repaired
+    ]
+
+
+def change(folder, statement):
+    engine = make_engine(folder / "vault.sqlite3")
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def an_image(folder):
+    return next((folder / "images").glob("??/*"))
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_sound_vault_has_no_problem(folder, deep):
+    found = look(folder, deep=deep)
+    assert of(found, Severity.PROBLEM) == []
+    assert found.healthy
+    subjects = {each.subject for each in found.findings}
+    assert {"schema", "database", "audit log", "images", "thresholds", "disk", "locks"} <= subjects
+
+
+def test_a_missing_and_a_shortened_image_are_problems(folder):
+    an_image(folder).unlink()
+    an_image(folder).write_bytes(b"short")
+    problems = of(look(folder), Severity.PROBLEM)
+    assert any("1 are missing" in each for each in problems)
+    assert any("1 are not what was enrolled" in each for each in problems)
+
+
+def test_a_changed_image_of_the_same_size_is_found_by_reading_it(folder):
+    image = an_image(folder)
+    content = bytearray(image.read_bytes())
+    content[-1] ^= 1
+    image.write_bytes(content)
+    assert of(look(folder), Severity.PROBLEM) == []
+    assert any(
+        "not what was enrolled" in each for each in of(look(folder, deep=True), Severity.PROBLEM)
+    )
+
+
+def test_files_that_nobody_refers_to_are_removed_on_request_and_nothing_else(folder):
+    images = sorted(path for path in (folder / "images").glob("??/*"))
+    stray = images[0].parent / ("0" * 62)
+    stray.write_bytes(b"left over")
+    assert any("no reference points to" in each for each in of(look(folder), Severity.WARNING))
+    assert stray.exists()
+    repaired = look(folder, repair=True)
+    assert [each.repaired for each in repaired.findings if each.repairable] == [True]
+    assert sorted((folder / "images").glob("??/*")) == images
+    assert of(look(folder), Severity.WARNING) == []
+
+
+def test_a_folder_that_others_may_look_into_is_closed_on_request(folder):
+    folder.chmod(0o755)
+    assert any("mode 755" in each for each in of(look(folder), Severity.WARNING))
+    look(folder, repair=True)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_broken_audit_log_is_a_problem(folder):
+    change(folder, "UPDATE audit_events SET public = '{}' WHERE number = 2")
+    assert any("broken at event 2" in each for each in of(look(folder), Severity.PROBLEM))
+
+
+def test_a_reference_without_a_vector_is_a_problem(folder):
+    change(folder, "DELETE FROM embeddings WHERE row = 1")
+    assert any("1 of 6 references" in each for each in of(look(folder), Severity.PROBLEM))
+    assert look(folder, repair=True).healthy
+    assert of(look(folder), Severity.PROBLEM) == []
+
+
+def test_a_vault_without_thresholds_can_not_decide(folder):
+    change(folder, "DELETE FROM thresholds")
+    assert any("thresholds" in each for each in of(look(folder), Severity.PROBLEM))
+
+
+def test_galleries_below_the_smallest_threshold_are_counted(folder):
+    change(folder, 'DELETE FROM thresholds WHERE "references" < 5')
+    assert any("2 signers have fewer than 5" in each for each in of(look(folder), Severity.WARNING))
+
+
+def test_a_row_that_refers_to_nothing_is_a_contradiction(folder):
+    engine = make_engine(folder / "vault.sqlite3")
+    with engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        raw.rollback()
+        raw.execute("PRAGMA foreign_keys = OFF")
+        raw.execute("DELETE FROM signers")
+        raw.commit()
+    assert "refers to a row of signers" in contradictions(engine, deep=False)[0]
+    engine.dispose()
+    assert any("contradicts itself" in each for each in of(look(folder), Severity.PROBLEM))
+
+
+def test_a_writer_at_work_is_seen_and_not_waited_for(folder):
+    engine = make_engine(folder / "vault.sqlite3")
+    assert not writer_at_work(engine)
+    with write_session(engine):
+        assert writer_at_work(engine)
+    assert not writer_at_work(engine)
+    engine.dispose()
+
+
+def test_a_full_disk_is_told_in_time(folder, monkeypatch):
+    monkeypatch.setattr(examination, "ROOM", 2**80)
+    assert any(each.startswith("disk") for each in of(look(folder), Severity.WARNING))
+
+
+def test_a_vault_that_can_not_be_opened_is_a_finding_beside_the_installations(tmp_path):
+    found = look(tmp_path / "nowhere")
+    assert [each.subject for each in found.findings if each.severity is Severity.PROBLEM] == [
+        "vault"
+    ]
+    assert any(each.subject == "torch" for each in found.findings)
+
+
+def test_a_model_that_is_lost_or_changed_is_told(tmp_path):
+    from sigvault.embedding.card import bundled_model
+
+    with create_vault(tmp_path / "vault"):
+        pass
+    (kept,) = (tmp_path / "vault" / "models").iterdir()
+    assert diagnose(tmp_path / "vault").healthy
+    (kept / "model.safetensors").write_bytes(b"another")
+    assert not diagnose(tmp_path / "vault").healthy
+    shutil.copyfile(bundled_model() / "model.safetensors", kept / "model.safetensors")
+    assert diagnose(tmp_path / "vault").healthy
+    (kept / "model.safetensors").unlink()
+    assert any("missing" in each for each in of(diagnose(tmp_path / "vault"), Severity.WARNING))

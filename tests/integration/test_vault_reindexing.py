@@ -1,0 +1,350 @@
+"""Moving a vault to another model: filled, compared, activated, gone back from."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import func, select
+
+from fakes import FakeEmbedder, draw_signature
+from sigvault.bootstrap import open_vault
+from sigvault.domain.comparison import Decision
+from sigvault.domain.errors import (
+    ConfigurationError,
+    GenerationMismatch,
+    GenerationUnfit,
+    UnknownGeneration,
+    VaultBusy,
+)
+from sigvault.evaluation.generation_comparison import Verdict
+from sigvault.services import filling, generations
+from sigvault.services.enrollment import EnrollmentItem
+from sigvault.services.reindexing import ReindexPlan
+from sigvault.storage.engine import read_session
+from sigvault.storage.job_lock import job_lock
+from sigvault.storage.tables import EmbeddingRow, IndexChangeRow
+from sigvault.vault import JOB_LOCK, Vault
+
+OLD = FakeEmbedder()
+NEW = FakeEmbedder("new")
+WORSE = FakeEmbedder("worse", noise=1.5)
+UNCALIBRATED = FakeEmbedder("uncalibrated", references=())
+ALL = (OLD, NEW, WORSE, UNCALIBRATED)
+
+
+@pytest.fixture
+def vault(enrolled_settings) -> Iterator[Vault]:
+    """Twelve signers with three references each, so that the comparison can tell."""
+    with open_vault(enrolled_settings, embedder=ALL) as vault:
+        more = [
+            EnrollmentItem(str(signer), draw_signature(signer, number))
+            for signer in range(5, 12)
+            for number in range(3)
+        ]
+        assert vault.enroll(more).enrolled == 21
+        yield vault
+
+
+@pytest.fixture
+def other(enrolled_settings) -> Iterator[Vault]:
+    """The same vault, as another process has it open."""
+    with open_vault(enrolled_settings, embedder=ALL) as other:
+        yield other
+
+
+def active(vault: Vault) -> int:
+    return vault.status().generation
+
+
+def test_a_model_that_is_no_worse_decides_at_the_end(vault):
+    done = vault.reindex(NEW)
+    assert done.embedded.embedded == done.embedded.references == 36
+    assert done.comparison.verdict is Verdict.FIT
+    assert done.comparison.signers == 12
+    assert done.activation is not None
+    assert (active(vault), vault.status().model) == (2, NEW.model)
+    assert vault.verify("3", draw_signature(3, 99)).evidence.model == NEW.model
+    assert vault.identify(draw_signature(3, 99), fpir=0.2).candidates[0].signer == "3"
+    kinds = [record.kind for record in vault.audit_log()][-5:-2]
+    assert kinds == ["reindex-started", "calibrated", "generation-activated"]
+    assert vault.audit_check().whole
+
+
+def test_the_audit_log_keeps_the_figures_and_names_nobody(vault):
+    done = vault.reindex(NEW)
+    record = next(one for one in vault.audit_log() if one.number == done.activation.event)
+    assert record.public["before"] == 1
+    assert record.public["gate"]["galleries"]["verdict"] == "fit"
+    assert record.public["gate"]["galleries"]["changes"]["fnmr"]["margin"] == 0.02
+    assert record.personal == {"by": "tester"}
+    assert "worse_signers" not in str(record.public)
+
+
+def test_a_worse_model_is_kept_and_does_not_decide(vault):
+    done = vault.reindex(WORSE)
+    assert done.comparison.verdict is Verdict.WORSE
+    assert done.activation is None
+    assert any("genuine signatures not accepted" in reason for reason in done.reasons)
+    assert done.comparison.worse_signers
+    assert active(vault) == 1
+    assert vault.verify("3", draw_signature(3, 99)).evidence.model == OLD.model
+    with pytest.raises(GenerationUnfit, match="not accepted") as caught:
+        vault.activate(2)
+    assert caught.value.reasons
+
+
+def test_force_lets_a_worse_model_decide_and_is_recorded_with_the_reasons(vault):
+    done = vault.reindex(WORSE, ReindexPlan(force=True))
+    assert active(vault) == 2
+    record = next(one for one in vault.audit_log() if one.number == done.activation.event)
+    assert list(done.reasons) == record.public["forced"]
+
+
+def test_few_signers_can_not_tell_unless_it_is_forced(enrolled_settings):
+    with open_vault(enrolled_settings, embedder=ALL) as vault:  # five signers
+        done = vault.reindex(NEW)
+        assert done.comparison.verdict is Verdict.UNKNOWN
+        assert (done.activation, active(vault)) == (None, 1)
+        assert "10 are needed" in done.reasons[0]
+        assert vault.activate(2, force=True).forced == done.comparison.reasons
+        assert active(vault) == 2
+
+
+def test_a_generation_without_thresholds_never_decides(vault):
+    done = vault.reindex(UNCALIBRATED)
+    assert done.activation is None
+    assert any("no thresholds" in reason for reason in done.reasons)
+    with pytest.raises(GenerationUnfit, match="no thresholds"):
+        vault.activate(2, force=True)
+    assert active(vault) == 1
+
+
+def test_interrupted_it_goes_on_where_it_was(vault, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    batches = []
+    write = filling._write
+
+    def two_batches(*arguments):
+        if len(batches) == 2:
+            stop()
+        batches.append(write(*arguments))
+        return batches[-1]
+
+    monkeypatch.setattr(filling, "_write", two_batches)
+    with pytest.raises(KeyboardInterrupt):
+        vault.reindex(NEW, ReindexPlan(batch=8))
+    assert vault.generations()[1].vectors == 16
+    assert active(vault) == 1
+    monkeypatch.setattr(filling, "_write", write)
+    done = vault.reindex(NEW, ReindexPlan(batch=8))
+    assert (done.generation, done.embedded.embedded) == (2, 20)
+    assert active(vault) == 2
+
+
+def test_what_is_enrolled_and_erased_meanwhile_is_so_in_the_new_generation(
+    vault, other, monkeypatch
+):
+    write, calls = filling._write, []
+
+    def meanwhile(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            assert other.enroll([EnrollmentItem("late", draw_signature(77))]).enrolled == 1
+            other.erase("4")
+            assert other.verify("3", draw_signature(3, 99)).evidence.model == OLD.model
+        return write(*arguments)
+
+    monkeypatch.setattr(filling, "_write", meanwhile)
+    vault.reindex(NEW, ReindexPlan(batch=8))
+    found = vault.generations()
+    assert [one.missing for one in found] == [0, 0]
+    assert found[1].vectors == 34
+    assert vault.verify("late", draw_signature(77, 1)).evidence.generation == 2
+    assert "4" not in [one.signer for one in vault.identify(draw_signature(4, 9)).candidates]
+
+
+def test_what_is_enrolled_after_the_comparison_is_in_before_it_decides(vault, other, monkeypatch):
+    complete = generations._complete
+
+    def enroll_then_complete(*arguments):
+        monkeypatch.setattr(generations, "_complete", complete)
+        other.enroll([EnrollmentItem("late", draw_signature(77))])
+        return complete(*arguments)
+
+    monkeypatch.setattr(generations, "_complete", enroll_then_complete)
+    done = vault.reindex(NEW)
+    assert done.activation.embedded == 1
+    assert vault.verify("late", draw_signature(77, 1)).evidence.generation == 2
+
+
+def test_enrolling_without_end_gives_up_and_says_so(vault, other, monkeypatch):
+    complete, numbers = generations._complete, iter(range(1000))
+
+    def enroll_after(*arguments):
+        found = complete(*arguments)
+        number = next(numbers)
+        other.enroll([EnrollmentItem("late", draw_signature(77, number))])
+        return found
+
+    monkeypatch.setattr(generations, "_complete", enroll_after)
+    monkeypatch.setattr(generations, "_ROUNDS", 2)
+    with pytest.raises(GenerationUnfit, match="pause"):
+        vault.reindex(NEW)
+    assert active(vault) == 1
+
+
+def test_another_process_follows_an_activation_without_reopening(vault, other):
+    probe = draw_signature(3, 99)
+    assert other.verify("3", probe).evidence.generation == 1
+    assert other.identify(probe, fpir=0.2).decision is Decision.ACCEPT
+    vault.reindex(NEW)
+    assert other.verify("3", probe).evidence.generation == 2
+    assert other.verify("3", probe).evidence.model == NEW.model
+    found = other.identify(probe, fpir=0.2)
+    assert found.candidates[0].signer == "3"
+    assert other.audit_log()[-1].public["generation"] == 2
+    assert other.enroll([EnrollmentItem("3", draw_signature(3, 50))]).enrolled == 1
+    other.roll_back()
+    assert vault.verify("3", probe).evidence.generation == 1
+
+
+def test_a_process_without_the_model_refuses_to_mix(vault, enrolled_settings):
+    with open_vault(enrolled_settings, embedder=OLD) as stale:
+        vault.reindex(NEW)
+        with pytest.raises(GenerationMismatch, match="SIGVAULT_MODEL"):
+            stale.verify("3", draw_signature(3, 99))
+        with pytest.raises(GenerationMismatch):
+            stale.enroll([EnrollmentItem("3", draw_signature(3, 51))])
+        with pytest.raises(GenerationMismatch):
+            stale.identify(draw_signature(3, 99))
+
+
+def test_going_back_takes_along_what_was_enrolled_since(vault):
+    vault.reindex(NEW)
+    vault.enroll([EnrollmentItem("late", draw_signature(77))])
+    assert [one.missing for one in vault.generations()] == [1, 0]
+    back = vault.roll_back()
+    assert (back.generation, back.before, back.embedded) == (1, 2, 1)
+    assert vault.audit_log()[-1].public["rolled_back"] is True
+    assert vault.verify("late", draw_signature(77, 1)).evidence.generation == 1
+    assert vault.roll_back().generation == 2
+
+
+def test_there_is_nothing_to_go_back_to_in_a_new_vault(vault):
+    with pytest.raises(GenerationUnfit, match="no generation decided before"):
+        vault.roll_back()
+
+
+def test_the_same_model_is_not_indexed_twice(vault):
+    with pytest.raises(ConfigurationError, match="decides already"):
+        vault.reindex(OLD)
+    vault.reindex(NEW)
+    done = vault.reindex(OLD)  # back by another way: nothing is embedded again
+    assert (done.generation, done.embedded.embedded, active(vault)) == (1, 0, 1)
+
+
+def test_without_activation_it_only_prepares(vault):
+    done = vault.reindex(NEW, ReindexPlan(activate=False))
+    assert (done.activation, done.reasons, active(vault)) == (None, (), 1)
+    assert vault.activate(2).generation == 2
+    with pytest.raises(ConfigurationError, match="decides already"):
+        vault.activate(2)
+
+
+def test_dropping_removes_vectors_thresholds_and_changes(vault):
+    vault.reindex(NEW)
+    with pytest.raises(GenerationUnfit, match="decides"):
+        vault.drop(2)
+    vault.drop(1)
+    assert [one.id for one in vault.generations()] == [2]
+    with read_session(vault._resources.engine) as session:
+        for table in (EmbeddingRow, IndexChangeRow):
+            left = select(func.count()).select_from(table).where(table.generation_id == 1)
+            assert session.scalar(left) == 0
+    assert vault.audit_log()[-1].kind == "generation-dropped"
+    with pytest.raises(GenerationUnfit):
+        vault.roll_back()
+    with pytest.raises(UnknownGeneration):
+        vault.drop(1)
+    assert vault.audit_check().whole
+
+
+def test_dropping_goes_on_where_it_was_killed(vault, monkeypatch):
+    vault.reindex(NEW)
+    monkeypatch.setattr(generations, "_DELETED_AT_ONCE", 10)
+    delete, calls = generations.delete_some_vectors, []
+
+    def killed(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return delete(*arguments)
+
+    monkeypatch.setattr(generations, "delete_some_vectors", killed)
+    with pytest.raises(KeyboardInterrupt):
+        vault.drop(1)
+    assert vault.generations()[0].vectors == 16
+    monkeypatch.setattr(generations, "delete_some_vectors", delete)
+    vault.drop(1)
+    assert [one.id for one in vault.generations()] == [2]
+
+
+def test_a_second_one_at_the_same_time_is_told_and_never_waits(vault, other, enrolled_settings):
+    with job_lock(enrolled_settings.vault / JOB_LOCK, "a re-index"):
+        for call in (
+            lambda: other.reindex(NEW),
+            lambda: other.activate(2),
+            other.roll_back,
+            lambda: other.drop(1),
+        ):
+            with pytest.raises(VaultBusy, match=r"a re-index \(process"):
+                call()
+        assert vault.verify("3", draw_signature(3, 99)).evidence.generation == 1
+
+
+def test_a_missing_image_is_told_and_keeps_the_generation_from_deciding(vault):
+    reference = vault.signer("3").references[0]
+    path = vault._resources.images.path(reference.digest)
+    content = path.read_bytes()
+    path.unlink()
+    done = vault.reindex(NEW)
+    assert [one.reference for one in done.embedded.unusable] == [reference.id]
+    assert done.activation is None
+    assert any("could not be embedded" in reason for reason in done.reasons)
+    with pytest.raises(GenerationUnfit, match=reference.id):
+        vault.activate(2, force=True)
+    path.write_bytes(content)
+    assert vault.reindex(NEW).activation is not None
+
+
+def test_progress_tells_what_is_done_and_how_much(vault):
+    told: list[tuple[str, int, int]] = []
+    vault.reindex(NEW, ReindexPlan(batch=10), progress=lambda *step: told.append(step))
+    embedding = [done for what, done, _ in told if what == "Embedding"]
+    assert embedding == sorted(embedding)
+    assert embedding[-1] == 36
+    assert ("Comparing", 12, 12) in told
+
+
+def test_decisions_go_on_in_other_threads_meanwhile(vault, other):
+    decided, stop = [], threading.Event()
+
+    def decide():
+        while not stop.is_set():
+            decided.append(other.verify("3", draw_signature(3, 99)).evidence.generation)
+
+    worker = threading.Thread(target=decide)
+    worker.start()
+    try:
+        vault.reindex(NEW, ReindexPlan(batch=4))
+        while 2 not in decided[-1:]:
+            pass
+    finally:
+        stop.set()
+        worker.join()
+    assert decided == sorted(decided)
+    assert set(decided) == {1, 2}

@@ -1,0 +1,264 @@
+"""Two generations on the same comparisons: what is measured, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fakes import make_threshold
+from sigvault.domain.comparison import Decision, compare, select_threshold
+from sigvault.domain.embedding import Embedding
+from sigvault.domain.fusion import FusionRule
+from sigvault.domain.gallery import Gallery, Reference
+from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
+from sigvault.evaluation.generation_comparison import (
+    DECISIONS,
+    MOST_SIGNERS,
+    Kind,
+    Margins,
+    Side,
+    Verdict,
+    _measure,
+    _plan,
+    compare_generations,
+)
+
+SPREAD = FusionRule(top=2, local_weight=0.4, cosine_spread=0.3, local_spread=0.6)
+
+
+def side(
+    *,
+    number: int = 1,
+    signers: int = 12,
+    each: int = 4,
+    noise: float = 0.2,
+    forged: int = 0,
+    accept: float = 0.85,
+    refuse: float = 0.6,
+    fusion: FusionRule | None = None,
+    references: tuple[int, ...] = (1, 3),
+) -> Side:
+    """Signers around directions of their own; the same signers with other noise otherwise."""
+    model = ModelId(f"m{number}")
+    rng = np.random.default_rng(5)
+    own = rng.standard_normal((signers, 32))
+    scatter = np.random.default_rng(100 + number)
+
+    def embed(centre: np.ndarray) -> Embedding:
+        vector = centre / np.linalg.norm(centre) + noise * scatter.standard_normal(32) / np.sqrt(32)
+        local = scatter.integers(1, 20, (3, 4, 5)).astype(np.int8) + (8 * centre[:5]).astype(
+            np.int8
+        )
+        return Embedding((vector / np.linalg.norm(vector)).astype(np.float32), local, model)
+
+    galleries = {
+        SignerId(f"s{place}"): Gallery(
+            SignerId(f"s{place}"),
+            GenerationId(number),
+            tuple(
+                Reference(ReferenceId(f"{place}-{one}"), embed(own[place])) for one in range(each)
+            ),
+        )
+        for place in range(signers)
+    }
+    forgeries = {
+        signer: [embed(own[place] + 0.4 * rng.standard_normal(32)) for _ in range(forged)]
+        for place, signer in enumerate(galleries)
+    }
+    thresholds = tuple(
+        replace(
+            make_threshold(count, model, accept=accept, refuse=refuse),
+            **({"fusion": fusion} if fusion else {}),
+        )
+        for count in references
+    )
+    return Side(GenerationId(number), model, galleries, thresholds, forgeries)
+
+
+def renumbered(one: Side, number: int) -> Side:
+    return replace(one, generation=GenerationId(number))
+
+
+def changes(comparison) -> dict:
+    return {change.measure: change for change in comparison.changes}
+
+
+def test_the_same_on_both_sides_is_fit_and_nothing_differs():
+    one = side(forged=2)
+    found = compare_generations(one, renumbered(one, 2))
+    assert (found.verdict, found.reasons, found.worse_signers) == (Verdict.FIT, (), ())
+    assert (found.old, found.new, found.signers, found.skipped) == (1, 2, 12, 0)
+    assert found.comparisons == {"mated": 36, "random": 60, "skilled": 24}
+    assert set(changes(found)) == {"fnmr", "refused", "fmr", "skilled_fmr", "eer", "cllr"}
+    for change in found.changes:
+        assert change.old == change.new
+        assert (change.difference.value, change.difference.low, change.difference.high) == (0, 0, 0)
+    for table in found.flips.values():
+        assert all(table[old][new] == 0 for old in range(3) for new in range(3) if old != new)
+
+
+@pytest.mark.parametrize("each", [2, 3, 5])
+def test_every_score_is_that_of_comparing_with_the_gallery_without_the_reference(each):
+    one = side(each=each, forged=1, fusion=SPREAD)
+    for planned in _plan(one, list(one.galleries), 3):
+        gallery = one.galleries[planned.signer]
+        threshold = select_threshold(one.thresholds, each - 1)
+        measured = _measure(one, planned)
+
+        def against(probe: Embedding, without: int, *, gallery=gallery, threshold=threshold):
+            left = gallery.references[:without] + gallery.references[without + 1 :]
+            return compare(probe, replace(gallery, references=left), threshold.fusion).value
+
+        expected = [
+            *(against(gallery.references[place].embedding, place) for place in planned.probes),
+            *(
+                against(one.galleries[other].references[place].embedding, planned.left_out)
+                for other, place in planned.strangers
+            ),
+            *(against(probe, planned.left_out) for probe in one.forgeries[planned.signer]),
+        ]
+        assert np.allclose(measured.beyond + threshold.accept, expected, atol=1e-6)
+        assert [DECISIONS[place] for place in measured.decisions] == [
+            threshold.decide(score) for score in measured.beyond + threshold.accept
+        ]
+        assert planned.signer not in [other for other, _ in planned.strangers]
+
+
+def test_a_noisier_model_is_refused_with_the_figures():
+    found = compare_generations(side(noise=0.1), side(number=2, noise=1.5))
+    assert found.verdict is Verdict.WORSE
+    fnmr = changes(found)["fnmr"]
+    assert fnmr.difference.value > fnmr.margin
+    assert fnmr.difference.value == pytest.approx(fnmr.new.value - fnmr.old.value)
+    assert any(reason.startswith("genuine signatures not accepted") for reason in found.reasons)
+    worst = found.worse_signers[0]
+    assert worst.probes == 3
+    assert worst.accepted[1] < worst.accepted[0] or worst.refused[1] > worst.refused[0]
+
+
+def test_a_better_model_is_fit():
+    assert compare_generations(side(noise=1.5), side(number=2, noise=0.1)).verdict is Verdict.FIT
+
+
+@pytest.mark.parametrize(
+    ("accept", "refuse", "measure"),
+    [(5.0, 0.0, "fnmr"), (5.0, 4.0, "refused"), (-5.0, -6.0, "fmr")],
+)
+def test_thresholds_that_answer_all_alike_are_refused(accept, refuse, measure):
+    one = side()
+    other = side(accept=accept, refuse=refuse)
+    found = compare_generations(one, renumbered(other, 2))
+    assert found.verdict is Verdict.WORSE
+    assert changes(found)[measure].worse
+
+
+def test_accepting_more_forgeries_is_worse():
+    one = side(forged=3, accept=0.99, refuse=0.5)
+    lax = side(forged=3, accept=-5.0, refuse=-6.0)
+    found = compare_generations(
+        one, renumbered(lax, 2), margins=Margins(fmr=1.0, eer=1.0, cllr=9.0)
+    )
+    assert changes(found)["skilled_fmr"].new.value == 1.0
+    assert [reason.split(":")[0] for reason in found.reasons] == ["skilled forgeries accepted"]
+
+
+def test_flips_are_counted_by_kind():
+    one = side()
+    found = compare_generations(one, renumbered(side(accept=5.0, refuse=-5.0), 2))
+    mated = np.array(found.flips["mated"])
+    assert mated.sum() == found.comparisons["mated"]
+    assert mated[:, DECISIONS.index(Decision.REVIEW)].sum() == mated.sum()
+
+
+def test_an_undecidable_number_of_references_counts_as_not_accepted():
+    one = side(each=2)
+    found = compare_generations(one, renumbered(side(each=2, references=(3,)), 2))
+    assert changes(found)["fnmr"].new.value == 1.0
+    assert changes(found)["refused"].new.value == 0.0
+    assert found.verdict is Verdict.WORSE
+
+
+def test_the_cost_is_that_of_the_naive_sum():
+    one, other = side(), side(number=2, noise=0.6)
+    found = changes(compare_generations(one, other))["cllr"]
+    for own, rate in ((one, found.old), (other, found.new)):
+        costs = {Kind.MATED: [], Kind.RANDOM: []}
+        for planned in _plan(own, list(own.galleries), 0):
+            measured = _measure(own, planned)
+            for kind, llr in zip(measured.kinds, measured.llrs, strict=True):
+                ratio = 10.0**llr
+                cost = np.log2(1 + 1 / ratio) if kind == Kind.MATED else np.log2(1 + ratio)
+                costs[Kind(kind)].append(cost)
+        assert rate.value == pytest.approx(sum(np.mean(each) for each in costs.values()) / 2)
+
+
+def test_few_signers_can_not_tell_but_can_be_seen_to_be_worse():
+    few = side(signers=5)
+    found = compare_generations(few, renumbered(few, 2))
+    assert found.verdict is Verdict.UNKNOWN
+    assert "10 are needed" in found.reasons[0]
+    worse = compare_generations(few, renumbered(side(signers=5, accept=5.0), 2))
+    assert worse.verdict is Verdict.WORSE
+
+
+def test_single_references_leave_nothing_to_compare_with():
+    single = side(each=1)
+    found = compare_generations(single, renumbered(single, 2))
+    assert (found.signers, found.skipped, found.changes) == (0, 12, ())
+    assert found.verdict is Verdict.UNKNOWN
+
+
+def test_a_single_signer_has_no_strangers():
+    alone = side(signers=1)
+    found = compare_generations(alone, renumbered(alone, 2))
+    assert set(changes(found)) == {"fnmr", "refused"}
+
+
+def test_an_empty_vault_can_not_get_worse():
+    empty = side(signers=0)
+    assert compare_generations(empty, renumbered(empty, 2)).verdict is Verdict.FIT
+
+
+def test_large_vaults_are_compared_in_part_and_the_same_for_the_same_seed():
+    many = side(signers=MOST_SIGNERS + 40, each=2)
+    found = [
+        compare_generations(many, renumbered(many, 2), seed=seed, bootstraps=5).changes
+        for seed in (1, 1, 2)
+    ]
+    assert found[0] == found[1] != found[2]
+    assert compare_generations(many, many, bootstraps=5).signers == MOST_SIGNERS
+
+
+def test_the_summary_names_nobody():
+    found = compare_generations(side(noise=0.1), side(number=2, noise=1.5))
+    assert found.worse_signers
+    summary = found.summary()
+    assert summary["signers_worse"] == len(found.worse_signers)
+    assert not any(f"'{one.signer}'" in str(summary) for one in found.worse_signers)
+
+
+def shortened(gallery: Gallery) -> Gallery:
+    return replace(gallery, references=gallery.references[:-1])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda galleries: {**galleries, SignerId("s1"): shortened(galleries[SignerId("s1")])},
+        lambda galleries: dict(list(galleries.items())[1:]),
+    ],
+)
+def test_other_signers_or_references_do_not_compare(change: Callable):
+    one = side()
+    with pytest.raises(ValueError, match="same signers and references"):
+        compare_generations(one, replace(one, galleries=change(one.galleries)))
+
+
+def test_progress_counts_the_signers():
+    told = []
+    one = side()
+    compare_generations(one, one, progress=lambda *step: told.append(step))
+    assert told == [(done, 12) for done in range(1, 13)]
