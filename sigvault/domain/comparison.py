@@ -22,7 +22,7 @@ from sigvault.domain.fusion import FusionRule
 from sigvault.domain.gallery import Gallery, Spread
 from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
 from sigvault.domain.image import QualityFinding
-from sigvault.domain.local_matching import match_local
+from sigvault.domain.local_blocks import match_local_block
 
 
 class Decision(StrEnum):
@@ -364,9 +364,11 @@ def compare(probe: Embedding, gallery: Gallery, fusion: FusionRule) -> Score:
             f"the probe was embedded by {probe.model}, the gallery by {model}: "
             "embed the probe with the generation's own model"
         )
+    enrolled = [reference.embedding for reference in gallery.references]
+    local = match_local_block([probe.local], [embedding.local for embedding in enrolled])[0]
     scores = tuple(
-        _score_reference(probe, reference.id, reference.embedding)
-        for reference in gallery.references
+        _score_reference(probe, reference.id, reference.embedding, float(alike))
+        for reference, alike in zip(gallery.references, local, strict=True)
     )
     value = fusion.fuse(
         [score.cosine for score in scores], [score.local for score in scores], gallery.spread
@@ -375,14 +377,14 @@ def compare(probe: Embedding, gallery: Gallery, fusion: FusionRule) -> Score:
 
 
 def _score_reference(
-    probe: Embedding, reference: ReferenceId, enrolled: Embedding
+    probe: Embedding, reference: ReferenceId, enrolled: Embedding, local: float
 ) -> ReferenceScore:
     cosine = min(1.0, max(-1.0, float(np.dot(probe.vector, enrolled.vector))))
     return ReferenceScore(
         reference=reference,
         cosine=cosine,
         distance=math.sqrt(2.0 - 2.0 * cosine),
-        local=match_local(probe.local, enrolled.local).score,
+        local=local,
     )
 
 

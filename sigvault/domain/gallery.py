@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import GenerationMismatch
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
-from sigvault.domain.local_matching import match_local
+from sigvault.domain.local_blocks import match_local_block
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +72,12 @@ class Gallery:
     @cached_property
     def spread(self) -> Spread | None:
         """The references' mean similarity to each other, or None with a single reference."""
-        pairs = list(combinations([reference.embedding for reference in self.references], 2))
-        if not pairs:
+        count = len(self.references)
+        if count < 2:
             return None
-        cosine = [float(np.dot(one.vector, other.vector)) for one, other in pairs]
-        local = [match_local(one.local, other.local).score for one, other in pairs]
-        return Spread(float(np.mean(cosine)), float(np.mean(local)))
+        embeddings = [reference.embedding for reference in self.references]
+        grids = [embedding.local for embedding in embeddings]
+        vectors = np.stack([embedding.vector for embedding in embeddings])
+        pairs = np.triu_indices(count, 1)
+        cosine = (vectors @ vectors.T)[pairs].astype(np.float64)
+        return Spread(float(cosine.mean()), float(match_local_block(grids, grids)[pairs].mean()))

@@ -25,7 +25,6 @@ from sigvault.domain.comparison import Decision, Rate, Threshold, select_thresho
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.gallery import Gallery, Spread
 from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
-from sigvault.domain.local_matching import match_local
 from sigvault.evaluation.error_rates import (
     BOOTSTRAPS,
     Floats,
@@ -35,6 +34,7 @@ from sigvault.evaluation.error_rates import (
     percentile_interval,
     resample_signers,
 )
+from sigvault.evaluation.pair_scores import score_pairs
 
 MOST_SIGNERS = 300
 """Signers compared at most, drawn at random: more narrow the intervals little and take longer."""
@@ -374,21 +374,14 @@ class _Alike:
 
     def __init__(self, enrolled: Sequence[Embedding]) -> None:
         self._enrolled = enrolled
-        count = len(enrolled)
-        self._cosine = np.zeros((count, count))
-        self._local = np.zeros((count, count))
-        for one in range(count):
-            for other in range(one + 1, count):
-                self._cosine[one, other], self._local[one, other] = _match(
-                    enrolled[one], enrolled[other]
-                )
+        self._pairs = score_pairs(enrolled, enrolled)
 
     def score(self, probe: Embedding, without: int, threshold: Threshold) -> float:
         """The fused score of a probe against the gallery without one of its references."""
         left = [place for place in range(len(self._enrolled)) if place != without]
-        pairs = [_match(probe, self._enrolled[place]) for place in left]
+        pairs = score_pairs([self._enrolled[place] for place in left], [probe])
         return threshold.fusion.fuse(
-            [cosine for cosine, _ in pairs], [local for _, local in pairs], self._spread(left)
+            pairs.cosine[:, 0].tolist(), pairs.local[:, 0].tolist(), self._spread(left)
         )
 
     def _spread(self, left: list[int]) -> Spread | None:
@@ -396,14 +389,9 @@ class _Alike:
             return None
         upper = np.triu_indices(len(left), 1)
         return Spread(
-            float(self._cosine[np.ix_(left, left)][upper].mean()),
-            float(self._local[np.ix_(left, left)][upper].mean()),
+            float(self._pairs.cosine[np.ix_(left, left)][upper].mean()),
+            float(self._pairs.local[np.ix_(left, left)][upper].mean()),
         )
-
-
-def _match(one: Embedding, other: Embedding) -> tuple[float, float]:
-    cosine = float(np.clip(np.dot(one.vector, other.vector), -1.0, 1.0))
-    return cosine, match_local(one.local, other.local).score
 
 
 _Found = Sequence[Sequence[_Measured]]

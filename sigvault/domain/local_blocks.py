@@ -1,0 +1,98 @@
+"""The second stage for many signatures at once: `local_matching` without its maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from sigvault.domain.local_matching import DEFAULT_RADIUS
+
+Floats = npt.NDArray[np.float64]
+
+
+def match_local_block(
+    references: Sequence[npt.NDArray[np.int8]],
+    probes: Sequence[npt.NDArray[np.int8]],
+    radius: float = DEFAULT_RADIUS,
+) -> Floats:
+    """The local score of every reference with every probe, as ``match_local`` gives it.
+
+    Args:
+        references: int8 (rows, columns, C) each, zero where there is no ink.
+        probes: int8 of the same shape each.
+        radius: the largest displacement, in cells.
+
+    Returns:
+        float64 (references, probes), in [-1, 1]; 0 where a side has no ink.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    shapes = {grid.shape for grid in (*references, *probes)}
+    if len(shapes) > 1:
+        raise ValueError(f"local features of {len(shapes)} shapes don't compare: {sorted(shapes)}")
+    (rows, columns, _), *_ = shapes
+    barrier = _barrier(rows, columns, radius)
+    inked = _pack(probes)
+    scores = np.zeros((len(references), len(probes)))
+    for number, grid in enumerate(references):
+        own = _pack([grid])
+        if len(own.cells) and len(inked.cells):
+            scores[number] = _match_one(own, inked, barrier)
+    return np.clip(scores, -1.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Packed:
+    """The inked cells of several grids, one grid after the other.
+
+    Attributes:
+        cells: int64 (n,): the cells' numbers, row by row.
+        unit: float32 (n, C): their unit descriptors.
+        counts: int64 (grids,): how many inked cells each grid has.
+    """
+
+    cells: npt.NDArray[np.int64]
+    unit: npt.NDArray[np.float32]
+    counts: npt.NDArray[np.int64]
+
+
+def _pack(grids: Sequence[npt.NDArray[np.int8]]) -> _Packed:
+    flat = np.stack([grid.reshape(-1, grid.shape[-1]) for grid in grids])
+    inked = flat.any(axis=-1)
+    descriptors = flat[inked].astype(np.float32)
+    unit = descriptors / np.linalg.norm(descriptors, axis=-1, keepdims=True)
+    return _Packed(np.nonzero(inked)[1], unit, inked.sum(axis=1))
+
+
+@lru_cache(maxsize=8)
+def _barrier(rows: int, columns: int, radius: float) -> npt.NDArray[np.float32]:
+    """float32 (cells, cells): 0 between cells within the radius, minus infinity further apart."""
+    places = np.stack(np.unravel_index(np.arange(rows * columns), (rows, columns)), axis=-1)
+    apart = places[:, None, :] - places[None, :, :]
+    near = (apart * apart).sum(axis=-1) <= radius * radius
+    barrier = np.where(near, np.float32(0.0), np.float32(-np.inf))
+    barrier.setflags(write=False)  # it is kept
+    return barrier
+
+
+def _match_one(own: _Packed, others: _Packed, barrier: npt.NDArray[np.float32]) -> Floats:
+    """The local score of one grid with each of several, float64 (grids,)."""
+    cosine = own.unit @ others.unit.T
+    cosine += np.take(barrier[own.cells], others.cells, axis=1)
+    filled = np.flatnonzero(others.counts)
+    starts = (np.cumsum(others.counts) - others.counts)[filled]
+    forward = _reachable(np.maximum.reduceat(cosine, starts, axis=1)).mean(axis=0)
+    backward = np.add.reduceat(_reachable(cosine.max(axis=0)), starts) / others.counts[filled]
+    scores = np.zeros(len(others.counts))
+    scores[filled] = 0.5 * (forward + backward)
+    return scores
+
+
+def _reachable(best: npt.NDArray[np.float32]) -> Floats:
+    """The best cosines, 0 where no cell was near enough."""
+    return np.where(np.isneginf(best), 0.0, best).astype(np.float64)
