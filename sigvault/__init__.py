@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sigvault.bootstrap import (
         create_vault,
+        diagnose,
         open_vault,
     )
     from sigvault.domain.aims import (
@@ -43,6 +44,11 @@ if TYPE_CHECKING:
         Threshold,
         describe_llr,
     )
+    from sigvault.domain.diagnosis import (
+        Diagnosis,
+        Finding,
+        Severity,
+    )
     from sigvault.domain.embedding import (
         Embedding,
     )
@@ -57,6 +63,7 @@ if TYPE_CHECKING:
         FailureToAcquire,
         FailureToEnroll,
         GenerationMismatch,
+        GenerationUnfit,
         ImageError,
         ImageTooLarge,
         IndexFailed,
@@ -66,12 +73,14 @@ if TYPE_CHECKING:
         StorageFailed,
         TrainingDiverged,
         UnknownEvent,
+        UnknownGeneration,
         UnknownModel,
         UnknownReference,
         UnknownSigner,
         UnreadableFile,
         UnsupportedAim,
         UnsupportedImage,
+        VaultBusy,
         VaultDamaged,
         VaultError,
         VaultExists,
@@ -105,17 +114,26 @@ if TYPE_CHECKING:
     from sigvault.domain.ports import (
         Embedder,
     )
+    from sigvault.evaluation.generation_comparison import (
+        GenerationComparison,
+    )
+    from sigvault.services.reindexing import (
+        Reindexing,
+        ReindexPlan,
+    )
     from sigvault.settings import (
         Settings,
         load_settings,
     )
     from sigvault.vault import (
+        Activation,
         AuditCheck,
         EnrollmentInterrupted,
         EnrollmentItem,
         EnrollmentOutcome,
         EnrollmentReport,
         Erasure,
+        GenerationSummary,
         Identification,
         ItemResult,
         ReferenceSummary,
@@ -129,6 +147,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AcquisitionError",
+    "Activation",
     "Aim",
     "AuditCheck",
     "AuditRecord",
@@ -138,6 +157,7 @@ __all__ = [
     "DatasetError",
     "Decision",
     "DemonstrationModel",
+    "Diagnosis",
     "DuplicateAcrossSigners",
     "Embedder",
     "Embedding",
@@ -152,10 +172,14 @@ __all__ = [
     "Evidence",
     "FailureToAcquire",
     "FailureToEnroll",
+    "Finding",
     "FusionRule",
     "Gallery",
+    "GenerationComparison",
     "GenerationId",
     "GenerationMismatch",
+    "GenerationSummary",
+    "GenerationUnfit",
     "Identification",
     "ImageError",
     "ImageTooLarge",
@@ -176,9 +200,12 @@ __all__ = [
     "ReferenceId",
     "ReferenceScore",
     "ReferenceSummary",
+    "ReindexPlan",
+    "Reindexing",
     "Replay",
     "Score",
     "Settings",
+    "Severity",
     "SignatureImage",
     "SignerDetail",
     "SignerId",
@@ -189,6 +216,7 @@ __all__ = [
     "Threshold",
     "TrainingDiverged",
     "UnknownEvent",
+    "UnknownGeneration",
     "UnknownModel",
     "UnknownReference",
     "UnknownSigner",
@@ -196,6 +224,7 @@ __all__ = [
     "UnsupportedAim",
     "UnsupportedImage",
     "Vault",
+    "VaultBusy",
     "VaultDamaged",
     "VaultError",
     "VaultExists",
@@ -206,6 +235,7 @@ __all__ = [
     "WeightsUnavailable",
     "create_vault",
     "describe_llr",
+    "diagnose",
     "load_settings",
     "open_vault",
 ]
@@ -213,6 +243,7 @@ __all__ = [
 _HOMES = {
     "sigvault.bootstrap": (
         "create_vault",
+        "diagnose",
         "open_vault",
     ),
     "sigvault.domain.aims": (
@@ -234,6 +265,11 @@ _HOMES = {
         "Threshold",
         "describe_llr",
     ),
+    "sigvault.domain.diagnosis": (
+        "Diagnosis",
+        "Finding",
+        "Severity",
+    ),
     "sigvault.domain.embedding": ("Embedding",),
     "sigvault.domain.errors": (
         "AcquisitionError",
@@ -246,6 +282,7 @@ _HOMES = {
         "FailureToAcquire",
         "FailureToEnroll",
         "GenerationMismatch",
+        "GenerationUnfit",
         "ImageError",
         "ImageTooLarge",
         "IndexFailed",
@@ -255,12 +292,14 @@ _HOMES = {
         "StorageFailed",
         "TrainingDiverged",
         "UnknownEvent",
+        "UnknownGeneration",
         "UnknownModel",
         "UnknownReference",
         "UnknownSigner",
         "UnreadableFile",
         "UnsupportedAim",
         "UnsupportedImage",
+        "VaultBusy",
         "VaultDamaged",
         "VaultError",
         "VaultExists",
@@ -288,17 +327,24 @@ _HOMES = {
     ),
     "sigvault.domain.model_card": ("ModelCard",),
     "sigvault.domain.ports": ("Embedder",),
+    "sigvault.evaluation.generation_comparison": ("GenerationComparison",),
+    "sigvault.services.reindexing": (
+        "ReindexPlan",
+        "Reindexing",
+    ),
     "sigvault.settings": (
         "Settings",
         "load_settings",
     ),
     "sigvault.vault": (
+        "Activation",
         "AuditCheck",
         "EnrollmentInterrupted",
         "EnrollmentItem",
         "EnrollmentOutcome",
         "EnrollmentReport",
         "Erasure",
+        "GenerationSummary",
         "Identification",
         "ItemResult",
         "ReferenceSummary",

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -166,6 +167,25 @@ class FakeEmbedder:
             vector = vector / np.linalg.norm(vector)
         vector = vector.astype(np.float32)
         return Embedding(vector, pack_local(_orientations(ink), coarse > 0.01), self.model)
+
+
+class OneModel:
+    """A shelf with a single model; see `sigvault.services.resources.ModelShelf`."""
+
+    def __init__(self, embedder: FakeEmbedder) -> None:
+        """Take the model."""
+        self._embedder = embedder
+
+    def find(self, model: ModelId) -> FakeEmbedder:
+        """See ModelShelf."""
+        return self._embedder
+
+    def keep(self, folder: Path, *, threads: int | None = None) -> FakeEmbedder:
+        """See ModelShelf."""
+        return self._embedder
+
+    def discard(self, model: ModelId) -> None:
+        """See ModelShelf."""
 
 
 def _reduce(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

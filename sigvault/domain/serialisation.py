@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
-from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Any, NewType, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from sigvault.domain.comparison import Candidate, Evidence, Score, Threshold
 from sigvault.domain.fusion import FusionRule
@@ -143,10 +144,16 @@ def _to_plain(value: Any, path: str) -> Any:
     raise ValueError(f"{path} is a {type(value).__name__}, which JSON can't hold")
 
 
+@cache
+def _hints(kind: Hashable) -> dict[str, Any]:
+    """The types of a dataclass's fields; found out once, since that is slow."""
+    return get_type_hints(kind)
+
+
 def _from_dict(kind: type[_T], content: Any, path: str) -> _T:
     if not isinstance(content, Mapping):
         raise ValueError(f"{path} is {_describe(content)}, not an object")  # noqa: TRY004
-    hints = get_type_hints(kind)
+    hints = _hints(cast("Hashable", kind))
     unknown = sorted(str(name) for name in content if name not in hints)
     if unknown:
         raise ValueError(f"{path} has the unknown field {unknown[0]}")

@@ -9,7 +9,14 @@ from enum import StrEnum
 
 from sigvault.domain.errors import IndexFailed
 from sigvault.indexing.candidates import CandidateSource, MakeSource, Stored
-from sigvault.indexing.combining import BySize, Replicas, Shards, in_shards, searching_threads
+from sigvault.indexing.combining import (
+    SHARD,
+    BySize,
+    Replicas,
+    Shards,
+    in_shards,
+    searching_threads,
+)
 from sigvault.indexing.contents import IndexContents, StorableIndex
 from sigvault.indexing.exact import ExactIndex
 from sigvault.indexing.faiss_index import (
@@ -35,8 +42,6 @@ EXACT_UP_TO = 5_000
 BATCH_FROM = 10
 """The smallest batch that matrix products of all vectors answer sooner than eight-bit codes."""
 
-_SHARD = 65_536
-"""Vectors that are worth a thread of their own."""
 _GPU_SHARE = 0.8
 """How much of a GPU's free memory an index may take: the embedder needs some, too."""
 _MEMORY_SHARE = 0.7
@@ -60,8 +65,7 @@ class SearchOptions:
 
     Attributes:
         device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for GPUs where there are any.
-        threads: how many threads a search uses, or None for one a core; torch has one setting
-            for the whole process.
+        threads: how many threads a search uses, or None for one a core.
         kind: the kind of index, or None for the one that fits.
         half: whether a GPU may hold 16 bits a component; results are the same.
         shard: whether several GPUs hold a part each instead of all holding everything, or None
@@ -221,16 +225,18 @@ def source_maker(choice: Choice, options: SearchOptions) -> MakeSource:
     threads = options.threads or searching_threads()
     match choice.kind:
         case IndexKind.TORCH:
-            return TorchSource
+            return lambda vectors: in_shards(TorchSource, vectors, threads, SHARD)
         case IndexKind.FLAT:
             return lambda vectors: in_shards(
-                lambda part: flat_source(part, Processor()), vectors, threads, _SHARD
+                lambda part: flat_source(part, Processor()), vectors, threads, SHARD
             )
         case IndexKind.INVERTED:
             return lambda vectors: inverted_source(vectors, Processor(), options.inverted)
         case _:
             return lambda vectors: BySize(
-                in_shards(CodedSource, vectors, threads, _SHARD), TorchSource(vectors), BATCH_FROM
+                in_shards(CodedSource, vectors, threads, SHARD),
+                in_shards(TorchSource, vectors, threads, SHARD),
+                BATCH_FROM,
             )
 
 

@@ -19,6 +19,10 @@ from sigvault.indexing.candidates import (
     Proposals,
     Stored,
 )
+from sigvault.indexing.torch_exact import work_alone
+
+SHARD = 32_768
+"""Vectors that are worth a thread of their own."""
 
 
 class Shards:
@@ -149,6 +153,18 @@ def in_shards(make: MakeSource, vectors: Stored, count: int, smallest: int) -> C
     return Shards.split(lambda _, part: make(part), vectors, range(count))
 
 
+def on_parts(work: Callable[[Stored], None], vectors: Stored) -> None:
+    """Do something to all vectors, part by part on several cores.
+
+    Args:
+        work: takes a part, and may raise.
+        vectors: (N, D).
+    """
+    parts = min(searching_threads(), max(1, len(vectors) // SHARD))
+    for _ in _threads().map(work, np.array_split(vectors, parts)):
+        pass
+
+
 def searching_threads() -> int:
     """How many threads a search may use: one a core, up to where memory is the limit."""
     return min(os.cpu_count() or 1, 8)
@@ -157,4 +173,6 @@ def searching_threads() -> int:
 @functools.cache
 def _threads() -> Executor:
     """The threads of all sharded searches; they sleep while there is nothing to do."""
-    return ThreadPoolExecutor(max(8, os.cpu_count() or 1), thread_name_prefix="sigvault-shard")
+    return ThreadPoolExecutor(
+        max(8, os.cpu_count() or 1), thread_name_prefix="sigvault-shard", initializer=work_alone
+    )

@@ -30,6 +30,10 @@ class StorableIndex(VectorIndex, Protocol):
     """An index whose vectors can be taken out again, to be kept in a snapshot."""
 
     @property
+    def exact(self) -> bool:
+        """Whether searches find all there is to find."""
+
+    @property
     def memory(self) -> MemoryUse:
         """The bytes that the index takes."""
 

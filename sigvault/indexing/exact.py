@@ -31,6 +31,8 @@ class ExactIndex:
     half a change, and one lock lets changes through one at a time.
     """
 
+    exact = True
+
     def __init__(self, dimension: int) -> None:
         """Start empty.
 

@@ -14,9 +14,11 @@ import numpy.typing as npt
 from sigvault.domain.errors import IndexFailed
 from sigvault.domain.row_summary import RowSummary
 from sigvault.indexing.choice import EXACT_UP_TO, SearchOptions, choose_index
+from sigvault.indexing.combining import on_parts
 from sigvault.indexing.contents import IndexContents, StorableIndex
 from sigvault.indexing.faiss_index import faiss_version
 from sigvault.indexing.packing import check_norms, packed
+from sigvault.indexing.recall import Recall, own_recall
 from sigvault.indexing.snapshot import (
     Manifest,
     Snapshot,
@@ -61,7 +63,7 @@ class VectorTable(Protocol):
         """All vectors, by rising number."""
 
     def changed_since(self, change: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The numbers int64 of vectors that came, and of those that went, after a change."""
+        """The numbers int64 of vectors that came to stay, and that went, after a change."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,15 @@ class OpenedIndex:
         caught_up: what was added and removed after that.
         rebuilt_because: why a snapshot was not used or not enough, or empty where it was or there
             was none.
+        recall: what an index that is not exact finds of the vault's own vectors; None for an
+            exact one, which finds all.
     """
 
     index: StorableIndex
     restored: int
     caught_up: CatchUp
     rebuilt_because: str = ""
+    recall: Recall | None = None
 
 
 def open_index(
@@ -133,7 +138,7 @@ def open_index(
         index = choose_index(
             identity.dimension, summary.count, options, _read_all(table, identity.dimension)
         )
-        return OpenedIndex(index, 0, CatchUp(len(index), 0), reason)
+        return OpenedIndex(index, 0, CatchUp(len(index), 0), reason, _recall(index))
     restored = len(snapshot.contents.rows)
     index = choose_index(
         identity.dimension, max(summary.count, restored), options, snapshot.contents
@@ -144,7 +149,7 @@ def open_index(
         _log.warning("comparing the index with the whole database: %s", reason)
         more = catch_up(index, table)
         caught_up = CatchUp(caught_up.added + more.added, caught_up.removed + more.removed)
-    return OpenedIndex(index, restored, caught_up, reason)
+    return OpenedIndex(index, restored, caught_up, reason, _recall(index))
 
 
 def catch_up(index: StorableIndex, table: VectorTable) -> CatchUp:
@@ -220,8 +225,21 @@ def _believable(
     rows = snapshot.contents.rows
     if len(rows) and (rows[0] < 0 or np.any(rows[1:] <= rows[:-1])):
         raise IndexFailed(f"the kept index of generation {identity.generation} is out of order")
-    check_norms(snapshot.contents.vectors)
+    on_parts(check_norms, snapshot.contents.vectors)
     return snapshot
+
+
+def _recall(index: StorableIndex) -> Recall | None:
+    if index.exact or not len(index):
+        return None
+    recall = own_recall(index)
+    _log.info(
+        "of the %d nearest, the index finds %.1f %% on average and %.1f %% at worst",
+        recall.k,
+        100 * recall.mean,
+        100 * recall.worst,
+    )
+    return recall
 
 
 def _read_all(table: VectorTable, dimension: int) -> IndexContents:
@@ -241,7 +259,7 @@ def _apply_changes(index: StorableIndex, table: VectorTable, change: int) -> Cat
         index.remove(went)
     removed = before - len(index)
     # A change that the snapshot includes already shows again where it was kept in between.
-    fresh = np.setdiff1d(np.setdiff1d(came, went), index.rows())
+    fresh = came[~np.isin(came, index.rows())] if came.size else came
     return CatchUp(_add(index, table, fresh), removed)
 
 

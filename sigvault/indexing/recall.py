@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sigvault.domain.ports import VectorIndex
-from sigvault.indexing.contents import IndexContents
+from sigvault.indexing.contents import IndexContents, StorableIndex
+from sigvault.indexing.layered import LayeredIndex
 from sigvault.indexing.packing import widened
+from sigvault.indexing.torch_exact import TorchSource
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,23 @@ def measure_recall(
         # Where there is nothing to find, nothing is missed.
         shares.append(float(np.isin(wanted, got).mean()) if len(wanted) else 1.0)
     return Recall(float(np.mean(shares)), min(shares), len(probes), k)
+
+
+def own_recall(index: StorableIndex, *, probes: int = 200, k: int = 10) -> Recall:
+    """How much an index finds of what there is to find for probes like its own vectors.
+
+    Args:
+        index: the one to be judged; it holds at least one vector.
+        probes: how many probes.
+        k: how many neighbours.
+
+    Raises:
+        IndexFailed: If it can't be searched.
+    """
+    contents = index.contents()
+    dimension = contents.vectors.shape[1]
+    oracle = LayeredIndex(dimension, TorchSource, contents)
+    return measure_recall(index, oracle, own_probes(contents, probes), k)
 
 
 def own_probes(contents: IndexContents, count: int, *, seed: int = 0) -> npt.NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,11 +16,13 @@ from sigvault.indexing.candidates import FEW_SPARE, MemoryUse, Proposals, Stored
 if TYPE_CHECKING:
     import torch
 
-_BLOCK = {"cpu": 4096, "cuda": 262_144}
-"""Vectors multiplied at a time: 4 MB of float32 at D = 256, which stays in a processor's cache."""
+_BLOCK = {"cpu": 2048, "cuda": 262_144}
+"""Vectors multiplied at a time: 2 MB of float32 at D = 256, which stays in a processor's cache."""
 _GROUP = 8
 """Neighbouring vectors of which only the best score is kept at first."""
 _FEW_PROBES = 16
+_PROBES = 256
+"""Probes at a time that working memory is reckoned with."""
 _MAXIMA_AT_ONCE = 2**24
 """Best scores of groups held at a time: 64 MB of float32."""
 _NUMBERS_AT_ONCE = 2**24
@@ -27,6 +30,8 @@ _NUMBERS_AT_ONCE = 2**24
 _REDUCED_PRECISION = {"highest": 0.0, "high": 2.0**-9, "medium": 2.0**-6}
 """What torch's setting for float32 matrix products may cost a score beyond float32's rounding:
 TF32 keeps 10 bits of each factor, bfloat16 keeps 7."""
+
+_setting = threading.Lock()
 
 
 class TorchSource:
@@ -55,7 +60,8 @@ class TorchSource:
         """See CandidateSource."""
         if self.device == "cpu":
             return MemoryUse()
-        return MemoryUse(gpu=self._vectors.nbytes + 8 * _MAXIMA_AT_ONCE)
+        working = _BLOCK["cuda"] * (self._vectors.shape[1] + _PROBES) + 2 * _MAXIMA_AT_ONCE
+        return MemoryUse(gpu=self._vectors.nbytes + 4 * working)
 
     def spare(self, probes: int) -> int:  # noqa: ARG002 - the same for any batch
         """See CandidateSource."""
@@ -140,6 +146,23 @@ def tensor(array: npt.NDArray[np.floating]) -> torch.Tensor:
     import torch
 
     return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
+def work_alone() -> None:
+    """Let torch use the calling thread alone in it, and leave it to others as it was.
+
+    torch's own threads meet after each operation: where another program holds one of the cores, a
+    search of many blocks would wait for it at every block.
+    """
+    import torch
+
+    with _setting:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        # That was also said to all threads that are yet to begin: one of them takes it back.
+        other = threading.Thread(target=torch.set_num_threads, args=(before,))
+        other.start()
+        other.join()
 
 
 def torch_devices() -> tuple[tuple[int, int], ...]:

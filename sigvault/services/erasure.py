@@ -58,8 +58,7 @@ def erase(resources: Resources, index: GalleryIndex[Any], signer: SignerId, *, b
         erased = erase_signer(session, row, at)
         parts = erase_personal(session, row.key)
         event = append(session, SignerErased(row.key, len(erased.references), by), at)
-        for digest in erased.orphans:
-            resources.pending.note(digest)
+        resources.pending.note_all(erased.orphans)
         index.discard()  # a crash after the commit then leaves no vector in a file
     with ExitStack() as last:  # each is tried, whatever becomes of the others
         last.callback(checkpoint, resources.engine)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -38,16 +39,23 @@ class PendingImages:
         Raises:
             StorageFailed: If the disk is full or the folder can't be written.
         """
-        # A name of its own, so that nobody clears the note that somebody else made after them.
-        name = f"{digest}.{secrets.token_hex(8)}"
-        path = self._root / name
+        (name,) = self.note_all([digest])
+        return name
+
+    def note_all(self, digests: Iterable[str]) -> tuple[str, ...]:
+        """Note several images, durably, with one flush for all; see `note`."""
+        names = []
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            self._sync()
+            for digest in digests:
+                # A name of its own, so that nobody clears a note that somebody made after them.
+                names.append(f"{digest}.{secrets.token_hex(8)}")
+                (self._root / names[-1]).touch(mode=0o600)
+            if names:
+                self._sync()
         except OSError as error:
-            raise translate_os(error, path) from error
-        return name
+            raise translate_os(error, self._root) from error
+        return tuple(names)
 
     def clear(self, name: str) -> None:
         """Remove a note; one that can't be removed is harmless and is tried again later."""

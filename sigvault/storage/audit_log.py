@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from sigvault.domain.audit import (
@@ -73,25 +73,27 @@ def append(session: Session, event: AuditEvent, at: datetime) -> EventNumber:
     end = _locked_head(session)
     number = EventNumber(end.number + 1)
     digest = digest_personal(salt, personal)
-    row = AuditEventRow(
-        number=number,
-        at=moment.isoformat(timespec="microseconds"),
-        kind=event.kind,
-        signer_key=public.get("signer"),
-        public=canonical_json(public),
-        personal_digest=digest,
-        previous=end.hash,
-        hash=chain_hash(number, moment, event.kind, public, digest, end.hash),
+    hash_ = chain_hash(number, moment, event.kind, public, digest, end.hash)
+    session.execute(
+        insert(AuditEventRow).values(
+            number=number,
+            at=moment.isoformat(timespec="microseconds"),
+            kind=event.kind,
+            signer_key=public.get("signer"),
+            public=canonical_json(public),
+            personal_digest=digest,
+            previous=end.hash,
+            hash=hash_,
+        )
     )
-    session.add(row)
-    session.flush()
-    session.add(
-        AuditPersonalRow(
+    session.execute(
+        insert(AuditPersonalRow).values(
             event=number, signer_key=event.subject(), salt=salt, content=canonical_json(personal)
         )
     )
-    end.number, end.hash = number, row.hash
-    session.flush()
+    session.execute(
+        update(AuditHeadRow).where(AuditHeadRow.id == 1).values(number=number, hash=hash_)
+    )
     return number
 
 
@@ -101,7 +103,10 @@ def head(session: Session) -> tuple[EventNumber, str]:
     Raises:
         VaultDamaged: If the end of the log is missing.
     """
-    end = _present(session.get(AuditHeadRow, 1))
+    query = select(AuditHeadRow.number, AuditHeadRow.hash).where(AuditHeadRow.id == 1)
+    end = session.execute(query).one_or_none()
+    if end is None:
+        raise VaultDamaged("the end of the audit log is missing: run `sigvault audit check`")
     return end.number, end.hash
 
 
@@ -288,13 +293,11 @@ def _to_record(event: AuditEventRow, personal: AuditPersonalRow | None) -> Audit
         ) from error
 
 
-def _locked_head(session: Session) -> AuditHeadRow:
+def _locked_head(session: Session) -> Row[EventNumber, str]:
     """The end of the log, which no other transaction can move before this one is over."""
-    query = select(AuditHeadRow).where(AuditHeadRow.id == 1).with_for_update()
-    return _present(session.scalar(query.execution_options(populate_existing=True)))
-
-
-def _present(end: AuditHeadRow | None) -> AuditHeadRow:
+    session.flush()
+    query = select(AuditHeadRow.number, AuditHeadRow.hash).where(AuditHeadRow.id == 1)
+    end = session.execute(query.with_for_update()).one_or_none()
     if end is None:
         raise VaultDamaged("the end of the audit log is missing: run `sigvault audit check`")
     return end

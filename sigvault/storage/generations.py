@@ -93,15 +93,16 @@ def activate_generation(session: Session, generation: GenerationId, at: datetime
     return chosen
 
 
+_ACTIVE = select(GenerationRow).where(GenerationRow.status == GenerationStatus.ACTIVE)
+
+
 def active_generation(session: Session) -> GenerationRow:
     """The generation that decides.
 
     Raises:
         VaultDamaged: If none does: every vault gets one when it is created.
     """
-    active = session.scalar(
-        select(GenerationRow).where(GenerationRow.status == GenerationStatus.ACTIVE)
-    )
+    active = session.scalar(_ACTIVE)
     if active is None:
         raise VaultDamaged("the vault has no active generation: restore it, or create a new one")
     return active

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.identifiers import GenerationId
@@ -31,11 +31,16 @@ def record_changes(
     session: Session, generation: GenerationId, kind: ChangeKind, rows: Sequence[int]
 ) -> None:
     """Note that vectors came or went, in the transaction in which they do."""
-    if rows:
-        session.execute(
-            insert(IndexChangeRow),
-            [{"generation_id": generation, "row": row, "kind": kind} for row in rows],
-        )
+    if not rows:
+        return
+    connection = session.connection()
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    # By the driver itself: a re-index notes tens of thousands a second.
+    connection.exec_driver_sql(
+        f"INSERT INTO index_changes (generation_id, row, kind)"  # noqa: S608 - constants alone
+        f" VALUES ({mark}, {mark}, {mark})",
+        [(generation, row, kind.value) for row in rows],
+    )
 
 
 def last_change(session: Session, generation: GenerationId) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -12,7 +14,7 @@ from sigvault.domain.comparison import Threshold
 from sigvault.domain.errors import VaultDamaged
 from sigvault.domain.identifiers import EventNumber, GenerationId
 from sigvault.domain.serialisation import threshold_from_dict, threshold_to_dict
-from sigvault.storage.tables import ThresholdRow
+from sigvault.storage.tables import AuditEventRow, ThresholdRow
 
 
 def replace_thresholds(
@@ -51,12 +53,44 @@ def replace_thresholds(
 def load_thresholds(session: Session, generation: GenerationId) -> tuple[Threshold, ...]:
     """A generation's thresholds by number of references; none before it is calibrated.
 
+    Reading one takes milliseconds, and every decision needs them, so those read last are kept,
+    under the hash of the audit event that tells of their calibration: it stands for their content
+    and everything before, so another calibration, or another vault, is never taken for it.
+
     Raises:
         VaultDamaged: If one can't be read.
     """
-    query = select(ThresholdRow).where(ThresholdRow.generation_id == generation)
-    rows = session.scalars(query.order_by(ThresholdRow.references))
-    return tuple(_read(row) for row in rows)
+    query = (
+        select(ThresholdRow.references, AuditEventRow.hash)
+        .join(AuditEventRow, AuditEventRow.number == ThresholdRow.event)
+        .where(ThresholdRow.generation_id == generation)
+        .order_by(ThresholdRow.references)
+    )
+    return tuple(
+        _load(session, generation, references, hash_)
+        for references, hash_ in session.execute(query)
+    )
+
+
+_MOST_KEPT = 64
+"""Thresholds kept in memory: a few generations'."""
+
+_kept: OrderedDict[tuple[str, int], Threshold] = OrderedDict()
+_keeping = threading.Lock()
+
+
+def _load(session: Session, generation: GenerationId, references: int, hash_: str) -> Threshold:
+    with _keeping:
+        found = _kept.get((hash_, references))
+    if found is not None:
+        return found
+    row = session.get_one(ThresholdRow, (generation, references))
+    found = _read(row)
+    with _keeping:
+        _kept[hash_, references] = found
+        while len(_kept) > _MOST_KEPT:
+            _kept.popitem(last=False)
+    return found
 
 
 def _read(row: ThresholdRow) -> Threshold:

@@ -39,6 +39,23 @@ def decode_vector(
     return np.frombuffer(content, dtype).astype(np.float32)
 
 
+def decode_vectors(
+    contents: Sequence[bytes], encoding: VectorEncoding, dimension: int
+) -> npt.NDArray[np.float32]:
+    """Many vectors float32 (N, D) at once; see `decode_vector`.
+
+    Raises:
+        VaultDamaged: If the bytes of one don't hold D components.
+    """
+    dtype = _DTYPES[encoding]
+    size = dimension * dtype.itemsize
+    for content in contents:
+        if len(content) != size:
+            return np.stack([decode_vector(each, encoding, dimension) for each in contents])
+    joined = np.frombuffer(b"".join(contents), dtype)
+    return joined.reshape(len(contents), dimension).astype(np.float32)
+
+
 def encode_local(local: npt.NDArray[np.int8]) -> tuple[LocalEncoding, bytes]:
     """Local features int8 (rows, columns, C) as bytes, compressed where that is shorter."""
     plain = local.tobytes()

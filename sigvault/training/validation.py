@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 
 from sigvault.domain.embedding import pack_local
+from sigvault.domain.local_blocks import match_local_block
 from sigvault.embedding.network import NetworkOutput
 from sigvault.evaluation.error_rates import equal_error
-from sigvault.evaluation.pair_scores import match_local_block
 from sigvault.training.material import Material
 from sigvault.training.pairs import pair_kinds
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from sigvault.domain.embedding import Embedding, pack_local
 from sigvault.domain.errors import GenerationMismatch
 from sigvault.domain.identifiers import ModelId
+from sigvault.domain.local_blocks import match_local_block
 from sigvault.domain.local_matching import match_local
-from sigvault.evaluation.pair_scores import match_local_block, score_pairs
+from sigvault.evaluation.pair_scores import score_pairs
 
 
 def random_grid(

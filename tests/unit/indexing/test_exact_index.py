@@ -59,3 +59,10 @@ def test_what_was_copied_out_is_not_the_index():
     contents.rows[:] = 5
     assert index.rows().tolist() == [1]
     assert index.search(np.array([[1.0, 0.0]], np.float32), 1).scores[0, 0] == 1.0
+
+
+def test_memory_is_that_of_rows_and_vectors():
+    index = ExactIndex(3)
+    index.add(np.arange(4), np.repeat(np.eye(1, 3, dtype=np.float32), 4, axis=0))
+    assert index.memory.host == 4 * 8 + 4 * 3 * 4
+    assert index.exact

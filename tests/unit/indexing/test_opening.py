@@ -12,6 +12,7 @@ from sigvault.indexing import opening
 from sigvault.indexing.choice import IndexKind, SearchOptions
 from sigvault.indexing.contents import IndexContents
 from sigvault.indexing.exact import ExactIndex
+from sigvault.indexing.faiss_index import Inverted
 from sigvault.indexing.opening import CatchUp, catch_up, open_index, save_index
 from sigvault.indexing.snapshot import SnapshotIdentity, read_snapshot
 
@@ -221,6 +222,21 @@ def test_the_chosen_kind_fills_from_any_snapshot(tmp_path):
         result = opened(tmp_path, database, options=SearchOptions("cpu", 1, kind))
         assert result.restored == 20
         assert_agrees(result.index, database)
+
+
+def test_an_index_that_is_not_exact_reports_what_it_finds(tmp_path, caplog):
+    caplog.set_level("INFO")
+    database = Database(*range(60))
+    lists = Inverted(lists=30, probed=1)
+    inverted = SearchOptions("cpu", 1, IndexKind.INVERTED, inverted=lists)
+    for step in ("built", "restored"):
+        result = opened(tmp_path, database, options=inverted)
+        assert result.restored == (60 if step == "restored" else 0)
+        assert 0 < result.recall.mean < 1
+        assert f"finds {100 * result.recall.mean:.1f} % on average" in caplog.text
+        save_index(tmp_path, result.index.contents(), IDENTITY, last_change=60)
+    assert opened(tmp_path, database).recall is None
+    assert opened(tmp_path / "new", Database(), options=inverted).recall is None
 
 
 def test_a_kind_that_can_not_be_had_is_an_error(tmp_path):

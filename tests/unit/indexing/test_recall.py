@@ -6,7 +6,10 @@ from search_stand_ins import halved, unit
 from sigvault.domain.ports import SearchResult
 from sigvault.indexing.contents import IndexContents
 from sigvault.indexing.exact import ExactIndex
-from sigvault.indexing.recall import Recall, measure_recall, own_probes
+from sigvault.indexing.faiss_index import Inverted, Processor, inverted_source
+from sigvault.indexing.layered import LayeredIndex
+from sigvault.indexing.recall import Recall, measure_recall, own_probes, own_recall
+from sigvault.indexing.torch_exact import TorchSource
 
 VECTORS = halved(unit(np.random.default_rng(0), 400, 16))
 
@@ -34,6 +37,21 @@ def test_an_exact_index_has_all():
     index.add(np.arange(400), VECTORS)
     recall = measure_recall(index, index, VECTORS[:9], 5)
     assert recall == Recall(1.0, 1.0, 9, 5)
+
+
+def test_an_index_is_judged_by_its_own_vectors():
+    contents = IndexContents(np.arange(400), VECTORS.astype(np.float16))
+    exact = LayeredIndex(16, TorchSource, contents)
+    assert own_recall(exact, probes=30, k=4) == Recall(1.0, 1.0, 30, 4)
+    narrow = Inverted(lists=40, probed=1)
+    index = LayeredIndex(
+        16, lambda vectors: inverted_source(vectors, Processor(), narrow), contents
+    )
+    recall = own_recall(index, probes=60, k=5)
+    oracle = ExactIndex(16)
+    oracle.add(contents.rows, VECTORS)
+    assert recall == measure_recall(index, oracle, own_probes(contents, 60), 5)
+    assert 0.05 < recall.mean < 0.95
 
 
 def test_own_probes_are_unit_vectors_near_the_vaults_own_and_the_same_each_time():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from search_stand_ins import halved, unit
 from sigvault.domain.errors import IndexFailed
 from sigvault.indexing import torch_exact
 from sigvault.indexing.candidates import MemoryUse, rounding_error
-from sigvault.indexing.torch_exact import TorchSource, tensor, torch_devices
+from sigvault.indexing.torch_exact import TorchSource, tensor, torch_devices, work_alone
 
 VECTORS = halved(unit(np.random.default_rng(0), 700, 8))
 PROBES = unit(np.random.default_rng(1), 40, 8)
@@ -80,6 +82,29 @@ def test_arrays_are_shared_where_they_can_be_written_to():
     assert tensor(own).data_ptr() == own.ctypes.data
     own.flags.writeable = False
     assert tensor(own).data_ptr() != own.ctypes.data
+
+
+def test_a_thread_works_alone_and_leaves_the_others_as_they_were():
+    def threads_in(prepare):
+        seen = []
+
+        def look():
+            prepare()
+            seen.append(torch.get_num_threads())
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+        return seen[0]
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert threads_in(work_alone) == 1
+        assert torch.get_num_threads() == 3
+        assert threads_in(lambda: None) == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_devices_are_those_of_cuda(monkeypatch):

@@ -197,6 +197,14 @@ def test_what_was_erased_is_dropped_from_everywhere(engine, change, monkeypatch)
     assert sorted(shelf.kept[1]) == rows_in_database(engine)
 
 
+def test_what_was_erased_needs_no_open_index_to_be_dropped(engine, change):
+    shelf = Shelf()
+    shelf.kept = (None, {})
+    index = GalleryIndex(engine, shelf)
+    index.forget()
+    assert (shelf.kept, shelf.opened, index.size) == (None, 0, None)
+
+
 def test_an_erasure_while_the_files_are_written_discards_them(engine, change, monkeypatch):
     monkeypatch.setattr(gallery_index, "_KEEP_FROM", 1)
     shelf = Shelf()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import FakeEmbedder, draw_blank, draw_signature
+from fakes import FakeEmbedder, OneModel, draw_blank, draw_signature
 from sigvault.datasets import Dataset, Layout, read_layout
 from sigvault.domain.comparison import Decision
 from sigvault.domain.errors import DatasetError, GenerationMismatch
@@ -79,7 +79,7 @@ def resources(tmp_path: Path) -> Iterator[Resources]:
     creation.found(engine, embedder, version="0", at=NOW)
     images = ImageFolder(tmp_path / "images")
     pending = PendingImages(tmp_path / "pending")
-    yield Resources(engine, images, pending, lambda: embedder, lambda: NOW)
+    yield Resources(engine, images, pending, OneModel(embedder), lambda: NOW)
     engine.dispose()
 
 
@@ -123,7 +123,7 @@ def test_a_failed_calibration_keeps_the_old_thresholds(
 
 
 def test_another_model_calibrates_nothing(resources: Resources, six_signers: Path) -> None:
-    other = replace(resources, load_embedder=lambda: FakeEmbedder("other"))
+    other = replace(resources, models=OneModel(FakeEmbedder("other")))
     with pytest.raises(GenerationMismatch):
         calibration.calibrate_vault(other, read(six_signers), QUICK)
 
@@ -131,7 +131,7 @@ def test_another_model_calibrates_nothing(resources: Resources, six_signers: Pat
 def test_thresholds_never_reach_a_generation_that_came_meanwhile(
     resources: Resources, six_signers: Path
 ) -> None:
-    embedder = resources.embedder
+    embedder = FakeEmbedder()
 
     def activate_another(done: int) -> None:
         if done == 1:

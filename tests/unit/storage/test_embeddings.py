@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from sigvault.domain.errors import EmptyGallery, GenerationMismatch, UnknownSigner, VaultDamaged
 from sigvault.storage import embeddings, references, signers
 from sigvault.storage.engine import read_session, write_session
-from sigvault.storage.tables import VectorEncoding
+from sigvault.storage.index_changes import changes_since
+from sigvault.storage.tables import ChangeKind, EmbeddingRow, VectorEncoding
 
 
 @pytest.mark.parametrize("encoding", list(VectorEncoding))
@@ -44,7 +45,45 @@ def test_galleries_of_two_generations_do_not_mix(engine, add_generation, enroll,
     with read_session(engine) as session:
         assert len(embeddings.load_gallery(session, key, old).references) == 2
         (only,) = embeddings.load_gallery(session, key, new).references
-    assert np.array_equal(only.embedding.vector, embed(7).vector)
+    stored = embed(7).vector.astype(np.float16)  # what 16 bits keep of it
+    assert np.array_equal(only.embedding.vector, stored.astype(np.float32))
+
+
+def test_many_are_added_as_one_by_one(engine, add_generation, enroll, embed):
+    with write_session(engine) as session:
+        generation = add_generation(session)
+        key = enroll(session, generation, "53", [1, 2])
+        other = add_generation(session)
+        held = references.list_references(session, key)
+        numbers = embeddings.add_embeddings(
+            session, other, [(one.id, embed(place)) for place, one in enumerate(held)]
+        )
+        assert embeddings.add_embeddings(session, other, []) == ()
+    assert numbers == tuple(range(numbers[0], numbers[0] + 2))
+    with read_session(engine) as session:
+        assert embeddings.load_vectors(session, other, numbers).rows.tolist() == list(numbers)
+        changed = changes_since(session, other, 0)
+        assert [(one.kind, one.row) for one in changed] == [(ChangeKind.ADD, n) for n in numbers]
+    with write_session(engine) as session:  # a number is never used twice, whatever is gone
+        session.execute(delete(EmbeddingRow).where(EmbeddingRow.row.in_(numbers)))
+        (again,) = embeddings.add_embeddings(session, other, [(held[0].id, embed(9))])
+    assert again > numbers[-1]
+
+
+def test_vectors_of_both_encodings_lie_side_by_side(engine, add_generation, enroll, embed):
+    with write_session(engine) as session:
+        generation = add_generation(session)
+        key = enroll(session, generation, "53", [1, 2])
+        other = add_generation(session)
+        held = references.list_references(session, key)
+        numbers = [
+            embeddings.add_embeddings(session, other, [(one.id, embed(5))], encoding=encoding)[0]
+            for one, encoding in zip(held, VectorEncoding, strict=True)
+        ]
+    with read_session(engine) as session:
+        found = embeddings.load_vectors(session, other, numbers).vectors
+    assert np.array_equal(found[0], embed(5).vector)
+    assert np.array_equal(found[1], embed(5).vector.astype(np.float16).astype(np.float32))
 
 
 def test_several_galleries_load_at_once_without_the_empty_ones(engine, add_generation, enroll, now):

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from sigvault.domain.errors import StorageFailed, UnknownModel, VaultDamaged
+from sigvault.domain.errors import StorageFailed, UnknownGeneration, UnknownModel, VaultDamaged
 from sigvault.storage import generations
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.tables import GenerationStatus
@@ -80,5 +80,8 @@ def test_the_database_itself_refuses_a_second_active_generation(engine, add_gene
 def test_a_vault_without_an_active_generation_is_damaged(engine, now):
     with pytest.raises(VaultDamaged, match="no active generation"), read_session(engine) as session:
         generations.active_generation(session)
-    with pytest.raises(VaultDamaged, match="no generation 7"), write_session(engine) as session:
+    with (
+        pytest.raises(UnknownGeneration, match="no generation 7"),
+        write_session(engine) as session,
+    ):
         generations.activate_generation(session, 7, now)
