@@ -1,0 +1,127 @@
+"""``reindex``, ``generation`` and ``doctor``."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes import FakeEmbedder
+from sigvault.bootstrap import open_vault
+from sigvault.cli.generation_tables import activation_lines, comparison_tables, reindexing_tables
+from sigvault.cli.output import Output
+from sigvault.services.reindexing import ReindexPlan
+
+NEW = FakeEmbedder("new")
+
+
+def shown(capsys, *renderables) -> str:
+    capsys.readouterr()
+    Output(as_json=False).result({}, *renderables)
+    return " ".join(capsys.readouterr().out.split())
+
+
+@pytest.fixture
+def prepared(enrolled):
+    """A second generation, filled and not activated."""
+    with open_vault(enrolled, embedder=[FakeEmbedder(), NEW]) as vault:
+        return vault.reindex(NEW, ReindexPlan(activate=False))
+
+
+def test_generations_are_listed(run, prepared):
+    document = run("generation", "list", "--json").document
+    assert [(one["id"], one["status"], one["vectors"]) for one in document["generations"]] == [
+        (1, "active", 6),
+        (2, "building", 6),
+    ]
+    assert "never" in run("generation", "list").out
+
+
+def test_a_generation_is_shown_beside_the_active_one(run, prepared):
+    document = run("generation", "show", "2", "--json").document
+    assert document["generation"]["model"] == NEW.model
+    assert document["comparison"]["verdict"] == "unknown"
+    assert "2 signers" in run("generation", "show", "2").out
+    assert run("generation", "show", "1", "--json").document["comparison"] is None
+    outcome = run("generation", "show", "9", "--json")
+    assert (outcome.code, outcome.error) == (4, "UnknownGeneration")
+
+
+def test_what_can_not_be_told_is_not_activated_but_by_force(run, prepared):
+    outcome = run("generation", "activate", "2", "--json")
+    assert (outcome.code, outcome.error) == (4, "GenerationUnfit")
+    text = run("generation", "activate", "2", "--force").out
+    assert "decides now" in text
+    assert "forced, although" in text
+
+
+def test_going_back_and_dropping(run, prepared):
+    assert run("generation", "activate", "2", "--force").code == 0
+    document = run("generation", "rollback", "--json").document
+    assert (document["generation"], document["before"]) == (1, 2)
+    assert run("generation", "drop", "2", "--json").document == {"dropped": 2}
+    outcome = run("generation", "drop", "1", "--json")
+    assert (outcome.code, outcome.error) == (4, "GenerationUnfit")
+    outcome = run("generation", "rollback", "--json")
+    assert (outcome.code, outcome.error) == (4, "GenerationUnfit")
+
+
+def test_reindexing_with_the_model_that_decides_is_refused(run, enrolled, tmp_path):
+    outcome = run("reindex", "--model", tmp_path, "--json")
+    assert (outcome.code, outcome.error) == (4, "ConfigurationError")
+    assert "decides already" in outcome.err
+
+
+def test_calibrating_takes_signatures(run, enrolled, tmp_path):
+    assert run("reindex", "--model", tmp_path, "--calibrate", "--json").code == 2
+
+
+def test_a_reindex_is_told_in_tables(prepared, capsys):
+    text = shown(
+        capsys,
+        *comparison_tables(prepared.comparison, "the vault's own galleries"),
+        *reindexing_tables(prepared, asked=True),
+    )
+    assert "equal error rate" in text
+    assert "6 references embedded just now" in text
+    assert "It does NOT decide" in text
+    assert "activate 2" in shown(capsys, *reindexing_tables(prepared, asked=False))
+
+
+def test_an_activation_says_what_was_embedded_first(capsys):
+    from sigvault.services.generations import Activation
+
+    done = Activation(2, NEW.model, 1, 3, 9, ("it is worse",))
+    text = shown(capsys, *activation_lines(done))
+    assert "3 references that it lacked" in text
+    assert "forced, although: it is worse" in text
+
+
+def test_the_doctor_finds_a_vault_sound(run, enrolled):
+    outcome = run("doctor", "--json")
+    assert outcome.code == 0, outcome.out
+    assert outcome.document["healthy"]
+    assert {"torch", "FAISS", "database", "images"} <= {
+        one["subject"] for one in outcome.document["findings"]
+    }
+    assert "0 problems" in run("doctor", "--deep").out
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(run, enrolled):
+    next((enrolled / "images").glob("??/*")).unlink()
+    outcome = run("doctor")
+    assert outcome.code == 1
+    text = " ".join(outcome.out.split())
+    assert "1 are missing" in text
+    assert "backup" in text
+
+
+def test_the_doctor_repairs_what_is_safe(run, enrolled):
+    enrolled.chmod(0o755)
+    assert "repaired" in run("doctor", "--repair").out
+    assert enrolled.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_doctor_examines_the_installation_without_a_vault(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGVAULT_VAULT", str(tmp_path / "nowhere"))
+    outcome = run("doctor", "--json")
+    assert outcome.code == 1
+    assert outcome.document["worst"] == "problem"
