@@ -138,15 +138,19 @@ def diagnose(
         with open_vault(settings, embedder=embedder) as vault:
             groups.append(vault.examine(deep=deep, repair=repair, progress=progress))
             groups.append(_examine_models(settings, vault, given=embedder is not None))
+            groups.append([_examine_search(settings, vault)])
     except SigvaultError as error:
         groups.append([unopened(error)])
     return joined(groups)
 
 
 def _examine_models(settings: Settings, vault: Vault, *, given: bool) -> list[Finding]:
-    """Whether each model that the vault ever used is kept with it, as it was."""
+    """Whether the model of each generation is kept with the vault, as it was."""
     findings = []
+    used = {generation.model for generation in vault.generations()}
     for card in vault.models():
+        if card.id not in used:
+            continue  # its generation was dropped
         weights = _model_folder(settings, card.id) / WEIGHTS_FILE
         subject = f"model {card.id}"
         if not weights.is_file():
@@ -159,6 +163,14 @@ def _examine_models(settings: Settings, vault: Vault, *, given: bool) -> list[Fi
         else:
             findings.append(Finding(subject, Severity.FINE, "kept with the vault, unchanged"))
     return findings
+
+
+def _examine_search(settings: Settings, vault: Vault) -> Finding:
+    """What the active generation's vectors are searched with."""
+    from sigvault.indexing.installation import examine_choice
+
+    active = next(one for one in vault.generations() if one.status == "active")
+    return examine_choice(active.vectors, active.dimension, settings.device)
 
 
 def _lost_model(subject: str, weights: Path) -> Finding:

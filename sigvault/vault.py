@@ -301,7 +301,12 @@ class Vault:
     ) -> list[Finding]:
         """Look for what is wrong with it; see `examination.examine`."""
         return examination.examine(
-            self._resources, self._location, deep=deep, repair=repair, progress=progress
+            self._resources,
+            self._index,
+            self._location,
+            deep=deep,
+            repair=repair,
+            progress=progress,
         )
 
     def audit_log(

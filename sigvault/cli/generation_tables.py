@@ -86,8 +86,8 @@ def reindexing_tables(done: Reindexing, *, asked: bool) -> list[Text]:
     if asked:
         lines.append(
             Text(
-                "It does NOT decide. `sigvault generation activate NUMBER --force` lets it all the "
-                "same, `sigvault generation drop NUMBER` removes it."
+                f"It does NOT decide. `sigvault generation activate {done.generation} --force` "
+                f"lets it all the same, `sigvault generation drop {done.generation}` removes it."
             )
         )
     else:

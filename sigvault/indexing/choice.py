@@ -12,6 +12,7 @@ from sigvault.indexing.candidates import CandidateSource, MakeSource, Stored
 from sigvault.indexing.combining import (
     SHARD,
     BySize,
+    Improving,
     Replicas,
     Shards,
     in_shards,
@@ -207,7 +208,12 @@ def choose_index(
         if contents is not None:
             index.add(contents.rows, widened(contents.vectors))
         return index
-    return LayeredIndex(dimension, source_maker(choice, options), contents)
+    return LayeredIndex(
+        dimension,
+        source_maker(choice, options),
+        contents,
+        make_first=_improving(choice, options),
+    )
 
 
 def source_maker(choice: Choice, options: SearchOptions) -> MakeSource:
@@ -225,7 +231,7 @@ def source_maker(choice: Choice, options: SearchOptions) -> MakeSource:
     threads = options.threads or searching_threads()
     match choice.kind:
         case IndexKind.TORCH:
-            return lambda vectors: in_shards(TorchSource, vectors, threads, SHARD)
+            return lambda vectors: _products(vectors, threads)
         case IndexKind.FLAT:
             return lambda vectors: in_shards(
                 lambda part: flat_source(part, Processor()), vectors, threads, SHARD
@@ -233,11 +239,30 @@ def source_maker(choice: Choice, options: SearchOptions) -> MakeSource:
         case IndexKind.INVERTED:
             return lambda vectors: inverted_source(vectors, Processor(), options.inverted)
         case _:
-            return lambda vectors: BySize(
-                in_shards(CodedSource, vectors, threads, SHARD),
-                in_shards(TorchSource, vectors, threads, SHARD),
-                BATCH_FROM,
-            )
+            return lambda vectors: _codes(vectors, _products(vectors, threads), threads)
+
+
+def _products(vectors: Stored, threads: int) -> CandidateSource:
+    """Matrix products on the CPU: nothing has to be made."""
+    return in_shards(TorchSource, vectors, threads, SHARD)
+
+
+def _codes(vectors: Stored, products: CandidateSource, threads: int) -> CandidateSource:
+    """Eight-bit codes for few probes, and products for batches."""
+    return BySize(in_shards(CodedSource, vectors, threads, SHARD), products, BATCH_FROM)
+
+
+def _improving(choice: Choice, options: SearchOptions) -> MakeSource | None:
+    """What makes a source that is there at once, if those of the choice take their time."""
+    if choice.kind is not IndexKind.CODES:
+        return None
+    threads = options.threads or searching_threads()
+
+    def make(vectors: Stored) -> CandidateSource:
+        products = _products(vectors, threads)
+        return Improving(products, lambda: _codes(vectors, products, threads))
+
+    return make
 
 
 def _on_gpu_places(choice: Choice, options: SearchOptions, vectors: Stored) -> CandidateSource:

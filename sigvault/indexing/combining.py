@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Self
@@ -12,6 +14,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from sigvault.domain.errors import IndexFailed
 from sigvault.indexing.candidates import (
     CandidateSource,
     MakeSource,
@@ -23,6 +26,8 @@ from sigvault.indexing.torch_exact import work_alone
 
 SHARD = 32_768
 """Vectors that are worth a thread of their own."""
+
+_log = logging.getLogger(__name__)
 
 
 class Shards:
@@ -136,6 +141,52 @@ class BySize:
 
     def _for(self, probes: int) -> CandidateSource:
         return self._few if probes < self._many_from else self._many
+
+
+class Improving:
+    """A source that is there at once, and a quicker one that takes its place when it is made.
+
+    It is made beside the searches, from the second one on: a process that was started for a
+    single search never waits for it.
+    """
+
+    def __init__(
+        self, source: CandidateSource, make_quicker: Callable[[], CandidateSource]
+    ) -> None:
+        """Take a source, and what makes another one over the same vectors, as exact."""
+        self._source = source
+        self._make_quicker = make_quicker
+        self._searches = itertools.count(1)
+        self._making: threading.Thread | None = None
+        self.size, self.reach, self.exact = source.size, source.reach, source.exact
+
+    @property
+    def memory(self) -> MemoryUse:
+        """See CandidateSource."""
+        return self._source.memory
+
+    def spare(self, probes: int) -> int:
+        """See CandidateSource."""
+        return self._source.spare(probes)
+
+    def nearest(self, probes: npt.NDArray[np.float32], count: int) -> Proposals:
+        """See CandidateSource."""
+        # The counter is atomic: exactly one search is the second.
+        if next(self._searches) == 2:
+            self._making = threading.Thread(target=self._improve, name="sigvault-improving")
+            self._making.start()
+        return self._source.nearest(probes, count)
+
+    def wait(self) -> None:
+        """Wait for the quicker source, if it is being made."""
+        if self._making is not None:
+            self._making.join()
+
+    def _improve(self) -> None:
+        try:
+            self._source = self._make_quicker()
+        except (IndexFailed, MemoryError) as error:
+            _log.warning("searches stay as quick as they are: %s", error)
 
 
 def in_shards(make: MakeSource, vectors: Stored, count: int, smallest: int) -> CandidateSource:

@@ -6,8 +6,9 @@ from importlib.metadata import distributions
 
 from sigvault.domain.diagnosis import Finding, Severity
 from sigvault.domain.errors import IndexFailed
+from sigvault.indexing.choice import choose_kind
 from sigvault.indexing.faiss_index import faiss_version
-from sigvault.indexing.hardware import usable_gpus
+from sigvault.indexing.hardware import detect_hardware, usable_gpus
 
 MODULE = "faiss"
 
@@ -25,6 +26,27 @@ def faiss_distributions() -> tuple[str, ...]:
 def examine_faiss() -> list[Finding]:
     """Versions and builds of FAISS, and where it searches."""
     return judge_faiss(faiss_distributions())
+
+
+def examine_choice(count: int, dimension: int, device: str) -> Finding:
+    """What so many vectors are searched with, why, and whether memory suffices."""
+    try:
+        choice = choose_kind(count, dimension, detect_hardware(device))
+    except IndexFailed as error:
+        return Finding(
+            "search", Severity.PROBLEM, str(error), "set SIGVAULT_DEVICE to what is there"
+        )
+    free = "unknown" if choice.available is None else f"{choice.available / 1e9:.2f} GB"
+    found = (
+        f"{count:,} vectors with {choice.kind.value} on "
+        f"{f'{len(choice.gpus)} GPUs' if choice.gpus else 'the CPU'}: {choice.reason}; takes "
+        f"{choice.needed / 1e9:.3f} GB, free {free}"
+    )
+    if choice.available is not None and choice.needed > choice.available:
+        return Finding(
+            "search", Severity.WARNING, found, "free memory, or search on another machine"
+        )
+    return Finding("search", Severity.FINE, found)
 
 
 def judge_faiss(installed: tuple[str, ...]) -> list[Finding]:

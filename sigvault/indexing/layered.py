@@ -169,7 +169,12 @@ class LayeredIndex:
     """
 
     def __init__(
-        self, dimension: int, make: MakeSource, contents: IndexContents | None = None
+        self,
+        dimension: int,
+        make: MakeSource,
+        contents: IndexContents | None = None,
+        *,
+        make_first: MakeSource | None = None,
     ) -> None:
         """Start with some vectors, or empty.
 
@@ -177,6 +182,7 @@ class LayeredIndex:
             dimension: D, the length of the vectors.
             make: makes the main part's source.
             contents: vectors to start with, which are kept and not copied.
+            make_first: makes the source to start with, where that has to be there soon.
 
         Raises:
             IndexFailed: If the dimension is below 1, or the source can't be made.
@@ -186,7 +192,7 @@ class LayeredIndex:
         self._changing = threading.Lock()
         self._compaction: threading.Thread | None = None
         empty = IndexContents(np.empty(0, np.int64), np.empty((0, dimension), np.float16))
-        self._state = self._made_of(contents or empty)
+        self._state = self._made_of(contents or empty, make_first or make)
 
     def __len__(self) -> int:
         """How many vectors can be found."""
@@ -282,7 +288,7 @@ class LayeredIndex:
             IndexFailed: If it can't be made; the index is as it was then.
         """
         before = self._state
-        made = self._made_of(before.contents())
+        made = self._made_of(before.contents(), self._make)
         with self._changing:
             now = self._state
             if now.vectors is not before.vectors:
@@ -319,7 +325,7 @@ class LayeredIndex:
         except (IndexFailed, MemoryError) as error:
             _log.warning("the index stays as it is, which costs time alone: %s", error)
 
-    def _made_of(self, contents: IndexContents) -> _State:
+    def _made_of(self, contents: IndexContents, make: MakeSource) -> _State:
         count = len(contents.rows)
         delta = _Delta(
             np.empty(0, np.int64),
@@ -327,7 +333,7 @@ class LayeredIndex:
             np.empty(0, np.bool_),
             0,
         )
-        source = self._make(contents.vectors) if count else None
+        source = make(contents.vectors) if count else None
         gone = np.zeros(count, np.bool_)
         return _State(contents.rows, contents.vectors, gone, source, delta, count)
 

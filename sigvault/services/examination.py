@@ -6,14 +6,16 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.diagnosis import Finding, Severity
-from sigvault.domain.errors import SigvaultError
+from sigvault.domain.errors import IndexFailed, SigvaultError
 from sigvault.services.acquisition import digest_of
 from sigvault.services.filling import fill
+from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.pending_images import settle_pending
 from sigvault.services.resources import ActiveGeneration, Resources, load_active
 from sigvault.storage.audit_log import check_chain
@@ -37,16 +39,18 @@ Advance = Callable[[int, int], None]
 
 def examine(
     resources: Resources,
+    index: GalleryIndex[Any],
     location: Path,
     *,
     deep: bool = False,
     repair: bool = False,
     progress: Advance | None = None,
 ) -> list[Finding]:
-    """Look at everything that a vault consists of, apart from its models and its index.
+    """Look at everything that a vault consists of, apart from its models.
 
     Args:
         resources: the vault's.
+        index: over all galleries.
         location: its folder.
         deep: whether to read every image and to compare the database's indexes with its tables.
         repair: whether to do what can be done without losing anything.
@@ -60,6 +64,7 @@ def examine(
         *_audit_chain(resources),
         *_images(resources, deep=deep, repair=repair, progress=progress),
         *_generations(resources, repair=repair, progress=progress),
+        *_index(index, repair=repair),
         *_disk(location),
         *_permissions(location, repair=repair),
         *_writers(resources),
@@ -268,6 +273,28 @@ def _thresholds(active: ActiveGeneration) -> Finding:
         )
     numbers = ", ".join(str(each.references) for each in active.thresholds)
     return Finding("thresholds", Severity.FINE, f"for {numbers} references")
+
+
+def _index(index: GalleryIndex[Any], *, repair: bool) -> list[Finding]:
+    """Compare what the index finds with what the database holds."""
+    try:
+        apart = index.compare()
+    except IndexFailed as error:
+        return [Finding("index", Severity.PROBLEM, str(error), "searches fail, verification works")]
+    if not apart.missing and not apart.extra:
+        return [Finding("index", Severity.FINE, f"finds the {index.size} vectors of the database")]
+    if repair:
+        index.discard()
+    return [
+        Finding(
+            "index",
+            Severity.PROBLEM,
+            f"{apart.missing} vectors can't be found, and {apart.extra} can that are no more",
+            "`sigvault doctor --repair` removes its files, and it is built anew",
+            repairable=True,
+            repaired=repair,
+        )
+    ]
 
 
 def _disk(location: Path) -> list[Finding]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
 from fakes import FakeEmbedder, draw_signature
-from sigvault.bootstrap import create_vault, diagnose
+from sigvault.bootstrap import create_vault, diagnose, open_vault
 from sigvault.domain.diagnosis import Diagnosis, Severity
 from sigvault.services import examination
 from sigvault.services.enrollment import EnrollmentItem
@@ -168,3 +169,29 @@ def test_a_model_that_is_lost_or_changed_is_told(tmp_path):
     assert diagnose(tmp_path / "vault").healthy
     (kept / "model.safetensors").unlink()
     assert any("missing" in each for each in of(diagnose(tmp_path / "vault"), Severity.WARNING))
+
+
+def test_the_model_of_a_dropped_generation_is_not_missed(tmp_path):
+    new = FakeEmbedder("new")
+    with create_vault(tmp_path / "vault") as vault:
+        vault.reindex(new)  # nobody is enrolled, so nothing can get worse
+        vault.drop(1)
+    found = diagnose(tmp_path / "vault", embedder=new)
+    assert not any(each.subject.startswith("model") for each in found.findings)
+
+
+def test_a_generation_that_is_being_filled_is_noted(folder):
+    with open_vault(folder, embedder=[FakeEmbedder(), FakeEmbedder("new")]) as vault:
+        vault.reindex(FakeEmbedder("new"))  # two signers can't tell
+    notes = of(look(folder), Severity.NOTE)
+    assert any("generation 2" in each and "6 of 6 vectors" in each for each in notes)
+
+
+def test_an_index_that_differs_from_the_database_is_told_and_built_anew(folder):
+    with open_vault(folder, embedder=FakeEmbedder()) as vault:
+        vault._index.current().add(np.array([99], np.int64), np.eye(1, 104, dtype=np.float32))
+        problems = [one for one in vault.examine() if one.severity is Severity.PROBLEM]
+        assert [one.subject for one in problems] == ["index"]
+        assert "0 vectors can't be found, and 1 can" in problems[0].message
+        assert any(one.repaired for one in vault.examine(repair=True))
+    assert look(folder).healthy

@@ -16,7 +16,7 @@ from sigvault.indexing.choice import (
     choose_kind,
     needed_bytes,
 )
-from sigvault.indexing.combining import BySize, Replicas, Shards
+from sigvault.indexing.combining import BySize, Improving, Replicas, Shards
 from sigvault.indexing.contents import IndexContents
 from sigvault.indexing.exact import ExactIndex
 from sigvault.indexing.faiss_index import GPU_TEMPORARY_BYTES, FaissSource, Inverted
@@ -114,12 +114,27 @@ def test_the_index_is_of_the_kind_and_holds_what_it_is_given(kind, source):
     contents = IndexContents(np.arange(60), VECTORS.astype(np.float16))
     options = SearchOptions("cpu", 1, kind, inverted=Inverted(lists=4, probed=4))
     index = choose_index(8, 60, options, contents)
+    assert isinstance(index._state.source, Improving if source is BySize else source)
+    index.compact()
     assert isinstance(index._state.source, source)
     assert (index.dimension, len(index)) == (8, 60)
     oracle = choose_index(8, 60, None, contents)
     assert isinstance(oracle, ExactIndex)
     found, expected = index.search(VECTORS[:7], 5), oracle.search(VECTORS[:7], 5)
     np.testing.assert_array_equal(found.rows, expected.rows)
+
+
+def test_codes_are_made_beside_the_searches_and_change_nothing():
+    contents = IndexContents(np.arange(60), VECTORS.astype(np.float16))
+    options = SearchOptions("cpu", 1, IndexKind.CODES)
+    index, oracle = choose_index(8, 60, options, contents), choose_index(8, 60, None, contents)
+    before = index.memory.host
+    for _ in range(4):
+        found, expected = index.search(VECTORS[:3], 5), oracle.search(VECTORS[:3], 5)
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        np.testing.assert_array_equal(found.scores, expected.scores)
+        index._state.source.wait()
+    assert index.memory.host == before + VECTORS.size
 
 
 def test_small_indexes_are_made_without_a_look_at_the_hardware(monkeypatch):

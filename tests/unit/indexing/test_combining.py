@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 from search_stand_ins import unit
 
+from sigvault.domain.errors import IndexFailed
 from sigvault.indexing.candidates import MemoryUse, Proposals
-from sigvault.indexing.combining import BySize, Replicas, Shards, in_shards, searching_threads
+from sigvault.indexing.combining import (
+    BySize,
+    Improving,
+    Replicas,
+    Shards,
+    in_shards,
+    searching_threads,
+)
 from sigvault.indexing.product import ProductSource
 
 RNG = np.random.default_rng(0)
@@ -118,6 +126,50 @@ def test_replicas_take_turns():
     assert [copy.searches for copy in copies] == [3, 3]
     assert (replicas.size, replicas.reach, replicas.exact) == (50, 50, True)
     assert (replicas.spare(1), replicas.memory) == (5, MemoryUse(host=2))
+
+
+def test_a_quicker_source_is_made_beside_the_second_search_and_takes_over():
+    go_on = threading.Event()
+    quicker = Part(VECTORS, spare=99, memory=50)
+
+    def make():
+        assert go_on.wait(60)
+        return quicker
+
+    first = Part(VECTORS, spare=5)
+    source = Improving(first, make)
+    source.wait()  # nothing is being made
+    for _ in range(3):
+        source.nearest(PROBES, 3)
+    assert (first.searches, quicker.searches) == (3, 0)
+    assert (source.spare(1), source.memory) == (5, MemoryUse(host=1))
+    go_on.set()
+    source.wait()
+    source.nearest(PROBES, 3)
+    assert (first.searches, quicker.searches) == (3, 1)
+    assert (source.spare(1), source.memory) == (99, MemoryUse(host=50))
+    assert (source.size, source.reach, source.exact) == (50, 50, True)
+
+
+def test_one_search_makes_nothing():
+    made = []
+    source = Improving(Part(VECTORS), lambda: made.append(1))
+    source.nearest(PROBES, 3)
+    source.wait()
+    assert made == []
+
+
+def test_a_quicker_source_that_can_not_be_made_is_done_without(caplog):
+    def make():
+        raise IndexFailed("memory is full")
+
+    first = Part(VECTORS)
+    source = Improving(first, make)
+    for _ in range(4):
+        source.nearest(PROBES, 3)
+        source.wait()
+    assert first.searches == 4
+    assert caplog.text.count("memory is full") == 1
 
 
 def test_the_size_of_the_batch_decides():

@@ -149,6 +149,16 @@ def test_a_search_at_work_sees_what_it_began_with():
     assert index.search(VECTORS[3:4], 1).rows[0, 0] != 3
 
 
+def test_the_first_source_may_be_another_than_those_of_compactions():
+    first, later = Workshop(), Workshop()
+    contents = IndexContents(np.arange(10), VECTORS[:10].astype(np.float16))
+    index = LayeredIndex(8, later, contents, make_first=first)
+    assert (first.made, later.made) == ([10], [])
+    index.remove(np.array([1]))
+    index.compact()
+    assert (first.made, later.made) == ([10], [9])
+
+
 def test_contents_that_never_changed_are_not_copied():
     contents = IndexContents(np.arange(5), VECTORS[:5].astype(np.float16))
     index = LayeredIndex(8, ProductSource, contents)
