@@ -34,7 +34,7 @@ def examine_choice(count: int, dimension: int, device: str) -> Finding:
         choice = choose_kind(count, dimension, detect_hardware(device))
     except IndexFailed as error:
         return Finding(
-            "search", Severity.PROBLEM, str(error), "set SIGVAULT_DEVICE to what is there"
+            "search", Severity.PROBLEM, str(error), "set SIGVAULT_DEVICE"
         )
     free = "unknown" if choice.available is None else f"{choice.available / 1e9:.2f} GB"
     found = (
@@ -44,7 +44,7 @@ def examine_choice(count: int, dimension: int, device: str) -> Finding:
     )
     if choice.available is not None and choice.needed > choice.available:
         return Finding(
-            "search", Severity.WARNING, found, "free memory, or search on another machine"
+            "search", Severity.WARNING, found, "free memory, or use another machine"
         )
     return Finding("search", Severity.FINE, found)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from sigvault.domain.audit import (
@@ -26,7 +26,7 @@ from sigvault.domain.audit import (
 )
 from sigvault.domain.errors import VaultDamaged
 from sigvault.domain.identifiers import EventNumber, SignerKey
-from sigvault.storage.tables import AuditEventRow, AuditHeadRow, AuditPersonalRow
+from sigvault.storage.tables import AuditEventRow, AuditHeadRow, AuditPersonalRow, Base
 
 
 @dataclass(frozen=True)
@@ -74,27 +74,43 @@ def append(session: Session, event: AuditEvent, at: datetime) -> EventNumber:
     number = EventNumber(end.number + 1)
     digest = digest_personal(salt, personal)
     hash_ = chain_hash(number, moment, event.kind, public, digest, end.hash)
-    session.execute(
-        insert(AuditEventRow).values(
-            number=number,
-            at=moment.isoformat(timespec="microseconds"),
-            kind=event.kind,
-            signer_key=public.get("signer"),
-            public=canonical_json(public),
-            personal_digest=digest,
-            previous=end.hash,
-            hash=hash_,
-        )
+    connection = session.connection()
+    connection.execute(
+        _INSERT_EVENT,
+        {
+            "number": number,
+            "at": moment.isoformat(timespec="microseconds"),
+            "kind": event.kind,
+            "signer_key": public.get("signer"),
+            "public": canonical_json(public),
+            "personal_digest": digest,
+            "previous": end.hash,
+            "hash": hash_,
+        },
     )
-    session.execute(
-        insert(AuditPersonalRow).values(
-            event=number, signer_key=event.subject(), salt=salt, content=canonical_json(personal)
-        )
+    connection.execute(
+        _INSERT_PERSONAL,
+        {
+            "event": number,
+            "signer_key": event.subject(),
+            "salt": salt,
+            "content": canonical_json(personal),
+        },
     )
-    session.execute(
-        update(AuditHeadRow).where(AuditHeadRow.id == 1).values(number=number, hash=hash_)
-    )
+    connection.execute(_MOVE_HEAD, {"last": number, "end": hash_})
     return number
+
+
+_TABLES = Base.metadata.tables
+_INSERT_EVENT = insert(_TABLES[AuditEventRow.__tablename__])
+_INSERT_PERSONAL = insert(_TABLES[AuditPersonalRow.__tablename__])
+_MOVE_HEAD = (
+    update(_TABLES[AuditHeadRow.__tablename__])
+    .where(AuditHeadRow.id == 1)
+    .values(number=bindparam("last"), hash=bindparam("end"))
+)
+_HEAD = select(AuditHeadRow.number, AuditHeadRow.hash).where(AuditHeadRow.id == 1)
+_LOCKED_HEAD = _HEAD.with_for_update()
 
 
 def head(session: Session) -> tuple[EventNumber, str]:
@@ -103,8 +119,7 @@ def head(session: Session) -> tuple[EventNumber, str]:
     Raises:
         VaultDamaged: If the end of the log is missing.
     """
-    query = select(AuditHeadRow.number, AuditHeadRow.hash).where(AuditHeadRow.id == 1)
-    end = session.execute(query).one_or_none()
+    end = session.execute(_HEAD).one_or_none()
     if end is None:
         raise VaultDamaged("the end of the audit log is missing: run `sigvault audit check`")
     return end.number, end.hash
@@ -296,8 +311,7 @@ def _to_record(event: AuditEventRow, personal: AuditPersonalRow | None) -> Audit
 def _locked_head(session: Session) -> Row[EventNumber, str]:
     """The end of the log, which no other transaction can move before this one is over."""
     session.flush()
-    query = select(AuditHeadRow.number, AuditHeadRow.hash).where(AuditHeadRow.id == 1)
-    end = session.execute(query.with_for_update()).one_or_none()
+    end = session.execute(_LOCKED_HEAD).one_or_none()
     if end is None:
         raise VaultDamaged("the end of the audit log is missing: run `sigvault audit check`")
     return end

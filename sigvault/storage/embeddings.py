@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from sigvault.domain.embedding import Embedding
@@ -17,9 +18,8 @@ from sigvault.domain.errors import EmptyGallery, GenerationMismatch, UnknownSign
 from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId, SignerKey
 from sigvault.storage.generations import get_generation
-from sigvault.storage.index_changes import record_changes
+from sigvault.storage.index_changes import record_added
 from sigvault.storage.tables import (
-    ChangeKind,
     EmbeddingRow,
     GenerationRow,
     ReferenceRow,
@@ -31,7 +31,7 @@ from sigvault.storage.vector_codec import (
     decode_vector,
     decode_vectors,
     encode_local,
-    encode_vector,
+    encode_vectors,
 )
 
 
@@ -91,24 +91,32 @@ def add_embeddings(
     for _, embedding in items:
         _check_fits(bound, embedding)
     numbers = _allot(session, len(items))
+    vectors = encode_vectors([embedding.vector for _, embedding in items], encoding)
     rows = []
-    for number, (reference, embedding) in zip(numbers, items, strict=True):
+    for number, (reference, embedding), vector in zip(numbers, items, vectors, strict=True):
         local_encoding, local = encode_local(embedding.local)
+        shape = _shape(embedding.local.shape)
         rows.append(
             (
                 number,
                 reference,
                 generation,
                 encoding.value,
-                encode_vector(embedding.vector, encoding),
+                vector,
                 local_encoding.value,
                 local,
-                json.dumps(embedding.local.shape),
+                shape,
             )
         )
     _insert(session, rows)
-    record_changes(session, generation, ChangeKind.ADD, numbers)
+    record_added(session, generation, numbers[0], numbers[-1])
     return numbers
+
+
+@lru_cache(maxsize=64)
+def _shape(shape: tuple[int, ...]) -> str:
+    """A shape as the mapper writes it: one model's is always the same."""
+    return json.dumps(shape)
 
 
 _COLUMNS = (
@@ -178,11 +186,7 @@ def load_galleries(
     references: dict[SignerKey, list[Reference]] = {}
     wanted: list[SignerKey] = sorted(set(signers))
     for some in _chunks(wanted):
-        # Not by the index over generations, which SQLite would take: it holds all vectors.
-        query = _GALLERIES.where(
-            SignerRow.key.in_(some), EmbeddingRow.generation_id + 0 == generation
-        )
-        for row in session.execute(query):
+        for row in session.execute(_GALLERIES, {"keys": some, "generation": generation}):
             if row.external_id is not None:
                 names[row.key] = row.external_id
                 reference = Reference(row.reference_id, _decode(row))
@@ -206,6 +210,11 @@ _GALLERIES = (
     .join(ReferenceRow, ReferenceRow.signer_key == SignerRow.key)
     .join(EmbeddingRow, EmbeddingRow.reference_id == ReferenceRow.id)
     .join(GenerationRow, GenerationRow.id == EmbeddingRow.generation_id)
+    .where(
+        SignerRow.key.in_(bindparam("keys", expanding=True)),
+        # Not by the index over generations, which SQLite would take: it holds all vectors.
+        EmbeddingRow.generation_id + 0 == bindparam("generation"),
+    )
     .order_by(SignerRow.key, ReferenceRow.enrolled_at, EmbeddingRow.row)
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from sigvault.domain.identifiers import GenerationId
@@ -41,6 +41,21 @@ def record_changes(
         f" VALUES ({mark}, {mark}, {mark})",
         [(generation, row, kind.value) for row in rows],
     )
+
+
+def record_added(session: Session, generation: GenerationId, first: int, last: int) -> None:
+    """Note that the vectors of a run of numbers came, without listing them once more."""
+    session.connection().execute(
+        _ADDED,
+        {"generation": generation, "first": first, "last": last, "kind": ChangeKind.ADD.value},
+    )
+
+
+_ADDED = text(
+    "INSERT INTO index_changes (generation_id, row, kind)"
+    " SELECT generation_id, row, :kind FROM embeddings"
+    " WHERE row BETWEEN :first AND :last AND generation_id = :generation ORDER BY row"
+)
 
 
 def last_change(session: Session, generation: GenerationId) -> int:

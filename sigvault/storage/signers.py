@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.errors import UnknownSigner
@@ -68,7 +68,10 @@ def add_signer(session: Session, external_id: SignerId, name: str, at: datetime)
 
 def find_signer(session: Session, external_id: SignerId) -> SignerRow | None:
     """The signer of this identifier, or None if there is none (or no longer)."""
-    return session.scalar(select(SignerRow).where(SignerRow.external_id == external_id))
+    return session.scalar(_BY_ID, {"external_id": external_id})
+
+
+_BY_ID = select(SignerRow).where(SignerRow.external_id == bindparam("external_id"))
 
 
 def get_signer(session: Session, external_id: SignerId) -> SignerRow:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.comparison import Threshold
@@ -60,17 +60,18 @@ def load_thresholds(session: Session, generation: GenerationId) -> tuple[Thresho
     Raises:
         VaultDamaged: If one can't be read.
     """
-    query = (
-        select(ThresholdRow.references, AuditEventRow.hash)
-        .join(AuditEventRow, AuditEventRow.number == ThresholdRow.event)
-        .where(ThresholdRow.generation_id == generation)
-        .order_by(ThresholdRow.references)
-    )
     return tuple(
         _load(session, generation, references, hash_)
-        for references, hash_ in session.execute(query)
+        for references, hash_ in session.execute(_HASHES, {"generation": generation})
     )
 
+
+_HASHES = (
+    select(ThresholdRow.references, AuditEventRow.hash)
+    .join(AuditEventRow, AuditEventRow.number == ThresholdRow.event)
+    .where(ThresholdRow.generation_id == bindparam("generation"))
+    .order_by(ThresholdRow.references)
+)
 
 _MOST_KEPT = 64
 """Thresholds kept in memory: a few generations'."""

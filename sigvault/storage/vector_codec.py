@@ -16,10 +16,22 @@ _DTYPES: dict[VectorEncoding, np.dtype[np.floating]] = {
     VectorEncoding.FLOAT16: np.dtype("<f2"),
 }
 
+_SHORT = 64
+"""Bytes that zlib's own header and trailer would hardly leave shorter."""
+
 
 def encode_vector(vector: npt.NDArray[np.float32], encoding: VectorEncoding) -> bytes:
     """A vector float32 (D,) as little-endian bytes; 16 bits cost up to 5e-4 of a component."""
     return vector.astype(_DTYPES[encoding]).tobytes()
+
+
+def encode_vectors(
+    vectors: Sequence[npt.NDArray[np.float32]], encoding: VectorEncoding
+) -> list[bytes]:
+    """Many vectors float32 (D,) at once; see `encode_vector`."""
+    joined = np.stack(vectors).astype(_DTYPES[encoding]).tobytes()
+    size = len(joined) // len(vectors)
+    return [joined[start : start + size] for start in range(0, len(joined), size)]
 
 
 def decode_vector(
@@ -59,6 +71,8 @@ def decode_vectors(
 def encode_local(local: npt.NDArray[np.int8]) -> tuple[LocalEncoding, bytes]:
     """Local features int8 (rows, columns, C) as bytes, compressed where that is shorter."""
     plain = local.tobytes()
+    if len(plain) <= _SHORT:
+        return LocalEncoding.INT8, plain
     packed = zlib.compress(plain, level=6)
     if len(packed) < len(plain):
         return LocalEncoding.INT8_ZLIB, packed
