@@ -51,7 +51,7 @@ from sigvault.storage.engine import make_engine, read_session
 from sigvault.storage.index_changes import last_change
 
 K = 10
-TURNS = {1: 51, 16: 7, 64: 5, 256: 3}
+TURNS = {1: 51, 16: 9, 64: 9, 256: 3}
 """How often each batch is searched, by its size."""
 BASELINE = "FAISS IndexFlatIP as it comes"
 WIDTHS = {IndexKind.TORCH: 2, IndexKind.FLAT: 4, IndexKind.CODES: 1, IndexKind.INVERTED: 4}

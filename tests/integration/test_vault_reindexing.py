@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from fakes import FakeEmbedder, draw_signature
 from sigvault.bootstrap import open_vault
+from sigvault.datasets import read_layout
 from sigvault.domain.comparison import Decision
 from sigvault.domain.errors import (
     ConfigurationError,
@@ -18,7 +19,7 @@ from sigvault.domain.errors import (
     UnknownGeneration,
     VaultBusy,
 )
-from sigvault.evaluation.generation_comparison import Verdict
+from sigvault.evaluation.generation_comparison import Margins, Verdict
 from sigvault.services import filling, generations
 from sigvault.services.enrollment import EnrollmentItem
 from sigvault.services.reindexing import ReindexPlan
@@ -32,6 +33,7 @@ NEW = FakeEmbedder("new")
 WORSE = FakeEmbedder("worse", noise=1.5)
 UNCALIBRATED = FakeEmbedder("uncalibrated", references=())
 ALL = (OLD, NEW, WORSE, UNCALIBRATED)
+LAX = Margins(fnmr=1.0, refused=1.0, fmr=1.0, skilled_fmr=1.0, eer=1.0, cllr=9.0)
 
 
 @pytest.fixture
@@ -348,3 +350,39 @@ def test_decisions_go_on_in_other_threads_meanwhile(vault, other):
         worker.join()
     assert decided == sorted(decided)
     assert set(decided) == {1, 2}
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """Twelve signers that were never enrolled, with a forgery each."""
+    for kind, first, count in (("genuine", 200, 7), ("forged", 300, 1)):
+        for signer in range(12):
+            folder = tmp_path / "fresh" / kind / str(signer)
+            folder.mkdir(parents=True)
+            for number in range(count):
+                (folder / f"{number}.png").write_bytes(draw_signature(first + signer, number))
+    return read_layout(tmp_path / "fresh")
+
+
+def test_fresh_signatures_calibrate_and_tell_where_few_galleries_can_not(enrolled_settings, fresh):
+    told = []
+    with open_vault(enrolled_settings, embedder=ALL) as vault:  # five signers can't tell
+        plan = ReindexPlan(fresh=fresh, calibrate=True, margins=LAX)
+        done = vault.reindex(UNCALIBRATED, plan, progress=lambda *step: told.append(step[0]))
+        assert done.comparison.verdict is Verdict.UNKNOWN
+        assert done.fresh is not None
+        assert done.fresh.signers == 12
+        assert done.fresh.comparisons["skilled"] == 12
+        assert {change.measure for change in done.fresh.changes} >= {"skilled_fmr", "eer"}
+        assert (done.fresh.verdict, done.reasons) == (Verdict.FIT, ())
+        assert vault.generations()[1].thresholds
+        assert "Comparing on fresh signatures" in told
+        record = next(one for one in vault.audit_log() if one.number == done.activation.event)
+        assert record.public["gate"]["fresh"]["signers"] == 12
+
+
+def test_fresh_signatures_speak_against_a_worse_model_too(vault, fresh):
+    done = vault.reindex(WORSE, ReindexPlan(fresh=fresh))
+    assert done.fresh.verdict is Verdict.WORSE
+    assert any(reason.startswith("on fresh signatures: ") for reason in done.reasons)
+    assert active(vault) == 1
