@@ -33,9 +33,7 @@ def examine_choice(count: int, dimension: int, device: str) -> Finding:
     try:
         choice = choose_kind(count, dimension, detect_hardware(device))
     except IndexFailed as error:
-        return Finding(
-            "search", Severity.PROBLEM, str(error), "set SIGVAULT_DEVICE"
-        )
+        return Finding("search", Severity.PROBLEM, str(error), "set SIGVAULT_DEVICE")
     free = "unknown" if choice.available is None else f"{choice.available / 1e9:.2f} GB"
     found = (
         f"{count:,} vectors with {choice.kind.value} on "
@@ -43,9 +41,7 @@ def examine_choice(count: int, dimension: int, device: str) -> Finding:
         f"{choice.needed / 1e9:.3f} GB, free {free}"
     )
     if choice.available is not None and choice.needed > choice.available:
-        return Finding(
-            "search", Severity.WARNING, found, "free memory, or use another machine"
-        )
+        return Finding("search", Severity.WARNING, found, "free memory, or use another machine")
     return Finding("search", Severity.FINE, found)
 
 
