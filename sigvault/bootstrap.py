@@ -26,7 +26,7 @@ from sigvault.services.examination import unopened
 from sigvault.services.gallery_index import GalleryIndex, IndexState
 from sigvault.services.generation_vectors import GenerationVectors
 from sigvault.services.pending_images import PendingImages, settle_pending
-from sigvault.services.resources import Resources, load_active, utc_now
+from sigvault.services.resources import Resources, load_active, require_serving, utc_now
 from sigvault.settings import Settings, load_settings
 from sigvault.storage import schema
 from sigvault.storage.blobs import ImageFolder
@@ -309,6 +309,7 @@ class _Models:
 
     def keep(self, folder: Path, *, threads: int | None = None) -> Embedder:
         embedder = TorchEmbedder(folder, self.settings.device, threads or self.settings.threads)
+        require_serving(embedder)
         target = _model_folder(self.settings, embedder.model)
         if not (target / WEIGHTS_FILE).is_file() or not (target / CARD_FILE).is_file():
             shutil.rmtree(target, ignore_errors=True)

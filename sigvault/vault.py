@@ -49,7 +49,7 @@ from sigvault.storage.job_lock import job_lock
 if TYPE_CHECKING:
     from sigvault.datasets import Dataset
     from sigvault.evaluation.calibration import Aims
-    from sigvault.evaluation.generation_comparison import GenerationComparison
+    from sigvault.evaluation.generation_comparison import GenerationComparison, Margins
     from sigvault.services.calibration import CalibrationReport
     from sigvault.services.reindexing import Reindexing, ReindexPlan
 
@@ -187,7 +187,17 @@ class Vault:
         """All generations, oldest first."""
         return generations.summarise(self._resources)
 
-    def compare_generation(self, generation: GenerationId) -> GenerationComparison:
+    def activation(self, generation: GenerationId) -> AuditRecord | None:
+        """When a generation last began to decide, and who let it; None if it never did."""
+        return generations.read_activation(self._resources, generation)
+
+    def compare_generation(
+        self,
+        generation: GenerationId,
+        *,
+        margins: Margins | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> GenerationComparison:
         """Compare a generation with the active one; see `reindexing.compare_galleries`.
 
         Raises:
@@ -198,36 +208,49 @@ class Vault:
         with read_session(self._resources.engine) as session:
             active = load_active(session)
         other = generations.read_generation(self._resources, generation)
-        return reindexing.compare_galleries(self._resources, active, other)
+        return reindexing.compare_galleries(
+            self._resources, active, other, margins=margins, progress=progress
+        )
 
     def activate(
-        self, generation: GenerationId, *, force: bool = False, by: str | None = None
+        self,
+        generation: GenerationId,
+        *,
+        margins: Margins | None = None,
+        force: bool = False,
+        by: str | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> Activation:
-        """Compare a generation with the active one, and let it decide if it is fit.
+        """Let a generation decide if it is fit; see `reindexing.activate_compared`.
 
         Raises:
-            GenerationUnfit: If it isn't; see `generations.activate`.
             VaultBusy: If the vault is re-indexed at this moment.
         """
+        from sigvault.services import reindexing  # noqa: PLC0415
+
         with self._one_at_a_time("an activation"):
-            comparison = self.compare_generation(generation)
-            return generations.activate(
+            return reindexing.activate_compared(
                 self._resources,
                 generation,
                 by=by or self._by,
-                reasons=comparison.reasons,
-                gate={"galleries": comparison.summary()},
+                margins=margins,
                 force=force,
+                progress=progress,
             )
 
-    def roll_back(self, *, by: str | None = None) -> Activation:
+    def roll_back(
+        self,
+        *,
+        by: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Activation:
         """Go back to the generation that decided before; see `generations.roll_back`.
 
         Raises:
             VaultBusy: If the vault is re-indexed at this moment.
         """
         with self._one_at_a_time("a rollback"):
-            return generations.roll_back(self._resources, by=by or self._by)
+            return generations.roll_back(self._resources, by=by or self._by, progress=progress)
 
     def drop(self, generation: GenerationId, *, by: str | None = None) -> None:
         """Remove a generation that doesn't decide; see `generations.drop`.

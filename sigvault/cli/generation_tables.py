@@ -9,13 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from sigvault.cli.tables import ruled_table
-from sigvault.domain.comparison import Rate
-from sigvault.evaluation.generation_comparison import (
-    DECISIONS,
-    WORDS,
-    Change,
-    GenerationComparison,
-    Verdict,
+from sigvault.evaluation.generation_comparison import GenerationComparison, Verdict
+from sigvault.evaluation.generation_page import (
+    COLUMNS,
+    cells_of,
+    describe_signer,
+    flips_of,
+    title_of,
 )
 
 if TYPE_CHECKING:
@@ -54,18 +54,15 @@ def generations_table(generations: Sequence[GenerationSummary]) -> Table:
 
 def comparison_tables(comparison: GenerationComparison, on: str) -> list[Table | Text]:
     """What two generations make of the same comparisons."""
-    counts = ", ".join(f"{count} {kind}" for kind, count in comparison.comparisons.items() if count)
-    title = Text(
-        f"Generation {comparison.new} beside {comparison.old} on {on}: {comparison.signers} "
-        f"signers; comparisons: {counts or 'none'}"
-    )
+    title = Text(title_of(comparison, on))
     if not comparison.changes:
         return [title, *map(Text, comparison.reasons)]
-    table = ruled_table("", ">Old", ">New", ">Difference", ">At most", "")
+    table = ruled_table("", *(f">{name}" for name in COLUMNS[1:-1]), "")
     for change in comparison.changes:
-        table.add_row(*_cells(change))
-    flips = [line for kind, rows in comparison.flips.items() for line in _flips(kind, rows)]
-    return [title, table, *flips, *_worse(comparison)]
+        *cells, verdict = cells_of(change)
+        style = "bold red" if change.worse else "green"
+        table.add_row(*cells, Text(verdict, style=style))
+    return [title, table, *map(Text, flips_of(comparison)), *_worse(comparison)]
 
 
 def reindexing_tables(done: Reindexing, *, asked: bool) -> list[Text]:
@@ -109,43 +106,9 @@ def activation_lines(done: Activation) -> list[Text]:
     return lines
 
 
-def _cells(change: Change) -> list[str | Text]:
-    factor, unit = (1.0, " bits") if change.measure == "cllr" else (100.0, " %")
-
-    def shown(rate: Rate, sign: str = "") -> str:
-        value, low, high = (factor * part for part in (rate.value, rate.low, rate.high))
-        return f"{value:{sign}.2f}{unit} ({low:{sign}.2f} to {high:{sign}.2f})"
-
-    verdict = Text("worse", style="bold red") if change.worse else Text("fit", style="green")
-    return [
-        WORDS[change.measure],
-        shown(change.old),
-        shown(change.new),
-        shown(change.difference, "+"),
-        f"{factor * change.margin:.2f}{unit}",
-        verdict,
-    ]
-
-
-def _flips(kind: str, rows: Sequence[Sequence[int]]) -> list[Text]:
-    flips = [
-        f"{rows[old][new]} from {DECISIONS[old]} to {DECISIONS[new]}"
-        for old in range(len(DECISIONS))
-        for new in range(len(DECISIONS))
-        if old != new and rows[old][new]
-    ]
-    total = sum(sum(row) for row in rows)
-    if not total:
-        return []
-    return [Text(f"{kind}: of {total} decisions {', '.join(flips) or 'none'} would flip")]
-
-
 def _worse(comparison: GenerationComparison) -> list[Text]:
     found = comparison.worse_signers
-    named = ", ".join(
-        f"{one.signer} ({one.accepted[0]} to {one.accepted[1]} of {one.probes} accepted)"
-        for one in found[:_SHOWN]
-    )
+    named = ", ".join(describe_signer(one) for one in found[:_SHOWN])
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     lines = [Text(f"signers who fare worse: {named}{more}")] if found else []
     if comparison.verdict is Verdict.UNKNOWN:

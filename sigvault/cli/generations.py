@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sigvault.cli.exit_codes import ExitCode
+from sigvault.cli.generation_options import (
+    OWN_GALLERIES,
+    GenerationReportOption,
+    MarginOption,
+    check_generation_report,
+    parse_margins,
+    write_generation_report,
+)
 from sigvault.cli.options import JsonOption
 from sigvault.cli.output import Output
 from sigvault.domain.errors import UnknownGeneration
@@ -39,28 +47,47 @@ def list_generations(context: typer.Context, as_json: JsonOption = False) -> Exi
 
 
 @app.command("show")
-def show(context: typer.Context, number: NumberArgument, as_json: JsonOption = False) -> ExitCode:
-    """Show a generation, and how it compares with the one that decides."""
+def show(
+    context: typer.Context,
+    number: NumberArgument,
+    margin: MarginOption = None,
+    report: GenerationReportOption = None,
+    as_json: JsonOption = False,
+) -> ExitCode:
+    """Show a generation, who let it decide, and how it compares with the one that decides."""
     from sigvault.cli.documents import to_document
     from sigvault.cli.generation_tables import comparison_tables
     from sigvault.cli.tables import facts_table
 
+    check_generation_report(report)
+    margins = parse_margins(margin)
     session: Session = context.obj
+    output = Output(as_json=as_json)
     with session.open_vault() as vault:
         own = next((one for one in vault.generations() if one.id == number), None)
         if own is None:
             raise UnknownGeneration(
                 f"there is no generation {number} in the vault: see `sigvault generation list`"
             )
-        comparison = (
-            vault.compare_generation(own.id) if own.status != "active" and own.vectors else None
-        )
-    facts = facts_table([(name.replace("_", " "), value) for name, value in vars(own).items()])
-    tables = (
-        [] if comparison is None else comparison_tables(comparison, "the vault's own galleries")
-    )
-    document = {"generation": to_document(own), "comparison": to_document(comparison)}
-    Output(as_json=as_json).result(document, facts, *tables)
+        activation = vault.activation(own.id)
+        comparison = None
+        if own.status != "active" and own.vectors:
+            with output.progress("Comparing") as advance:
+                comparison = vault.compare_generation(own.id, margins=margins, progress=advance)
+    facts = [(name.replace("_", " "), value) for name, value in vars(own).items()]
+    if activation is not None:
+        facts.append(("activated by", (activation.personal or {}).get("by", "unknown")))
+        facts.append(("audit event", activation.number))
+    compared = {} if comparison is None else {OWN_GALLERIES: comparison}
+    document = {
+        "generation": to_document(own),
+        "activation": to_document(activation),
+        "comparison": to_document(comparison),
+    }
+    reasons = () if comparison is None else comparison.reasons
+    write_generation_report(report, document, compared, reasons)
+    tables = [table for on, one in compared.items() for table in comparison_tables(one, on)]
+    output.result(document, facts_table(facts), *tables)
     return ExitCode.DONE
 
 
@@ -71,21 +98,23 @@ def activate(
     force: Annotated[
         bool, typer.Option("--force", help="Even if it is worse; it is recorded.")
     ] = False,
+    margin: MarginOption = None,
     as_json: JsonOption = False,
 ) -> ExitCode:
-    """Let a generation decide, if it is complete and no worse than the one that does."""
+    """Let a generation decide, if it is no worse than the one that does; completes it first."""
+    margins = parse_margins(margin)
     session: Session = context.obj
-    with session.open_vault() as vault:
-        done = vault.activate(GenerationId(number), force=force)
+    with session.open_vault() as vault, Output(as_json=as_json).stages() as progress:
+        done = vault.activate(GenerationId(number), margins=margins, force=force, progress=progress)
     return _say(done, as_json=as_json)
 
 
 @app.command("rollback")
 def rollback(context: typer.Context, as_json: JsonOption = False) -> ExitCode:
-    """Go back to the generation that decided before."""
+    """Go back to the generation that decided before; embeds what was enrolled since."""
     session: Session = context.obj
-    with session.open_vault() as vault:
-        done = vault.roll_back()
+    with session.open_vault() as vault, Output(as_json=as_json).progress("Embedding") as progress:
+        done = vault.roll_back(progress=progress)
     return _say(done, as_json=as_json)
 
 

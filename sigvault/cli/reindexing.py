@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sigvault.cli.exit_codes import ExitCode
+from sigvault.cli.generation_options import (
+    OWN_GALLERIES,
+    GenerationReportOption,
+    MarginOption,
+    check_generation_report,
+    parse_margins,
+    write_generation_report,
+)
 from sigvault.cli.options import JsonOption, LayoutOption
 from sigvault.cli.output import Output
 
@@ -40,6 +48,8 @@ def reindex(
         bool,
         typer.Option("--calibrate", help="Make the new thresholds from --compare-on."),
     ] = False,
+    margin: MarginOption = None,
+    report: GenerationReportOption = None,
     batch: Annotated[int, typer.Option(min=1, help="Images embedded and committed at once.")] = 64,
     threads: Annotated[
         int | None,
@@ -59,10 +69,12 @@ def reindex(
 
     if calibrate and compare_on is None:
         raise typer.BadParameter("--calibrate needs signatures: give --compare-on DATA")
+    check_generation_report(report)
     session: Session = context.obj
     output = Output(as_json=as_json)
     plan = ReindexPlan(
         batch=batch,
+        margins=parse_margins(margin),
         fresh=None if compare_on is None else read_layout(compare_on, layout),
         calibrate=calibrate,
         activate=activate,
@@ -81,8 +93,11 @@ def reindex(
         except KeyboardInterrupt:
             output.say("stopped; the same command goes on where it was")
             raise
-    tables = [*comparison_tables(done.comparison, "the vault's own galleries")]
+    compared = {OWN_GALLERIES: done.comparison}
     if done.fresh is not None:
-        tables += comparison_tables(done.fresh, "fresh signatures")
-    output.result(to_document(done), *tables, *reindexing_tables(done, asked=activate))
+        compared["fresh signatures"] = done.fresh
+    document = to_document(done)
+    write_generation_report(report, document, compared, done.reasons)
+    tables = [table for on, one in compared.items() for table in comparison_tables(one, on)]
+    output.result(document, *tables, *reindexing_tables(done, asked=activate))
     return ExitCode.DONE if done.activation or not (activate or done.reasons) else ExitCode.REFUSE

@@ -13,18 +13,16 @@ this is for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from sigvault.domain.aims import LEAST_SIGNERS
-from sigvault.domain.comparison import Decision, Rate, Threshold, select_threshold
-from sigvault.domain.embedding import Embedding
-from sigvault.domain.gallery import Gallery, Spread
-from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
+from sigvault.domain.comparison import Decision, Rate
+from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.evaluation.error_rates import (
     BOOTSTRAPS,
     Floats,
@@ -34,30 +32,17 @@ from sigvault.evaluation.error_rates import (
     percentile_interval,
     resample_signers,
 )
-from sigvault.evaluation.pair_scores import score_pairs
-
-MOST_SIGNERS = 300
-"""Signers compared at most, drawn at random: more narrow the intervals little and take longer."""
-
-_PROBES = 3
-"""References of a signer that are taken as probes at most."""
-
-_STRANGERS = 5
-"""Other signers' references that are compared with a gallery."""
-
-DECISIONS = (Decision.REFUSE, Decision.REVIEW, Decision.ACCEPT)
-"""The order in which flips are tabled."""
+from sigvault.evaluation.generation_scores import (
+    DECISIONS,
+    Kind,
+    Measured,
+    Side,
+    measure_gallery,
+    plan_comparisons,
+)
 
 Advance = Callable[[int, int], None]
 """Told how many signers are compared, and of how many."""
-
-
-class Kind(StrEnum):
-    """What a comparison is of."""
-
-    MATED = "mated"
-    RANDOM = "random"
-    SKILLED = "skilled"
 
 
 class Verdict(StrEnum):
@@ -105,25 +90,6 @@ WORDS = {
     "cllr": "cost of the likelihood ratio",
 }
 """What is measured, in words."""
-
-
-@dataclass(frozen=True, eq=False)
-class Side:
-    """One generation.
-
-    Attributes:
-        generation: its number.
-        model: its model.
-        galleries: by signer, with the same references in the same order as on the other side.
-        thresholds: its own, frozen.
-        forgeries: skilled forgeries of some of the signers, the same on both sides.
-    """
-
-    generation: GenerationId
-    model: ModelId
-    galleries: Mapping[SignerId, Gallery]
-    thresholds: tuple[Threshold, ...]
-    forgeries: Mapping[SignerId, Sequence[Embedding]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -175,7 +141,8 @@ class GenerationComparison:
         old: the generation that decides.
         new: the other one.
         signers: how many signers were compared.
-        skipped: how many were not: a single reference leaves nothing to compare it with.
+        skipped: how many were not: a single reference leaves nothing to compare it with, and
+            references that one generation lacks can't be compared.
         comparisons: how many of each kind.
         changes: the measures.
         flips: of each kind, how often each old decision (row) became each new one (column), in
@@ -227,6 +194,7 @@ def compare_generations(
     new: Side,
     *,
     margins: Margins | None = None,
+    lacking: int = 0,
     seed: int = 0,
     bootstraps: int = BOOTSTRAPS,
     progress: Advance | None = None,
@@ -237,6 +205,7 @@ def compare_generations(
         old: the generation that decides.
         new: the other one.
         margins: how much worse it may be.
+        lacking: how many signers more there are, without a reference that both generations have.
         seed: of all that is drawn.
         bootstraps: how many times signers are resampled.
         progress: told how many signers are compared.
@@ -247,16 +216,16 @@ def compare_generations(
     margins = margins or Margins()
     _check_same(old, new)
     able = [signer for signer, own in old.galleries.items() if len(own.references) > 1]
-    plan = _plan(old, able, seed)
+    plan = plan_comparisons(old, able, seed)
     found = []
     for done, comparisons in enumerate(plan, start=1):
-        found.append([_measure(side, comparisons) for side in (old, new)])
+        found.append([measure_gallery(side, comparisons) for side in (old, new)])
         if progress is not None:
             progress(done, len(plan))
     signers = [comparisons.signer for comparisons in plan]
-    skipped = len(old.galleries) - len(able)
+    skipped = len(old.galleries) - len(able) + lacking
     changes = _changes(found, margins, bootstraps, seed) if plan else ()
-    verdict, reasons = _judge(changes, len(plan), len(old.galleries))
+    verdict, reasons = _judge(changes, len(plan), len(old.galleries) + lacking)
     return GenerationComparison(
         old=old.generation,
         new=new.generation,
@@ -273,40 +242,6 @@ def compare_generations(
     )
 
 
-@dataclass(frozen=True)
-class _Comparisons:
-    """What is compared with one signer's gallery.
-
-    Attributes:
-        signer: whose.
-        probes: places of the references that are taken as probes.
-        left_out: the place that is left out when strangers are compared.
-        strangers: other signers and the places of their references.
-    """
-
-    signer: SignerId
-    probes: tuple[int, ...]
-    left_out: int
-    strangers: tuple[tuple[SignerId, int], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """One side's answers about one gallery.
-
-    Attributes:
-        kinds: of each comparison.
-        beyond: float64 (N,): its score less the accept point; NaN if undecided.
-        decisions: int8 (N,): its place in ``DECISIONS``; 1 (review) if undecided.
-        llrs: float64 (N,): log10 likelihood ratio; 0 if undecided.
-    """
-
-    kinds: npt.NDArray[np.str_]
-    beyond: Floats
-    decisions: npt.NDArray[np.int8]
-    llrs: Floats
-
-
 def _check_same(old: Side, new: Side) -> None:
     def listed(side: Side) -> list[tuple[SignerId, list[ReferenceId]]]:
         return [
@@ -318,83 +253,7 @@ def _check_same(old: Side, new: Side) -> None:
         raise ValueError("two generations compare on the same signers and references alone")
 
 
-def _plan(side: Side, able: Sequence[SignerId], seed: int) -> list[_Comparisons]:
-    """Draw what is compared; the same for the same signers and seed."""
-    rng = np.random.default_rng(seed)
-    if len(able) > MOST_SIGNERS:
-        able = [able[place] for place in sorted(rng.choice(len(able), MOST_SIGNERS, replace=False))]
-    everybody = list(side.galleries)
-    plan = []
-    for signer in able:
-        size = len(side.galleries[signer].references)
-        probes = rng.permutation(size)[:_PROBES]
-        others = [other for other in rng.permutation(len(everybody)) if everybody[other] != signer]
-        strangers = [
-            (everybody[other], int(rng.integers(len(side.galleries[everybody[other]].references))))
-            for other in others[:_STRANGERS]
-        ]
-        plan.append(
-            _Comparisons(
-                signer, tuple(int(one) for one in probes), int(probes[0]), tuple(strangers)
-            )
-        )
-    return plan
-
-
-def _measure(side: Side, comparisons: _Comparisons) -> _Measured:
-    gallery = side.galleries[comparisons.signer]
-    enrolled = [reference.embedding for reference in gallery.references]
-    threshold = select_threshold(side.thresholds, len(enrolled) - 1)
-    tests = [(Kind.MATED, enrolled[place], place) for place in comparisons.probes]
-    tests += [
-        (Kind.RANDOM, side.galleries[other].references[place].embedding, comparisons.left_out)
-        for other, place in comparisons.strangers
-    ]
-    tests += [
-        (Kind.SKILLED, forgery, comparisons.left_out)
-        for forgery in side.forgeries.get(comparisons.signer, ())
-    ]
-    kinds = np.array([kind for kind, _, _ in tests])
-    if threshold is None:
-        nothing = np.full(len(tests), np.nan)
-        undecided = np.full(len(tests), DECISIONS.index(Decision.REVIEW), np.int8)
-        return _Measured(kinds, nothing, undecided, np.zeros(len(tests)))
-    alike = _Alike(enrolled)
-    scores = [alike.score(probe, without, threshold) for _, probe, without in tests]
-    return _Measured(
-        kinds,
-        np.array([score - threshold.accept for score in scores]),
-        np.array([DECISIONS.index(threshold.decide(score)) for score in scores], np.int8),
-        np.array([threshold.likelihood_ratio.llr(score) for score in scores]),
-    )
-
-
-class _Alike:
-    """How alike a gallery's references are, so that leaving one out matches no strokes again."""
-
-    def __init__(self, enrolled: Sequence[Embedding]) -> None:
-        self._enrolled = enrolled
-        self._pairs = score_pairs(enrolled, enrolled)
-
-    def score(self, probe: Embedding, without: int, threshold: Threshold) -> float:
-        """The fused score of a probe against the gallery without one of its references."""
-        left = [place for place in range(len(self._enrolled)) if place != without]
-        pairs = score_pairs([self._enrolled[place] for place in left], [probe])
-        return threshold.fusion.fuse(
-            pairs.cosine[:, 0].tolist(), pairs.local[:, 0].tolist(), self._spread(left)
-        )
-
-    def _spread(self, left: list[int]) -> Spread | None:
-        if len(left) < 2:
-            return None
-        upper = np.triu_indices(len(left), 1)
-        return Spread(
-            float(self._pairs.cosine[np.ix_(left, left)][upper].mean()),
-            float(self._pairs.local[np.ix_(left, left)][upper].mean()),
-        )
-
-
-_Found = Sequence[Sequence[_Measured]]
+_Found = Sequence[Sequence[Measured]]
 """By signer: (old, new)."""
 
 
@@ -402,7 +261,7 @@ def _changes(found: _Found, margins: Margins, bootstraps: int, seed: int) -> tup
     """Every measure that the comparisons allow."""
     accept, refuse = DECISIONS.index(Decision.ACCEPT), DECISIONS.index(Decision.REFUSE)
     weights = resample_signers(len(found), bootstraps, seed)
-    shares: dict[str, tuple[Kind, Callable[[_Measured], npt.NDArray[np.bool_]]]] = {
+    shares: dict[str, tuple[Kind, Callable[[Measured], npt.NDArray[np.bool_]]]] = {
         "fnmr": (Kind.MATED, lambda one: one.decisions != accept),
         "refused": (Kind.MATED, lambda one: one.decisions == refuse),
         "fmr": (Kind.RANDOM, lambda one: one.decisions == accept),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sigvault.datasets import Dataset
 from sigvault.domain.aims import Aim, Measure
@@ -14,9 +14,11 @@ from sigvault.domain.identifiers import EventNumber, GenerationId
 from sigvault.domain.ports import Embedder
 from sigvault.domain.serialisation import threshold_to_dict
 from sigvault.evaluation.calibration import Aims, Provenance, calibrate
+from sigvault.evaluation.error_rates import BOOTSTRAPS
 from sigvault.evaluation.protocols import (
     DRAWS,
     ComparisonScores,
+    EvaluationSigner,
     SignerPairs,
     compare_pairs,
     draw_comparisons,
@@ -144,25 +146,60 @@ def calibrate_model(
     """
     plan = plan or CalibrationPlan()
     unseen = embed_unseen_signers(dataset, embedder, force=plan.force, progress=progress)
-    provenance = Provenance(
+    made = calibrate_signers(
+        unseen.signers,
+        embedder,
+        plan,
         data=dataset.root.resolve().name,
+        remarks=unseen.remarks,
+    )
+    return replace(made, skipped=(*_left_out(unseen), *made.skipped))
+
+
+def calibrate_signers(
+    signers: Sequence[EvaluationSigner],
+    embedder: Embedder,
+    plan: CalibrationPlan | None = None,
+    *,
+    data: str,
+    remarks: tuple[str, ...] = (),
+    bootstraps: int = BOOTSTRAPS,
+) -> Calibration:
+    """Make thresholds from signers that are embedded already.
+
+    Args:
+        signers: signers that the model was not trained on.
+        embedder: the model that embedded them.
+        plan: how; the defaults if None.
+        data: what the signatures are called.
+        remarks: what must be said wherever the thresholds are shown.
+        bootstraps: how many times signers are resampled.
+
+    Raises:
+        DatasetError: If the signers don't suffice for any number of references.
+        UnsupportedAim: If they can't support an aim that was asked for.
+    """
+    plan = plan or CalibrationPlan()
+    provenance = Provenance(
+        data=data,
         model=embedder.model,
         preprocessing=embedder.preprocessing,
         seed=plan.seed,
-        remarks=unseen.remarks,
+        remarks=remarks,
     )
-    drawn, skipped = _draw_all(compare_pairs(unseen.signers, seed=plan.seed), plan)
+    drawn, skipped = _draw_all(compare_pairs(signers, seed=plan.seed), plan)
     thresholds = [
-        calibrate(scores, embedder.card.fusion, provenance, aims=plan.aims) for scores in drawn
+        calibrate(scores, embedder.card.fusion, provenance, aims=plan.aims, bootstraps=bootstraps)
+        for scores in drawn
     ]
     if not thresholds:
-        raise DatasetError(f"nobody can be calibrated with {dataset.root}: " + "; ".join(skipped))
+        raise DatasetError(f"nobody can be calibrated with {data}: " + "; ".join(skipped))
     if plan.require_aims and not plan.force:
         _require_aims(thresholds, plan.aims)
     return Calibration(
         thresholds=tuple(thresholds),
         signers=max(threshold.origin.signers for threshold in thresholds),
-        skipped=(*_left_out(unseen), *skipped),
+        skipped=tuple(skipped),
     )
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sigvault.domain.audit import GenerationActivated, GenerationDropped
+from sigvault.domain.audit import AuditRecord, GenerationActivated, GenerationDropped
 from sigvault.domain.errors import ConfigurationError, GenerationUnfit
 from sigvault.domain.identifiers import EventNumber, GenerationId, ModelId
 from sigvault.domain.ports import Embedder
 from sigvault.services.filling import fill
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.resources import ActiveGeneration, Resources, bind
-from sigvault.storage.audit_log import append
+from sigvault.storage.audit_log import append, read
 from sigvault.storage.embeddings import count_vectors
 from sigvault.storage.engine import checkpoint, read_session, write_session
 from sigvault.storage.generations import (
@@ -23,6 +23,7 @@ from sigvault.storage.generations import (
     count_missing,
     delete_generation,
     delete_some_vectors,
+    events_of_kind,
     get_generation,
     list_generations,
     previous_generation,
@@ -110,6 +111,16 @@ def summarise(resources: Resources) -> tuple[GenerationSummary, ...]:
         )
 
 
+def read_activation(resources: Resources, generation: GenerationId) -> AuditRecord | None:
+    """The audit event of when a generation last began to decide, or None if it never did."""
+    with read_session(resources.engine) as session:
+        for number in events_of_kind(session, GenerationActivated.kind):
+            (record,) = read(session, after=number - 1, limit=1)
+            if record.public["generation"] == generation:
+                return record
+    return None
+
+
 def read_generation(resources: Resources, generation: GenerationId) -> ActiveGeneration:
     """A generation with what it decides by.
 
@@ -156,18 +167,13 @@ def activate(
             f"generation {generation} may not decide: {'; '.join(reasons)}", reasons
         )
     bound = read_generation(resources, generation)
-    if not bound.thresholds:
-        raise GenerationUnfit(
-            f"generation {generation} ({bound.model}) has no thresholds, so it could decide "
-            "nothing: run `sigvault reindex` with --calibrate-on DATA"
-        )
+    require_decidable(bound)
     embedded = 0
     for _ in range(_ROUNDS):
-        embedded += _complete(resources, bound, progress)
+        embedded += complete(resources, bound, progress)
         with write_session(resources.engine) as session:
             before = active_generation(session)
-            if before.id == generation:
-                raise ConfigurationError(f"generation {generation} decides already")
+            refuse_active(before.id, generation)
             if count_missing(session, generation):
                 continue  # somebody enrolled just now
             at = resources.clock()
@@ -193,7 +199,33 @@ def activate(
     )
 
 
-def _complete(resources: Resources, bound: ActiveGeneration, progress: Advance | None) -> int:
+def refuse_active(active: GenerationId, generation: GenerationId) -> None:
+    """Make sure that a generation isn't the one that decides.
+
+    Raises:
+        ConfigurationError: If it is.
+    """
+    if active == generation:
+        raise ConfigurationError(
+            f"generation {generation} decides already: see `sigvault generation list`"
+        )
+
+
+def require_decidable(generation: ActiveGeneration) -> None:
+    """Make sure that a generation could decide something.
+
+    Raises:
+        GenerationUnfit: If it has no thresholds.
+    """
+    if not generation.thresholds:
+        raise GenerationUnfit(
+            f"generation {generation.id} ({generation.model}) has no thresholds, so it could "
+            "decide nothing: run `sigvault reindex` on its model once more with --compare-on DATA "
+            "--calibrate; what is embedded is kept"
+        )
+
+
+def complete(resources: Resources, bound: ActiveGeneration, progress: Advance | None = None) -> int:
     """Embed what a generation lacks; how many references that were.
 
     Raises:

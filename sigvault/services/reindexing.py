@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import ConfigurationError, GenerationUnfit
 from sigvault.domain.gallery import Gallery, Reference
-from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId, SignerKey
+from sigvault.domain.identifiers import GenerationId, ModelId, SignerKey
 from sigvault.domain.ports import Embedder
 from sigvault.evaluation.generation_comparison import (
-    MOST_SIGNERS,
     GenerationComparison,
     Margins,
-    Side,
     Verdict,
     compare_generations,
 )
+from sigvault.evaluation.generation_scores import MOST_SIGNERS, Side
 from sigvault.services.filling import BATCH, Embedded, begin, fill, put_thresholds
-from sigvault.services.generations import Activation, activate
+from sigvault.services.generations import (
+    Activation,
+    activate,
+    complete,
+    read_generation,
+    refuse_active,
+    require_decidable,
+)
 from sigvault.services.resources import ActiveGeneration, Resources, bind, load_active
 from sigvault.storage.embeddings import load_galleries
 from sigvault.storage.engine import read_session, write_session
@@ -31,10 +36,6 @@ from sigvault.storage.signers import list_signers
 
 if TYPE_CHECKING:
     from sigvault.datasets import Dataset
-    from sigvault.evaluation.protocols import EvaluationSigner
-
-_FRESH_REFERENCES = 6
-"""Genuine signatures of a fresh signer that make a gallery: five and a probe."""
 
 Advance = Callable[[str, int, int], None]
 """Told what is done, how much of it, and of how much."""
@@ -48,8 +49,10 @@ class ReindexPlan:
         batch: how many images are embedded and committed at once.
         readers: how many threads read images; one for each core but one if None.
         margins: how much worse the new generation may be.
-        fresh: signatures of signers that neither model was trained on, to compare on as well.
-        calibrate: whether to make the new thresholds from ``fresh``, instead of taking the card's.
+        fresh: signatures that were never enrolled, to compare on as well; signers that a model
+            was trained on or has its thresholds from are left out.
+        calibrate: whether to make the new thresholds from ``fresh``, instead of taking the card's;
+            each of its signers is then compared by thresholds from the others.
         activate: whether to let it decide when it is fit.
         force: let it decide though it is worse, or nobody can tell; it is recorded.
         seed: of what is drawn for the comparison.
@@ -122,6 +125,7 @@ def reindex(
         raise ConfigurationError(
             f"{embedder.model} decides already, in generation {active.id}: give another model"
         )
+    fresh = _choose_fresh(resources, active, embedder, plan)
     bound = begin(resources, embedder, by=by)
     embedded = fill(
         resources,
@@ -131,52 +135,105 @@ def reindex(
         readers=plan.readers,
         progress=_telling(progress, "Embedding"),
     )
-    if plan.calibrate and plan.fresh is not None:
-        _calibrate(resources, bound, embedder, plan.fresh)
-    with read_session(resources.engine) as session:
-        bound = bind(session, get_generation(session, bound.id))
+    on_fresh = None
+    if fresh is not None:
+        on_fresh = _compare_fresh(resources, active, bound, fresh, plan, progress)
+    bound = read_generation(resources, bound.id)
     comparison = compare_galleries(
-        resources, active, bound, plan, progress=_telling(progress, "Comparing")
+        resources,
+        active,
+        bound,
+        margins=plan.margins,
+        seed=plan.seed,
+        progress=_telling(progress, "Comparing"),
     )
-    fresh = None
-    if plan.fresh is not None:
-        fresh = _compare_fresh(resources, (active, bound), plan.fresh, plan, progress)
-    reasons = _reasons(comparison, fresh, bound, embedded)
+    reasons = _reasons(comparison, on_fresh, bound, embedded)
     activation = None
     if plan.activate:
         figures: dict[str, Any] = {"galleries": comparison.summary()}
-        if fresh is not None:
-            figures["fresh"] = fresh.summary()
+        if on_fresh is not None:
+            figures["fresh"] = on_fresh.summary()
         activation = _activate(resources, bound, plan, by, reasons, figures)
-    return Reindexing(bound.id, bound.model, embedded, comparison, fresh, activation, reasons)
+    return Reindexing(bound.id, bound.model, embedded, comparison, on_fresh, activation, reasons)
+
+
+def activate_compared(
+    resources: Resources,
+    generation: GenerationId,
+    *,
+    by: str,
+    margins: Margins | None = None,
+    force: bool = False,
+    progress: Advance | None = None,
+) -> Activation:
+    """Complete a generation, compare it with the active one, and let it decide if it is fit.
+
+    What it lacks is embedded first, so that nothing decides that was not compared.
+
+    Args:
+        resources: the vault's.
+        generation: the generation.
+        by: who activates it.
+        margins: how much worse it may be; the defaults if None.
+        force: let it decide all the same, which is recorded.
+        progress: told how far it is.
+
+    Raises:
+        UnknownGeneration: If there is none.
+        ConfigurationError: If it decides already.
+        GenerationUnfit: If it may not decide; its ``reasons`` say why.
+    """
+    with read_session(resources.engine) as session:
+        active = load_active(session)
+        bound = bind(session, get_generation(session, generation))
+    require_decidable(bound)
+    refuse_active(active.id, generation)
+    lacked = complete(resources, bound, _telling(progress, "Embedding"))
+    comparison = compare_galleries(
+        resources, active, bound, margins=margins, progress=_telling(progress, "Comparing")
+    )
+    done = activate(
+        resources,
+        generation,
+        by=by,
+        reasons=comparison.reasons,
+        gate={"galleries": comparison.summary()},
+        force=force,
+    )
+    return replace(done, embedded=done.embedded + lacked)
 
 
 def compare_galleries(
     resources: Resources,
     old: ActiveGeneration,
     new: ActiveGeneration,
-    plan: ReindexPlan | None = None,
     *,
+    margins: Margins | None = None,
+    seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> GenerationComparison:
     """Compare two generations on the vault's own galleries, or some of them drawn at random."""
-    plan = plan or ReindexPlan()
     with read_session(resources.engine) as session:
         keys = [each.signer.key for each in list_signers(session) if each.references]
-        chosen = _draw(keys, plan.seed)
+        chosen = _draw(keys, seed)
         galleries = [load_galleries(session, chosen, side.id) for side in (old, new)]
-    shared = [_shared(key, galleries) for key in chosen]
+    shared = [own for own in (_shared(key, galleries) for key in chosen) if own is not None]
     sides = [
         Side(
             side.id,
             side.model,
-            {own[place].signer: own[place] for own in shared if own is not None},
+            {own[place].signer: own[place] for own in shared},
             side.thresholds,
         )
         for place, side in enumerate((old, new))
     ]
     return compare_generations(
-        sides[0], sides[1], margins=plan.margins, seed=plan.seed, progress=progress
+        sides[0],
+        sides[1],
+        margins=margins,
+        lacking=len(chosen) - len(shared),
+        seed=seed,
+        progress=progress,
     )
 
 
@@ -220,66 +277,69 @@ def _by_id(reference: Reference) -> str:
     return reference.id
 
 
-def _calibrate(
-    resources: Resources, bound: ActiveGeneration, embedder: Embedder, fresh: Dataset
-) -> None:
-    from sigvault.services.calibration import calibrate_model  # noqa: PLC0415 - scikit-learn
+@dataclass(frozen=True, eq=False)
+class _Fresh:
+    """Fresh signatures, chosen before anything is embedded: what is wrong with them shows early.
 
-    made = calibrate_model(fresh, embedder)
-    with write_session(resources.engine) as session:
-        put_thresholds(session, resources, bound.id, made.thresholds)
+    Attributes:
+        chosen: the signatures.
+        old: the model of the generation that decides.
+        new: the other one.
+    """
+
+    chosen: Dataset
+    old: Embedder
+    new: Embedder
+
+    @property
+    def data(self) -> str:
+        """What they are called."""
+        return self.chosen.root.resolve().name
+
+
+def _choose_fresh(
+    resources: Resources, active: ActiveGeneration, embedder: Embedder, plan: ReindexPlan
+) -> _Fresh | None:
+    from sigvault.services.fresh_comparison import choose_fresh  # noqa: PLC0415 - scikit-learn
+
+    if plan.fresh is None:
+        return None
+    old = resources.embedder_for(active)
+    chosen = choose_fresh(plan.fresh, (old, embedder), calibrate=plan.calibrate)
+    return _Fresh(chosen, old, embedder)
 
 
 def _compare_fresh(
     resources: Resources,
-    generations: tuple[ActiveGeneration, ActiveGeneration],
-    fresh: Dataset,
+    active: ActiveGeneration,
+    bound: ActiveGeneration,
+    fresh: _Fresh,
     plan: ReindexPlan,
     progress: Advance | None,
 ) -> GenerationComparison:
-    """Compare on signatures that were never enrolled, and forgeries of them if there are any."""
-    from sigvault.services.unseen_signers import embed_unseen_signers  # noqa: PLC0415
+    """Compare on fresh signatures; put thresholds from them in place first, if that is asked."""
+    from sigvault.services import fresh_comparison  # noqa: PLC0415 - scikit-learn
+    from sigvault.services.calibration import calibrate_signers  # noqa: PLC0415
 
-    found: list[dict[SignerId, EvaluationSigner]] = []
-    for generation in generations:
-        embedder = resources.embedder_for(generation)
-        unseen = embed_unseen_signers(fresh, embedder, force=plan.force)
-        found.append({own.signer: own for own in unseen.signers})
-    both = [signer for signer in found[0] if signer in found[1]]
-    sides = [Side(one.id, one.model, {}, one.thresholds, {}) for one in generations]
-    for signer in both:
-        genuine = _common([(own[signer].genuine_files, own[signer].genuine) for own in found])
-        forged = _common([(own[signer].forged_files, own[signer].forged) for own in found])
-        if not genuine[0]:
-            continue
-        for place, side in enumerate(sides):
-            references = tuple(
-                Reference(ReferenceId(name), embedding)
-                for name, embedding in genuine[place][:_FRESH_REFERENCES]
-            )
-            galleries, forgeries = dict(side.galleries), dict(side.forgeries)
-            galleries[signer] = Gallery(signer, side.generation, references)
-            forgeries[signer] = [embedding for _, embedding in forged[place]]
-            sides[place] = replace(side, galleries=galleries, forgeries=forgeries)
-    return compare_generations(
-        sides[0],
-        sides[1],
+    telling = _telling(progress, "Embedding fresh signatures")
+    old, new = (
+        fresh_comparison.embed_fresh(fresh.chosen, each, telling) for each in (fresh.old, fresh.new)
+    )
+    held_out = None
+    if plan.calibrate:
+        held_out = fresh_comparison.hold_out(new, fresh.new, data=fresh.data, seed=plan.seed)
+        made = calibrate_signers(tuple(new.values()), fresh.new, data=fresh.data)
+        with write_session(resources.engine) as session:
+            put_thresholds(session, resources, bound.id, made.thresholds)
+        bound = read_generation(resources, bound.id)
+    return fresh_comparison.compare_fresh(
+        (active, old),
+        (bound, new),
+        held_out=held_out,
         margins=plan.margins,
         seed=plan.seed,
         progress=_telling(progress, "Comparing on fresh signatures"),
     )
-
-
-_Named = list[tuple[str, Embedding]]
-
-
-def _common(sides: Sequence[tuple[Sequence[str], Sequence[Embedding]]]) -> tuple[_Named, _Named]:
-    """What both models could use, by file: one may find no ink where the other does."""
-    by_name = [dict(zip(names, embeddings, strict=True)) for names, embeddings in sides]
-    shared = sorted(by_name[0].keys() & by_name[1].keys())
-    return [(name, by_name[0][name]) for name in shared], [
-        (name, by_name[1][name]) for name in shared
-    ]
 
 
 def _reasons(
@@ -298,7 +358,10 @@ def _reasons(
     if not bound.thresholds:
         reasons.append("it has no thresholds: calibrate it with fresh signatures")
     if embedded.unusable:
-        reasons.append(f"{len(embedded.unusable)} references could not be embedded")
+        reasons.append(
+            f"{len(embedded.unusable)} references could not be embedded: restore their images, or "
+            "erase the signers and enroll them again"
+        )
     return tuple(reasons)
 
 

@@ -43,7 +43,7 @@ class ModelShelf(Protocol):
         """Copy a model's folder into the vault, and load it.
 
         Raises:
-            ModelError: If it can't be read.
+            ModelError: If it can't be read, or may not serve.
             StorageFailed: If it can't be copied.
         """
 

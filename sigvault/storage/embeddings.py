@@ -87,30 +87,29 @@ def add_embeddings(
     if not items:
         return ()
     session.flush()
-    bound = get_generation(session, generation)
-    for _, embedding in items:
-        _check_fits(bound, embedding)
+    _check_fit(get_generation(session, generation), [embedding for _, embedding in items])
     numbers = _allot(session, len(items))
     vectors = encode_vectors([embedding.vector for _, embedding in items], encoding)
-    rows = []
-    for number, (reference, embedding), vector in zip(numbers, items, vectors, strict=True):
-        local_encoding, local = encode_local(embedding.local)
-        shape = _shape(embedding.local.shape)
-        rows.append(
-            (
-                number,
-                reference,
-                generation,
-                encoding.value,
-                vector,
-                local_encoding.value,
-                local,
-                shape,
-            )
+    name = encoding.value
+    rows = [
+        (
+            number,
+            reference,
+            generation,
+            name,
+            vector,
+            *_local_columns(embedding.local),
         )
+        for number, (reference, embedding), vector in zip(numbers, items, vectors, strict=True)
+    ]
     _insert(session, rows)
     record_added(session, generation, numbers[0], numbers[-1])
     return numbers
+
+
+def _local_columns(local: npt.NDArray[np.int8]) -> tuple[str, bytes, str]:
+    encoding, content = encode_local(local)
+    return encoding.value, content, _shape(local.shape)
 
 
 @lru_cache(maxsize=64)
@@ -286,17 +285,19 @@ def owners(session: Session, generation: GenerationId, rows: Iterable[int]) -> d
     return found
 
 
-def _check_fits(generation: GenerationRow, embedding: Embedding) -> None:
-    if embedding.model != generation.model_id:
-        raise GenerationMismatch(
-            f"{embedding.model} made the embedding, but generation {generation.id} belongs to "
-            f"{generation.model_id}: embed with the generation's own model"
-        )
-    if len(embedding.vector) != generation.dimension:
-        raise GenerationMismatch(
-            f"the vector has {len(embedding.vector)} components, but those of generation "
-            f"{generation.id} have {generation.dimension}"
-        )
+def _check_fit(generation: GenerationRow, embeddings: Iterable[Embedding]) -> None:
+    model, dimension = generation.model_id, generation.dimension  # read once: the mapper is slow
+    for embedding in embeddings:
+        if embedding.model != model:
+            raise GenerationMismatch(
+                f"{embedding.model} made the embedding, but generation {generation.id} belongs to "
+                f"{model}: embed with the generation's own model"
+            )
+        if len(embedding.vector) != dimension:
+            raise GenerationMismatch(
+                f"the vector has {len(embedding.vector)} components, but those of generation "
+                f"{generation.id} have {dimension}"
+            )
 
 
 def _decode(row: Any) -> Embedding:  # noqa: ANN401 - one of _GALLERIES

@@ -8,10 +8,11 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from sigvault.domain.errors import UnknownGeneration, UnknownModel, VaultDamaged
-from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId
+from sigvault.domain.identifiers import EventNumber, GenerationId, ModelId, ReferenceId
 from sigvault.domain.model_card import ModelCard
 from sigvault.domain.serialisation import card_from_dict, card_to_dict
 from sigvault.storage.tables import (
+    AuditEventRow,
     EmbeddingRow,
     GenerationRow,
     GenerationStatus,
@@ -138,6 +139,12 @@ def previous_generation(session: Session) -> GenerationRow | None:
         .order_by(GenerationRow.activated_at.desc(), GenerationRow.id.desc())
         .limit(1)
     )
+
+
+def events_of_kind(session: Session, kind: str) -> list[EventNumber]:
+    """The numbers of the audit log's events of a kind, the latest first; reads the whole log."""
+    query = select(AuditEventRow.number).where(AuditEventRow.kind == kind)
+    return list(session.scalars(query.order_by(AuditEventRow.number.desc())))
 
 
 def latest_of_model(session: Session, model: ModelId) -> GenerationRow | None:

@@ -19,6 +19,9 @@ _DTYPES: dict[VectorEncoding, np.dtype[np.floating]] = {
 _SHORT = 64
 """Bytes that zlib's own header and trailer would hardly leave shorter."""
 
+_LEVEL = 1
+"""Of zlib: 6 makes real features 1 % shorter and takes half as long again."""
+
 
 def encode_vector(vector: npt.NDArray[np.float32], encoding: VectorEncoding) -> bytes:
     """A vector float32 (D,) as little-endian bytes; 16 bits cost up to 5e-4 of a component."""
@@ -73,7 +76,7 @@ def encode_local(local: npt.NDArray[np.int8]) -> tuple[LocalEncoding, bytes]:
     plain = local.tobytes()
     if len(plain) <= _SHORT:
         return LocalEncoding.INT8, plain
-    packed = zlib.compress(plain, level=6)
+    packed = zlib.compress(plain, level=_LEVEL)
     if len(packed) < len(plain):
         return LocalEncoding.INT8_ZLIB, packed
     return LocalEncoding.INT8, plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -14,15 +15,18 @@ from sigvault.datasets import read_layout
 from sigvault.domain.comparison import Decision
 from sigvault.domain.errors import (
     ConfigurationError,
+    DatasetError,
     GenerationMismatch,
     GenerationUnfit,
     UnknownGeneration,
     VaultBusy,
 )
 from sigvault.evaluation.generation_comparison import Margins, Verdict
-from sigvault.services import filling, generations
+from sigvault.services import filling, fresh_comparison, generations
+from sigvault.services.acquisition import digest_of
 from sigvault.services.enrollment import EnrollmentItem
 from sigvault.services.reindexing import ReindexPlan
+from sigvault.services.resources import ActiveGeneration
 from sigvault.storage.engine import read_session
 from sigvault.storage.job_lock import job_lock
 from sigvault.storage.tables import EmbeddingRow, IndexChangeRow
@@ -170,21 +174,21 @@ def test_what_is_enrolled_and_erased_meanwhile_is_so_in_the_new_generation(
 
 
 def test_what_is_enrolled_after_the_comparison_is_in_before_it_decides(vault, other, monkeypatch):
-    complete = generations._complete
+    complete = generations.complete
 
     def enroll_then_complete(*arguments):
-        monkeypatch.setattr(generations, "_complete", complete)
+        monkeypatch.setattr(generations, "complete", complete)
         other.enroll([EnrollmentItem("late", draw_signature(77))])
         return complete(*arguments)
 
-    monkeypatch.setattr(generations, "_complete", enroll_then_complete)
+    monkeypatch.setattr(generations, "complete", enroll_then_complete)
     done = vault.reindex(NEW)
     assert done.activation.embedded == 1
     assert vault.verify("late", draw_signature(77, 1)).evidence.generation == 2
 
 
 def test_enrolling_without_end_gives_up_and_says_so(vault, other, monkeypatch):
-    complete, numbers = generations._complete, iter(range(1000))
+    complete, numbers = generations.complete, iter(range(1000))
 
     def enroll_after(*arguments):
         found = complete(*arguments)
@@ -192,7 +196,7 @@ def test_enrolling_without_end_gives_up_and_says_so(vault, other, monkeypatch):
         other.enroll([EnrollmentItem("late", draw_signature(77, number))])
         return found
 
-    monkeypatch.setattr(generations, "_complete", enroll_after)
+    monkeypatch.setattr(generations, "complete", enroll_after)
     monkeypatch.setattr(generations, "_ROUNDS", 2)
     with pytest.raises(GenerationUnfit, match="pause"):
         vault.reindex(NEW)
@@ -223,6 +227,45 @@ def test_a_process_without_the_model_refuses_to_mix(vault, enrolled_settings):
             stale.enroll([EnrollmentItem("3", draw_signature(3, 51))])
         with pytest.raises(GenerationMismatch):
             stale.identify(draw_signature(3, 99))
+
+
+def test_what_is_half_filled_is_completed_before_it_is_compared(vault, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(filling, "_write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            vault.reindex(WORSE)
+    assert vault.generations()[1].vectors == 0
+    assert vault.compare_generation(2).verdict is Verdict.UNKNOWN  # nothing there to compare
+    told = []
+    with pytest.raises(GenerationUnfit, match="not accepted"):
+        vault.activate(2, progress=lambda *step: told.append(step))
+    assert vault.generations()[1].missing == 0
+    assert ("Embedding", 36, 36) in told
+    assert ("Comparing", 12, 12) in told
+    assert active(vault) == 1
+
+
+def test_a_generation_says_who_let_it_decide_and_when(vault):
+    vault.reindex(NEW, ReindexPlan(activate=False))
+    assert vault.activation(2) is None
+    vault.reindex(NEW, by="somebody")
+    vault.roll_back(by="somebody else")
+    assert vault.activation(2).personal == {"by": "somebody"}
+    record = vault.activation(1)
+    assert record.personal == {"by": "somebody else"}
+    assert record.at == vault.generations()[0].activated_at
+
+
+def test_wider_margins_let_a_worse_model_decide_and_are_recorded(vault):
+    vault.reindex(WORSE, ReindexPlan(activate=False))
+    done = vault.activate(2, margins=LAX)
+    assert done.forced == ()
+    record = vault.activation(2)
+    assert record.number == done.event
+    assert record.public["gate"]["galleries"]["changes"]["fnmr"]["margin"] == 1.0
 
 
 def test_going_back_takes_along_what_was_enrolled_since(vault):
@@ -379,6 +422,71 @@ def test_fresh_signatures_calibrate_and_tell_where_few_galleries_can_not(enrolle
         assert "Comparing on fresh signatures" in told
         record = next(one for one in vault.audit_log() if one.number == done.activation.event)
         assert record.public["gate"]["fresh"]["signers"] == 12
+
+
+def test_signers_are_not_compared_by_thresholds_that_were_made_from_them(vault, fresh, monkeypatch):
+    sides = []
+    compare = fresh_comparison.compare_generations
+    monkeypatch.setattr(
+        fresh_comparison,
+        "compare_generations",
+        lambda *both, **options: sides.extend(both) or compare(*both, **options),
+    )
+    vault.reindex(UNCALIBRATED, ReindexPlan(fresh=fresh, calibrate=True))
+    old, new = sides
+    assert not old.held_out
+    assert set(new.held_out) == set(fresh.signers)
+    for thresholds in new.held_out.values():
+        assert {threshold.origin.signers for threshold in thresholds} <= {9, 10}
+    assert {threshold.origin.signers for threshold in new.thresholds} == {12}
+
+
+def test_signers_that_a_model_knows_are_not_fresh(vault, fresh, monkeypatch):
+    def known(specimens) -> frozenset[str]:
+        return frozenset(digest_of(specimen.path.read_bytes()) for specimen in specimens)
+
+    def knowing(embedder, **digests):
+        other = FakeEmbedder(embedder.card.name)
+        other.__dict__["card"] = replace(embedder.card, **digests)
+        return other
+
+    first = [one for one in fresh.specimens if one.signer in fresh.signers[:4]]
+    second = [one for one in fresh.specimens if one.signer in fresh.signers[4:5]]
+    old = knowing(OLD, training_digests=known(first[:1]))
+    new = knowing(NEW, calibration_digests=known(second))
+    chosen = fresh_comparison.choose_fresh(fresh, (old, new), calibrate=False)
+    assert set(chosen.signers) == set(fresh.signers) - {first[0].signer, second[0].signer}
+    assert fresh_comparison.choose_fresh(fresh, (old, new), calibrate=True) == chosen
+    new = knowing(NEW, calibration_digests=known(second + first))
+    with pytest.raises(DatasetError, match=r"7 of the 12 signers .* at least 10"):
+        fresh_comparison.choose_fresh(fresh, (old, new), calibrate=True)
+    with pytest.raises(DatasetError, match="at least 10"):
+        vault.reindex(new, ReindexPlan(fresh=fresh, calibrate=True))
+    assert len(vault.generations()) == 1  # it is told before anything is embedded
+
+
+def test_images_that_one_model_can_not_use_are_not_compared(fresh):
+    thresholds = OLD.card.thresholds
+    ours = fresh_comparison.embed_fresh(fresh, OLD)
+    theirs = fresh_comparison.embed_fresh(fresh, NEW)
+    first, second, third = fresh.signers[:3]
+    theirs = {
+        **theirs,
+        first: replace(
+            theirs[first],
+            genuine=theirs[first].genuine[:3],
+            genuine_files=theirs[first].genuine_files[:3],
+        ),
+        second: replace(theirs[second], genuine_files=tuple("abcdefg")),
+    }
+    del theirs[third]
+    generations = [
+        ActiveGeneration(number, embedder.model, embedder.preprocessing, 4, thresholds)
+        for number, embedder in ((1, OLD), (2, NEW))
+    ]
+    found = fresh_comparison.compare_fresh((generations[0], ours), (generations[1], theirs))
+    assert (found.signers, found.skipped) == (10, 2)
+    assert found.comparisons["mated"] == 9 * 6 + 3
 
 
 def test_fresh_signatures_speak_against_a_worse_model_too(vault, fresh):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from fakes import FakeEmbedder
 from sigvault.bootstrap import open_vault
+from sigvault.cli.generation_options import parse_margins
 from sigvault.cli.generation_tables import activation_lines, comparison_tables, reindexing_tables
 from sigvault.cli.output import Output
+from sigvault.evaluation.generation_comparison import Margins
 from sigvault.services.reindexing import ReindexPlan
 
 NEW = FakeEmbedder("new")
@@ -43,6 +48,51 @@ def test_a_generation_is_shown_beside_the_active_one(run, prepared):
     assert run("generation", "show", "1", "--json").document["comparison"] is None
     outcome = run("generation", "show", "9", "--json")
     assert (outcome.code, outcome.error) == (4, "UnknownGeneration")
+
+
+def test_who_let_a_generation_decide_is_shown(run, prepared):
+    assert run("generation", "show", "2", "--json").document["activation"] is None
+    run("generation", "activate", "2", "--force")
+    document = run("generation", "show", "2", "--json").document
+    by = document["activation"]["personal"]["by"]
+    assert document["activation"]["public"]["forced"]
+    text = run("generation", "show", "2").out
+    assert f"activated by {by}" in " ".join(text.split())
+
+
+def test_the_comparison_is_written_to_a_file(run, prepared, tmp_path):
+    page, document = tmp_path / "page.md", tmp_path / "page.json"
+    shown = run("generation", "show", "2", "--report", document, "--json").document
+    assert shown["report"] == str(document)
+    assert json.loads(document.read_text())["comparison"] == shown["comparison"]
+    assert run("generation", "show", "2", "--report", page).code == 0
+    assert page.read_text().startswith("# Another generation beside the one that decides")
+    assert run("generation", "show", "2", "--report", tmp_path / "page.pdf").code == 2
+    assert run("generation", "show", "2", "--report", tmp_path / "nowhere" / "page.md").code == 2
+
+
+def test_margins_are_read_by_name():
+    assert parse_margins(None) == Margins()
+    found = parse_margins(["fnmr=0.03", "cllr=1"])
+    assert found == replace(Margins(), fnmr=0.03, cllr=1.0)
+
+
+@pytest.mark.parametrize("given", ["fnmr", "fnmr=", "fnmr=-1", "fnmr=nan", "fnmr=inf", "far=0.1"])
+def test_a_margin_that_is_none_is_refused(run, prepared, given):
+    assert run("generation", "activate", "2", "--margin", given).code == 2
+
+
+def test_a_report_of_a_reindex_is_asked_for_before_anything_is_embedded(run, enrolled, tmp_path):
+    outcome = run("reindex", "--model", tmp_path, "--report", tmp_path / "page.pdf")
+    assert outcome.code == 2
+
+
+def test_a_reindex_writes_its_report(run, enrolled, tmp_path):
+    page = tmp_path / "page.md"
+    outcome = run("reindex", "--model", tmp_path, "--report", page, "--json", embedder=NEW)
+    assert outcome.code == 1
+    assert outcome.document["report"] == str(page)
+    assert "It may NOT decide" in page.read_text()
 
 
 def test_what_can_not_be_told_is_not_activated_but_by_force(run, prepared):

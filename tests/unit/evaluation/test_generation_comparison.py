@@ -14,16 +14,15 @@ from sigvault.domain.embedding import Embedding
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
-from sigvault.evaluation.generation_comparison import (
+from sigvault.evaluation import generation_scores
+from sigvault.evaluation.generation_comparison import Margins, Verdict, compare_generations
+from sigvault.evaluation.generation_scores import (
     DECISIONS,
     MOST_SIGNERS,
     Kind,
-    Margins,
     Side,
-    Verdict,
-    _measure,
-    _plan,
-    compare_generations,
+    measure_gallery,
+    plan_comparisons,
 )
 
 SPREAD = FusionRule(top=2, local_weight=0.4, cosine_spread=0.3, local_spread=0.6)
@@ -91,7 +90,7 @@ def test_the_same_on_both_sides_is_fit_and_nothing_differs():
     found = compare_generations(one, renumbered(one, 2))
     assert (found.verdict, found.reasons, found.worse_signers) == (Verdict.FIT, (), ())
     assert (found.old, found.new, found.signers, found.skipped) == (1, 2, 12, 0)
-    assert found.comparisons == {"mated": 36, "random": 60, "skilled": 24}
+    assert found.comparisons == {"mated": 48, "random": 528, "skilled": 24}
     assert set(changes(found)) == {"fnmr", "refused", "fmr", "skilled_fmr", "eer", "cllr"}
     for change in found.changes:
         assert change.old == change.new
@@ -103,10 +102,10 @@ def test_the_same_on_both_sides_is_fit_and_nothing_differs():
 @pytest.mark.parametrize("each", [2, 3, 5])
 def test_every_score_is_that_of_comparing_with_the_gallery_without_the_reference(each):
     one = side(each=each, forged=1, fusion=SPREAD)
-    for planned in _plan(one, list(one.galleries), 3):
+    for planned in plan_comparisons(one, list(one.galleries), 3):
         gallery = one.galleries[planned.signer]
         threshold = select_threshold(one.thresholds, each - 1)
-        measured = _measure(one, planned)
+        measured = measure_gallery(one, planned)
 
         def against(probe: Embedding, without: int, *, gallery=gallery, threshold=threshold):
             left = gallery.references[:without] + gallery.references[without + 1 :]
@@ -135,7 +134,7 @@ def test_a_noisier_model_is_refused_with_the_figures():
     assert fnmr.difference.value == pytest.approx(fnmr.new.value - fnmr.old.value)
     assert any(reason.startswith("genuine signatures not accepted") for reason in found.reasons)
     worst = found.worse_signers[0]
-    assert worst.probes == 3
+    assert worst.probes == 4
     assert worst.accepted[1] < worst.accepted[0] or worst.refused[1] > worst.refused[0]
 
 
@@ -186,13 +185,43 @@ def test_the_cost_is_that_of_the_naive_sum():
     found = changes(compare_generations(one, other))["cllr"]
     for own, rate in ((one, found.old), (other, found.new)):
         costs = {Kind.MATED: [], Kind.RANDOM: []}
-        for planned in _plan(own, list(own.galleries), 0):
-            measured = _measure(own, planned)
+        for planned in plan_comparisons(own, list(own.galleries), 0):
+            measured = measure_gallery(own, planned)
             for kind, llr in zip(measured.kinds, measured.llrs, strict=True):
                 ratio = 10.0**llr
                 cost = np.log2(1 + 1 / ratio) if kind == Kind.MATED else np.log2(1 + ratio)
                 costs[Kind(kind)].append(cost)
         assert rate.value == pytest.approx(sum(np.mean(each) for each in costs.values()) / 2)
+
+
+def test_few_signers_are_compared_with_all_they_have_and_many_with_some(monkeypatch):
+    one = side(signers=4, each=3)
+    for planned in plan_comparisons(one, list(one.galleries), 0):
+        assert sorted(planned.probes) == [0, 1, 2]
+        everything = {(other, place) for other in one.galleries for place in range(3)}
+        assert set(planned.strangers) == {pair for pair in everything if pair[0] != planned.signer}
+        assert len(planned.strangers) == 9
+    monkeypatch.setattr(generation_scores, "_MATED", 0)
+    monkeypatch.setattr(generation_scores, "_RANDOM", 8)
+    many = side(signers=4, each=5)
+    for planned in plan_comparisons(many, list(many.galleries), 0):
+        assert len(set(planned.probes)) == 3
+        assert len({other for other, _ in planned.strangers}) == 2
+
+
+def test_thresholds_that_were_made_without_the_signer_decide_about_it():
+    one = side()
+    strict = side(accept=5.0, refuse=4.0).thresholds
+    other = replace(one, held_out={SignerId("s3"): strict})
+    found = compare_generations(one, renumbered(other, 2))
+    assert [change.signer for change in found.worse_signers] == ["s3"]
+    assert found.worse_signers[0].accepted[1] == 0
+
+
+def test_signers_that_one_generation_lacks_are_not_taken_for_no_signers():
+    nobody = side(signers=0)
+    found = compare_generations(nobody, renumbered(nobody, 2), lacking=20)
+    assert (found.verdict, found.skipped) == (Verdict.UNKNOWN, 20)
 
 
 def test_few_signers_can_not_tell_but_can_be_seen_to_be_worse():
