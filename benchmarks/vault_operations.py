@@ -28,12 +28,13 @@ from sqlalchemy import insert, text
 
 from sigvault.bootstrap import create_vault
 from sigvault.domain.embedding import Embedding
+from sigvault.domain.gallery import Gallery
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
 from sigvault.domain.image import InkImage
 from sigvault.embedding.card import bundled_model, read_card
 from sigvault.services import verification
 from sigvault.services.erasure import erase
-from sigvault.services.resources import load_active
+from sigvault.services.resources import BoundGeneration, load_active
 from sigvault.settings import Settings
 from sigvault.storage.embeddings import add_embeddings, load_gallery
 from sigvault.storage.engine import checkpoint, read_session, write_session
@@ -157,7 +158,7 @@ def fill_signers(vault: Vault, count: int, each: int) -> list[ReferenceId]:
             ]
             session.execute(insert(ReferenceRow), rows)
             made += [row["id"] for row in rows]
-    return made
+    return sorted(made)  # as a re-index takes them
 
 
 def fill_vectors(
@@ -195,20 +196,19 @@ def verify(
     resources = vault._resources  # noqa: SLF001
     probe = made(rng, resources.models.find(read_card(bundled_model()).id).model, local=local)
 
-    def read(signer: SignerId) -> object:
+    def read(signer: SignerId) -> tuple[SignerKey, BoundGeneration, Gallery]:
         with read_session(resources.engine) as session:
             active = load_active(session)
-            return active, load_gallery(session, get_signer(session, signer).key, active.id)
+            key = get_signer(session, signer).key
+            return key, active, load_gallery(session, key, active.id)
 
     def decide(signer: SignerId) -> object:
-        active, gallery = read(signer)
+        key, active, gallery = read(signer)
         threshold = verification.require_threshold(active, len(gallery.references))
         evidence = verification.weigh(probe, Acquired(), gallery, threshold, active)
-        with read_session(resources.engine) as session:
-            key = get_signer(session, signer).key
         return verification._record(resources, key, evidence, "benchmark")  # noqa: SLF001
 
-    galleries = {signer: read(signer)[1] for signer in signers}
+    galleries = {signer: read(signer)[2] for signer in signers}
 
     def cosines(signer: SignerId) -> object:
         enrolled = [one.embedding.vector for one in galleries[signer].references]

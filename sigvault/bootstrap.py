@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from sigvault.domain.diagnosis import Diagnosis, Finding, Severity, joined
 from sigvault.domain.errors import SigvaultError, VaultDamaged, VaultExists, VaultNotFound
 from sigvault.domain.identifiers import ModelId
+from sigvault.domain.model_card import ModelCard
 from sigvault.domain.ports import Embedder
 from sigvault.embedding.card import CARD_FILE, WEIGHTS_FILE, bundled_model
 from sigvault.embedding.torch_embedder import TorchEmbedder
@@ -130,27 +131,30 @@ def diagnose(
         ConfigurationError: If the settings can't be used.
     """
     from sigvault.embedding.installation import examine_openmp, examine_torch
-    from sigvault.indexing.installation import examine_faiss
+    from sigvault.indexing.installation import examine_choice, examine_faiss
 
     settings = _settings(settings)
     groups = [examine_torch(), examine_faiss(), examine_openmp()]
     try:
         with open_vault(settings, embedder=embedder) as vault:
             groups.append(vault.examine(deep=deep, repair=repair, progress=progress))
-            groups.append(_examine_models(settings, vault, given=embedder is not None))
-            groups.append([_examine_search(settings, vault)])
+            generations = vault.generations()
+            used = {one.model for one in generations}
+            cards = [card for card in vault.models() if card.id in used]
+            groups.append(_examine_models(settings, cards, given=embedder is not None))
+            active = next(one for one in generations if one.status == "active")
+            groups.append([examine_choice(active.vectors, active.dimension, settings.device)])
     except SigvaultError as error:
         groups.append([unopened(error)])
     return joined(groups)
 
 
-def _examine_models(settings: Settings, vault: Vault, *, given: bool) -> list[Finding]:
-    """Whether the model of each generation is kept with the vault, as it was."""
+def _examine_models(
+    settings: Settings, cards: Sequence[ModelCard], *, given: bool
+) -> list[Finding]:
+    """Whether these models are kept with the vault, as they were."""
     findings = []
-    used = {generation.model for generation in vault.generations()}
-    for card in vault.models():
-        if card.id not in used:
-            continue  # its generation was dropped
+    for card in cards:
         weights = _model_folder(settings, card.id) / WEIGHTS_FILE
         subject = f"model {card.id}"
         if not weights.is_file():
@@ -163,14 +167,6 @@ def _examine_models(settings: Settings, vault: Vault, *, given: bool) -> list[Fi
         else:
             findings.append(Finding(subject, Severity.FINE, "kept with the vault, unchanged"))
     return findings
-
-
-def _examine_search(settings: Settings, vault: Vault) -> Finding:
-    """What the active generation's vectors are searched with."""
-    from sigvault.indexing.installation import examine_choice
-
-    active = next(one for one in vault.generations() if one.status == "active")
-    return examine_choice(active.vectors, active.dimension, settings.device)
 
 
 def _lost_model(subject: str, weights: Path) -> Finding:
@@ -300,9 +296,9 @@ class _Models:
 
     def find(self, model: ModelId) -> Embedder:
         """One that is given; else what the settings name, what is kept, what is bundled."""
-        own = [embedder for embedder in self.given if embedder.model == model]
-        if own or self.given:
-            return (own or list(self.given))[0]
+        if self.given:
+            own = (embedder for embedder in self.given if embedder.model == model)
+            return next(own, self.given[0])
         kept = _model_folder(self.settings, model)
         folder = self.settings.model or (kept if kept.is_dir() else bundled_model())
         return TorchEmbedder(folder, self.settings.device, self.settings.threads)

@@ -187,6 +187,10 @@ class Vault:
         """All generations, oldest first."""
         return generations.summarise(self._resources)
 
+    def generation(self, generation: GenerationId) -> GenerationSummary:
+        """A generation at a glance; see `generations.summarise_one`."""
+        return generations.summarise_one(self._resources, generation)
+
     def activation(self, generation: GenerationId) -> AuditRecord | None:
         """When a generation last began to decide, and who let it; None if it never did."""
         return generations.read_activation(self._resources, generation)

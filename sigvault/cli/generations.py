@@ -17,7 +17,6 @@ from sigvault.cli.generation_options import (
 )
 from sigvault.cli.options import JsonOption
 from sigvault.cli.output import Output
-from sigvault.domain.errors import UnknownGeneration
 from sigvault.domain.identifiers import GenerationId
 
 if TYPE_CHECKING:
@@ -64,11 +63,7 @@ def show(
     session: Session = context.obj
     output = Output(as_json=as_json)
     with session.open_vault() as vault:
-        own = next((one for one in vault.generations() if one.id == number), None)
-        if own is None:
-            raise UnknownGeneration(
-                f"there is no generation {number} in the vault: see `sigvault generation list`"
-            )
+        own = vault.generation(GenerationId(number))
         activation = vault.activation(own.id)
         comparison = None
         if own.status != "active" and own.vectors:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +30,6 @@ from sigvault.evaluation.error_rates import (
     SignerScores,
     equal_error_rate,
     paired_difference,
-    percentile_interval,
-    resample_signers,
 )
 from sigvault.evaluation.generation_scores import (
     DECISIONS,
@@ -40,6 +39,7 @@ from sigvault.evaluation.generation_scores import (
     measure_gallery,
     plan_comparisons,
 )
+from sigvault.evaluation.resampled_curves import resample_sums
 
 Advance = Callable[[int, int], None]
 """Told how many signers are compared, and of how many."""
@@ -213,7 +213,7 @@ def compare_generations(
     Raises:
         ValueError: If the two don't hold the same signers and references.
     """
-    margins = margins or Margins()
+    resampling = _Resampling(margins or Margins(), bootstraps, seed)
     _check_same(old, new)
     able = [signer for signer, own in old.galleries.items() if len(own.references) > 1]
     plan = plan_comparisons(old, able, seed)
@@ -224,7 +224,7 @@ def compare_generations(
             progress(done, len(plan))
     signers = [comparisons.signer for comparisons in plan]
     skipped = len(old.galleries) - len(able) + lacking
-    changes = _changes(found, margins, bootstraps, seed) if plan else ()
+    changes = _changes(found, resampling) if plan else ()
     verdict, reasons = _judge(changes, len(plan), len(old.galleries) + lacking)
     return GenerationComparison(
         old=old.generation,
@@ -257,10 +257,23 @@ _Found = Sequence[Sequence[Measured]]
 """By signer: (old, new)."""
 
 
-def _changes(found: _Found, margins: Margins, bootstraps: int, seed: int) -> tuple[Change, ...]:
+class _Resampling(NamedTuple):
+    """How signers are resampled, and what may become of a measure.
+
+    Attributes:
+        margins: how much worse each measure may be.
+        bootstraps: how many times.
+        seed: of the drawing.
+    """
+
+    margins: Margins
+    bootstraps: int
+    seed: int
+
+
+def _changes(found: _Found, resampling: _Resampling) -> tuple[Change, ...]:
     """Every measure that the comparisons allow."""
     accept, refuse = DECISIONS.index(Decision.ACCEPT), DECISIONS.index(Decision.REFUSE)
-    weights = resample_signers(len(found), bootstraps, seed)
     shares: dict[str, tuple[Kind, Callable[[Measured], npt.NDArray[np.bool_]]]] = {
         "fnmr": (Kind.MATED, lambda one: one.decisions != accept),
         "refused": (Kind.MATED, lambda one: one.decisions == refuse),
@@ -274,61 +287,88 @@ def _changes(found: _Found, margins: Margins, bootstraps: int, seed: int) -> tup
         )
         totals = np.array([float((own[0].kinds == kind).sum()) for own in found])
         if totals.sum():
-            changes.append(_share(measure, counts, totals, weights, getattr(margins, measure)))
+            changes.append(_share(measure, counts, totals, resampling))
     if sum((own[0].kinds == Kind.RANDOM).sum() for own in found):
-        changes += [
-            _equal_error(found, margins.eer, bootstraps, seed),
-            _cost(found, weights, margins.cllr),
-        ]
+        changes += [_equal_error(found, resampling), _cost(found, resampling)]
     return tuple(changes)
 
 
-def _share(
-    measure: str, counts: Floats, totals: Floats, weights: npt.NDArray[np.int64], margin: float
-) -> Change:
+def _share(measure: str, counts: Floats, totals: Floats, resampling: _Resampling) -> Change:
     """A share of wrong answers on both sides; counts are float64 (signers, 2)."""
-    value = counts.sum(axis=0) / totals.sum()
-    with np.errstate(invalid="ignore"):
-        drawn = (weights @ counts) / (weights @ totals)[:, None]
-    return _change(measure, value, drawn, margin)
+    return _change(measure, np.column_stack([counts, totals]), _shares, resampling)
 
 
-def _cost(found: _Found, weights: npt.NDArray[np.int64], margin: float) -> Change:
+def _shares(sums: Floats) -> Floats:
+    return sums[..., :2] / sums[..., 2:]
+
+
+def _cost(found: _Found, resampling: _Resampling) -> Change:
     """The cost of the likelihood ratios (Bruemmer and du Preez 2006, equation 45), as sums."""
-    kinds = (Kind.MATED, Kind.RANDOM)
-    sums = np.zeros((len(kinds), len(found), 2))
-    totals = np.zeros((len(kinds), len(found)))
-    for place, own in enumerate(found):
-        for row, kind in enumerate(kinds):
-            totals[row, place] = (own[0].kinds == kind).sum()
-            sign = -1.0 if kind is Kind.MATED else 1.0
-            for side, one in enumerate(own):
-                llrs = sign * one.llrs[one.kinds == kind] * np.log(10.0)
-                sums[row, place, side] = np.logaddexp(0.0, llrs).sum() / np.log(2.0)
-    value = 0.5 * (sums.sum(axis=1) / totals.sum(axis=1)[:, None]).sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        drawn = 0.5 * sum(
-            (weights @ sums[row]) / (weights @ totals[row])[:, None] for row in range(len(kinds))
-        )
-    return _change("cllr", value, np.asarray(drawn), margin)
+    sums = np.array(
+        [
+            [*(_bits(one, kind) for kind in _PRICED for one in own), *_counts(own[0])]
+            for own in found
+        ]
+    )
+    return _change("cllr", sums, _costs, resampling)
 
 
-def _change(measure: str, value: Floats, drawn: Floats, margin: float) -> Change:
-    old, new = (percentile_interval(float(value[side]), drawn[:, side]) for side in (0, 1))
-    apart = percentile_interval(float(value[1] - value[0]), drawn[:, 1] - drawn[:, 0])
-    return Change(measure, old, new, apart, margin)
+_PRICED = (Kind.MATED, Kind.RANDOM)
 
 
-def _equal_error(found: _Found, margin: float, bootstraps: int, seed: int) -> Change:
+def _bits(one: Measured, kind: Kind) -> float:
+    """What one side's ratios of a kind cost together, in bits."""
+    sign = -1.0 if kind is Kind.MATED else 1.0
+    llrs = sign * one.llrs[one.kinds == kind] * np.log(10.0)
+    return float(np.logaddexp(0.0, llrs).sum() / np.log(2.0))
+
+
+def _counts(one: Measured) -> list[float]:
+    return [float((one.kinds == kind).sum()) for kind in _PRICED]
+
+
+def _costs(sums: Floats) -> Floats:
+    """Mean costs of both sides, float64 (..., 2), each kind weighing the same."""
+    return 0.5 * (sums[..., :2] / sums[..., 4:5] + sums[..., 2:4] / sums[..., 5:6])
+
+
+def _change(
+    measure: str,
+    sums: Floats,
+    statistic: Callable[[Floats], Floats],
+    resampling: _Resampling,
+) -> Change:
+    """A measure that is a ratio of sums over signers.
+
+    Args:
+        measure: its name.
+        sums: float64 (signers, n): each signer's own.
+        statistic: from sums float64 (..., n) to both sides' values, float64 (..., 2).
+        resampling: of the signers.
+    """
+
+    def with_difference(summed: Floats) -> Floats:
+        values = statistic(summed)
+        return np.concatenate([values, np.diff(values, axis=-1)], axis=-1)
+
+    drawn = resample_sums(
+        with_difference, sums, bootstraps=resampling.bootstraps, seed=resampling.seed
+    )
+    old, new, apart = drawn.rates()
+    return Change(measure, old, new, apart, getattr(resampling.margins, measure))
+
+
+def _equal_error(found: _Found, resampling: _Resampling) -> Change:
     """Of scores less the accept point, so that different numbers of references meet there."""
     # Undecided is as good as nothing: the comparison tells neither way.
     sides = [
         SignerScores(_beyond(found, side, Kind.MATED), _beyond(found, side, Kind.RANDOM))
         for side in (0, 1)
     ]
+    margins, bootstraps, seed = resampling
     old, new = (equal_error_rate(side, bootstraps=bootstraps, seed=seed) for side in sides)
     apart = paired_difference(sides[1], sides[0], bootstraps=bootstraps, seed=seed)
-    return Change("eer", old.rate, new.rate, apart, margin)
+    return Change("eer", old.rate, new.rate, apart, margins.eer)
 
 
 def _beyond(found: _Found, side: int, kind: Kind) -> tuple[Floats, ...]:

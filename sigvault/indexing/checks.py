@@ -73,6 +73,21 @@ def check_new_rows(rows: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.in
     return rows
 
 
+def refuse_taken(taken: npt.NDArray[np.int64]) -> None:
+    """Make sure that none of the numbers of new vectors is taken.
+
+    Args:
+        taken: those that are, int64 (N,).
+
+    Raises:
+        IndexFailed: If there are any.
+    """
+    if taken.size:
+        raise IndexFailed(
+            f"row {taken[0]} is in the index already: remove it first, or rebuild the index"
+        )
+
+
 def check_k(k: SupportsIndex) -> int:
     """Return k as an int if it is at least 1.
 

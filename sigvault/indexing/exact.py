@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from sigvault.domain.errors import IndexFailed
 from sigvault.domain.ports import SearchResult
 from sigvault.indexing.candidates import MemoryUse
 from sigvault.indexing.checks import (
@@ -17,6 +16,7 @@ from sigvault.indexing.checks import (
     check_new_rows,
     check_rows,
     check_vectors,
+    refuse_taken,
 )
 from sigvault.indexing.contents import IndexContents
 from sigvault.indexing.packing import widened
@@ -61,11 +61,7 @@ class ExactIndex:
         check_new_rows(rows, len(vectors))
         with self._changing:
             now = self._contents
-            taken = rows[np.isin(rows, now.rows)]
-            if taken.size:
-                raise IndexFailed(
-                    f"row {taken[0]} is in the index already: remove it first, or rebuild the index"
-                )
+            refuse_taken(rows[np.isin(rows, now.rows)])
             all_rows = np.concatenate((now.rows, rows))
             order = np.argsort(all_rows)
             all_vectors = np.concatenate((widened(now.vectors), vectors))

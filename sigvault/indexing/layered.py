@@ -19,6 +19,7 @@ from sigvault.indexing.checks import (
     check_new_rows,
     check_rows,
     check_vectors,
+    refuse_taken,
 )
 from sigvault.indexing.contents import IndexContents
 from sigvault.indexing.packing import packed
@@ -227,11 +228,7 @@ class LayeredIndex:
         check_new_rows(rows, len(vectors))
         with self._changing:
             state = self._state
-            taken = rows[state.holds(rows)]
-            if taken.size:
-                raise IndexFailed(
-                    f"row {taken[0]} is in the index already: remove it first, or rebuild the index"
-                )
+            refuse_taken(rows[state.holds(rows)])
             delta = state.delta.with_more(rows, vectors)
             self._change(replace(state, delta=delta, count=state.count + len(rows)))
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from sigvault.datasets import Dataset
 from sigvault.domain.aims import Aim, Measure
-from sigvault.domain.audit import Calibrated
 from sigvault.domain.comparison import Threshold
 from sigvault.domain.errors import DatasetError, GenerationMismatch, UnsupportedAim
 from sigvault.domain.identifiers import EventNumber, GenerationId
 from sigvault.domain.ports import Embedder
-from sigvault.domain.serialisation import threshold_to_dict
 from sigvault.evaluation.calibration import Aims, Provenance, calibrate
 from sigvault.evaluation.error_rates import BOOTSTRAPS
 from sigvault.evaluation.protocols import (
@@ -25,9 +23,8 @@ from sigvault.evaluation.protocols import (
 )
 from sigvault.services.resources import Resources, load_active
 from sigvault.services.unseen_signers import LEAST_SIGNERS, UnseenSigners, embed_unseen_signers
-from sigvault.storage.audit_log import append
 from sigvault.storage.engine import read_session, write_session
-from sigvault.storage.thresholds import replace_thresholds
+from sigvault.storage.thresholds import put_thresholds
 
 REFERENCES = (1, 2, 3, 5, 10)
 """The numbers of references that thresholds are made for, as far as the data allow."""
@@ -115,13 +112,10 @@ def calibrate_vault(
     with read_session(resources.engine) as session:
         active = load_active(session)
     made = calibrate_model(dataset, resources.embedder_for(active), plan, progress=progress)
-    at = resources.clock()
-    contents = tuple(threshold_to_dict(threshold) for threshold in made.thresholds)
     with write_session(resources.engine) as session:
         if load_active(session).id != active.id:
             raise GenerationMismatch("another generation became active meanwhile: calibrate again")
-        event = append(session, Calibrated(active.id, contents), at)
-        replace_thresholds(session, active.id, made.thresholds, event=event, at=at)
+        event = put_thresholds(session, active.id, made.thresholds, at=resources.clock())
     return CalibrationReport(active.id, made.thresholds, made.signers, made.skipped, event)
 
 

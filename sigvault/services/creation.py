@@ -7,16 +7,15 @@ from datetime import datetime
 from alembic import command
 from sqlalchemy import Engine
 
-from sigvault.domain.audit import Calibrated, GenerationActivated, VaultCreated
+from sigvault.domain.audit import GenerationActivated, VaultCreated
 from sigvault.domain.identifiers import GenerationId
 from sigvault.domain.ports import Embedder
-from sigvault.domain.serialisation import threshold_to_dict
 from sigvault.services.resources import require_serving
 from sigvault.storage.audit_log import append
 from sigvault.storage.engine import migrating, write_session
 from sigvault.storage.generations import activate_generation, add_generation, add_model
 from sigvault.storage.schema import alembic_config
-from sigvault.storage.thresholds import replace_thresholds
+from sigvault.storage.thresholds import put_thresholds
 
 
 def found(engine: Engine, embedder: Embedder, *, version: str, at: datetime) -> GenerationId:
@@ -49,9 +48,7 @@ def found(engine: Engine, embedder: Embedder, *, version: str, at: datetime) -> 
         activate_generation(session, generation.id, at)
         append(session, GenerationActivated(generation.id, card.id, card.preprocessing_name), at)
         if card.thresholds:
-            contents = tuple(threshold_to_dict(threshold) for threshold in card.thresholds)
-            event = append(session, Calibrated(generation.id, contents), at)
-            replace_thresholds(session, generation.id, card.thresholds, event=event, at=at)
+            put_thresholds(session, generation.id, card.thresholds, at=at)
         return generation.id
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -32,6 +30,7 @@ from sigvault.domain.serialisation import finding_to_dict
 from sigvault.imaging.preprocessing import Recipe
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
 from sigvault.services.pending_images import settle_pending
+from sigvault.services.reading_ahead import read_ahead
 from sigvault.services.resources import Resources, load_active, recipe_of
 from sigvault.storage.audit_log import append
 from sigvault.storage.embeddings import add_embeddings
@@ -216,18 +215,8 @@ def _acquire_all(
         except ImageError as error:
             return item, error
 
-    remaining = iter(items)
-    ahead: deque[Future[_Attempt]] = deque()
-    pool = ThreadPoolExecutor(min(_READERS, os.cpu_count() or 1), "sigvault-decode")
-    try:
-        while True:
-            for item in islice(remaining, 2 * BATCH - len(ahead)):
-                ahead.append(pool.submit(attempt, item))
-            if not ahead:
-                return
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    threads = min(_READERS, os.cpu_count() or 1)
+    return read_ahead(attempt, items, threads=threads, most=2 * BATCH, name="sigvault-decode")
 
 
 @dataclass

@@ -17,13 +17,13 @@ from sigvault.services.acquisition import digest_of
 from sigvault.services.filling import fill
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.pending_images import settle_pending
-from sigvault.services.resources import ActiveGeneration, Resources, load_active
+from sigvault.services.resources import BoundGeneration, Resources, load_active
 from sigvault.storage.audit_log import check_chain
-from sigvault.storage.embeddings import count_vectors
+from sigvault.storage.embeddings import count_missing, count_vectors
 from sigvault.storage.engine import read_session, write_session
-from sigvault.storage.generations import count_missing, list_generations
+from sigvault.storage.generations import list_generations
 from sigvault.storage.integrity import contradictions, writer_at_work
-from sigvault.storage.references import count_references, iterate_image_digests
+from sigvault.storage.references import count_references
 from sigvault.storage.schema import current_revision, head_revision
 from sigvault.storage.tables import EmbeddingRow, GenerationStatus, ReferenceRow
 
@@ -119,17 +119,16 @@ def _images(
     """Compare the references with the image files, and remove files that nobody refers to."""
     # One writer at a time: nobody can be between writing an image and committing its reference.
     with write_session(resources.engine) as session:
-        wanted = {digest for _, digest in iterate_image_digests(session)}
         sizes = dict(
             session.execute(select(ReferenceRow.image_digest, ReferenceRow.image_bytes)).all()
         )
-        strays = list(resources.images.strays(frozenset(wanted)))
+        strays = list(resources.images.strays(frozenset(sizes)))
         notes = len(resources.pending.names())
         if repair:
             for stray in strays:
                 stray.unlink(missing_ok=True)
     missing, damaged = [], []
-    for done, digest in enumerate(sorted(wanted), start=1):
+    for done, digest in enumerate(sorted(sizes), start=1):
         path = resources.images.path(digest)
         try:
             size = path.stat().st_size
@@ -139,9 +138,9 @@ def _images(
             if size != sizes[digest] or (deep and digest_of(path.read_bytes()) != digest):
                 damaged.append(digest)
         if progress is not None and done % 100 == 0:
-            progress(done, len(wanted))
+            progress(done, len(sizes))
     return [
-        *_image_files(len(wanted), missing, damaged, deep=deep),
+        *_image_files(len(sizes), missing, damaged, deep=deep),
         *_left_over(resources, [path.name for path in strays], notes, repair=repair),
     ]
 
@@ -232,7 +231,7 @@ def _generations(resources: Resources, *, repair: bool, progress: Advance | None
     return findings
 
 
-def _galleries_below(session: Session, active: ActiveGeneration, fewest: int) -> int:
+def _galleries_below(session: Session, active: BoundGeneration, fewest: int) -> int:
     """How many signers have some references, but fewer than this."""
     sizes = (
         select(func.count().label("size"))
@@ -246,7 +245,7 @@ def _galleries_below(session: Session, active: ActiveGeneration, fewest: int) ->
 
 
 def _complete(
-    resources: Resources, active: ActiveGeneration, references: int, missing: int, *, repair: bool
+    resources: Resources, active: BoundGeneration, references: int, missing: int, *, repair: bool
 ) -> Finding:
     subject = f"generation {active.id}"
     if not missing:
@@ -263,7 +262,7 @@ def _complete(
     )
 
 
-def _thresholds(active: ActiveGeneration) -> Finding:
+def _thresholds(active: BoundGeneration) -> Finding:
     if not active.thresholds:
         return Finding(
             "thresholds",

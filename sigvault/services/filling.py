@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
-from sigvault.domain.audit import Calibrated, ReindexStarted
-from sigvault.domain.comparison import Threshold
+from sigvault.domain.audit import ReindexStarted
 from sigvault.domain.errors import ImageError, StorageFailed, VaultDamaged
 from sigvault.domain.identifiers import GenerationId, ReferenceId
 from sigvault.domain.image import InkImage
 from sigvault.domain.ports import Embedder
-from sigvault.domain.serialisation import threshold_to_dict
 from sigvault.imaging.preprocessing import Recipe
 from sigvault.services.acquisition import acquire
-from sigvault.services.resources import ActiveGeneration, Resources, bind, recipe_of, require_model
+from sigvault.services.reading_ahead import read_ahead
+from sigvault.services.resources import BoundGeneration, Resources, bind, recipe_of, require_model
 from sigvault.storage.audit_log import append
-from sigvault.storage.embeddings import add_embeddings
+from sigvault.storage.embeddings import add_embeddings, count_missing, missing_references
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.generations import (
     add_generation,
     add_model,
-    count_missing,
     get_generation,
     latest_of_model,
-    missing_references,
 )
 from sigvault.storage.references import count_references
-from sigvault.storage.tables import EmbeddingRow, ReferenceRow
-from sigvault.storage.thresholds import replace_thresholds
+from sigvault.storage.thresholds import put_thresholds
 
 BATCH = 64
 """Images embedded and committed at once: what a killed process has to do again at most."""
@@ -79,7 +73,7 @@ class Embedded:
     unusable: tuple[Unusable, ...]
 
 
-def begin(resources: Resources, embedder: Embedder, *, by: str) -> ActiveGeneration:
+def begin_generation(resources: Resources, embedder: Embedder, *, by: str) -> BoundGeneration:
     """The generation of a model: the one that is there, or a new one with the card's thresholds.
 
     Raises:
@@ -101,28 +95,15 @@ def begin(resources: Resources, embedder: Embedder, *, by: str) -> ActiveGenerat
             )
             append(session, ReindexStarted(known.id, card.id, card.preprocessing_name, by), at)
             if card.thresholds:
-                put_thresholds(session, resources, known.id, card.thresholds)
+                put_thresholds(session, known.id, card.thresholds, at=at)
         bound = bind(session, known)
     require_model(bound, embedder)
     return bound
 
 
-def put_thresholds(
-    session: Session,
-    resources: Resources,
-    generation: GenerationId,
-    thresholds: tuple[Threshold, ...],
-) -> None:
-    """Record thresholds and put them in the place of a generation's old ones."""
-    at = resources.clock()
-    contents = tuple(threshold_to_dict(threshold) for threshold in thresholds)
-    event = append(session, Calibrated(generation, contents), at)
-    replace_thresholds(session, generation, thresholds, event=event, at=at)
-
-
 def fill(
     resources: Resources,
-    generation: ActiveGeneration,
+    generation: BoundGeneration,
     embedder: Embedder,
     *,
     batch: int = BATCH,
@@ -156,15 +137,20 @@ def fill(
     unusable: dict[ReferenceId, str] = {}
     while True:
         found = 0
-        pages = _missing(resources, generation.id)
-        for batched in _read_ahead(resources, pages, recipe, batch, threads):
-            inks = [(reference, got) for reference, got in batched if isinstance(got, InkImage)]
-            unusable |= {
-                reference: str(got) for reference, got in batched if not isinstance(got, InkImage)
-            }
-            found += _write(resources, generation.id, embedder, inks)
-            if progress is not None:
-                progress(min(done + made + found, references), references)
+        reading = read_ahead(
+            partial(_read, resources, recipe),
+            _missing(resources, generation.id),
+            threads=threads,
+            most=_AHEAD * batch,
+            name="sigvault-reindex",
+        )
+        with closing(reading):
+            while batched := list(islice(reading, batch)):
+                inks = [(one, got) for one, got in batched if isinstance(got, InkImage)]
+                unusable |= {one: str(got) for one, got in batched if not isinstance(got, InkImage)}
+                found += _write(resources, generation.id, embedder, inks)
+                if progress is not None:
+                    progress(min(done + made + found, references), references)
         made += found
         if not found:  # a whole round without anything new: nothing was enrolled meanwhile
             break
@@ -190,39 +176,15 @@ def _missing(resources: Resources, generation: GenerationId) -> Iterator[tuple[R
         after = page[-1][0]
 
 
-_Read = tuple[ReferenceId, InkImage | Exception]
-
-
-def _read_ahead(
-    resources: Resources,
-    references: Iterator[tuple[ReferenceId, str]],
-    recipe: Recipe,
-    batch: int,
-    threads: int,
-) -> Iterator[list[_Read]]:
-    """Batches of harmonised images in order, read in threads while earlier ones are embedded."""
-
-    def read(reference: ReferenceId, digest: str) -> _Read:
-        try:
-            return reference, acquire(resources.images.read(digest), recipe).prepared.ink
-        except (ImageError, StorageFailed, VaultDamaged) as error:
-            return reference, error
-
-    ahead: deque[Future[_Read]] = deque()
-    pool = ThreadPoolExecutor(threads, "sigvault-reindex")
+def _read(
+    resources: Resources, recipe: Recipe, missing: tuple[ReferenceId, str]
+) -> tuple[ReferenceId, InkImage | Exception]:
+    """A reference with its harmonised image, or with why there is none."""
+    reference, digest = missing
     try:
-        more = True
-        while more or ahead:
-            while more and len(ahead) < _AHEAD * batch:
-                following = next(references, None)
-                if following is None:
-                    more = False
-                else:
-                    ahead.append(pool.submit(read, *following))
-            if ahead:
-                yield [ahead.popleft().result() for _ in range(min(batch, len(ahead)))]
-    finally:
-        pool.shutdown(cancel_futures=True)
+        return reference, acquire(resources.images.read(digest), recipe).prepared.ink
+    except (ImageError, StorageFailed, VaultDamaged) as error:
+        return reference, error
 
 
 def _write(
@@ -238,18 +200,11 @@ def _write(
         return 0
     with write_session(resources.engine) as session:
         get_generation(session, generation)  # it may have been dropped
-        there = set(session.scalars(select(ReferenceRow.id).where(ReferenceRow.id.in_(wanted))))
-        already = set(
-            session.scalars(
-                select(EmbeddingRow.reference_id).where(
-                    EmbeddingRow.generation_id == generation, EmbeddingRow.reference_id.in_(wanted)
-                )
-            )
-        )
+        lacking = {one for one, _ in missing_references(session, generation, among=wanted)}
         items = [
             (reference, embedding)
             for reference, embedding in zip(wanted, embeddings, strict=True)
-            if reference in there and reference not in already
+            if reference in lacking
         ]
         add_embeddings(session, generation, items)
     return len(items)

@@ -23,7 +23,7 @@ from sigvault.evaluation.generation_comparison import (
 from sigvault.evaluation.generation_scores import Side
 from sigvault.evaluation.protocols import EvaluationSigner
 from sigvault.services.calibration import calibrate_signers
-from sigvault.services.resources import ActiveGeneration
+from sigvault.services.resources import BoundGeneration
 from sigvault.services.unseen_signers import (
     LEAST_SIGNERS as LEAST_UNSEEN,
 )
@@ -108,8 +108,8 @@ def hold_out(
 
 
 def compare_fresh(
-    old: tuple[ActiveGeneration, Signers],
-    new: tuple[ActiveGeneration, Signers],
+    old: tuple[BoundGeneration, Signers],
+    new: tuple[BoundGeneration, Signers],
     *,
     held_out: Mapping[SignerId, tuple[Threshold, ...]] | None = None,
     margins: Margins | None = None,

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from sigvault.domain.errors import IndexFailed
 from sigvault.domain.ports import VectorIndex
 from sigvault.services.generation_vectors import GenerationVectors
-from sigvault.services.resources import ActiveGeneration, load_active
+from sigvault.services.resources import BoundGeneration, load_active
 from sigvault.storage.audit_log import head, read
 from sigvault.storage.engine import read_session
 from sigvault.storage.index_changes import changes_since, last_change
@@ -42,7 +42,7 @@ class IndexState:
         history: the end of the audit log at that moment, as ``NUMBER:HASH``.
     """
 
-    generation: ActiveGeneration
+    generation: BoundGeneration
     last_change: int
     history: str
 

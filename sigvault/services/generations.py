@@ -7,23 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from sigvault.domain.audit import AuditRecord, GenerationActivated, GenerationDropped
 from sigvault.domain.errors import ConfigurationError, GenerationUnfit
 from sigvault.domain.identifiers import EventNumber, GenerationId, ModelId
 from sigvault.domain.ports import Embedder
 from sigvault.services.filling import fill
 from sigvault.services.gallery_index import GalleryIndex
-from sigvault.services.resources import ActiveGeneration, Resources, bind
-from sigvault.storage.audit_log import append, read
-from sigvault.storage.embeddings import count_vectors
+from sigvault.services.resources import BoundGeneration, Resources, bind
+from sigvault.storage.audit_log import append, events_of_kind, read
+from sigvault.storage.embeddings import count_missing, count_vectors, delete_some_vectors
 from sigvault.storage.engine import checkpoint, read_session, write_session
 from sigvault.storage.generations import (
     activate_generation,
     active_generation,
-    count_missing,
     delete_generation,
-    delete_some_vectors,
-    events_of_kind,
     get_generation,
     list_generations,
     previous_generation,
@@ -94,21 +93,32 @@ class Activation:
 def summarise(resources: Resources) -> tuple[GenerationSummary, ...]:
     """All generations, oldest first."""
     with read_session(resources.engine) as session:
-        return tuple(
-            GenerationSummary(
-                id=row.id,
-                model=row.model_id,
-                preprocessing=row.preprocessing,
-                dimension=row.dimension,
-                status=row.status.value,
-                vectors=count_vectors(session, row.id),
-                missing=count_missing(session, row.id),
-                thresholds=tuple(each.references for each in load_thresholds(session, row.id)),
-                created_at=row.created_at,
-                activated_at=row.activated_at,
-            )
-            for row in list_generations(session)
-        )
+        return tuple(_summary(session, row) for row in list_generations(session))
+
+
+def summarise_one(resources: Resources, generation: GenerationId) -> GenerationSummary:
+    """A generation at a glance.
+
+    Raises:
+        UnknownGeneration: If there is none.
+    """
+    with read_session(resources.engine) as session:
+        return _summary(session, get_generation(session, generation))
+
+
+def _summary(session: Session, row: GenerationRow) -> GenerationSummary:
+    return GenerationSummary(
+        id=row.id,
+        model=row.model_id,
+        preprocessing=row.preprocessing,
+        dimension=row.dimension,
+        status=row.status.value,
+        vectors=count_vectors(session, row.id),
+        missing=count_missing(session, row.id),
+        thresholds=tuple(each.references for each in load_thresholds(session, row.id)),
+        created_at=row.created_at,
+        activated_at=row.activated_at,
+    )
 
 
 def read_activation(resources: Resources, generation: GenerationId) -> AuditRecord | None:
@@ -121,7 +131,7 @@ def read_activation(resources: Resources, generation: GenerationId) -> AuditReco
     return None
 
 
-def read_generation(resources: Resources, generation: GenerationId) -> ActiveGeneration:
+def read_generation(resources: Resources, generation: GenerationId) -> BoundGeneration:
     """A generation with what it decides by.
 
     Raises:
@@ -211,7 +221,7 @@ def refuse_active(active: GenerationId, generation: GenerationId) -> None:
         )
 
 
-def require_decidable(generation: ActiveGeneration) -> None:
+def require_decidable(generation: BoundGeneration) -> None:
     """Make sure that a generation could decide something.
 
     Raises:
@@ -225,7 +235,7 @@ def require_decidable(generation: ActiveGeneration) -> None:
         )
 
 
-def complete(resources: Resources, bound: ActiveGeneration, progress: Advance | None = None) -> int:
+def complete(resources: Resources, bound: BoundGeneration, progress: Advance | None = None) -> int:
     """Embed what a generation lacks; how many references that were.
 
     Raises:

@@ -25,7 +25,7 @@ from sigvault.domain.image import QualityFinding
 from sigvault.domain.ports import VectorIndex
 from sigvault.domain.searching import SearchAim
 from sigvault.services.gallery_index import GalleryIndex
-from sigvault.services.resources import ActiveGeneration, Resources, load_active
+from sigvault.services.resources import BoundGeneration, Resources, load_active
 from sigvault.services.verification import acquire_probe
 from sigvault.storage.audit_log import append
 from sigvault.storage.embeddings import count_vectors, load_galleries, owners
@@ -139,7 +139,7 @@ def identify(
 def _shortlist(
     session: Session,
     index: VectorIndex,
-    active: ActiveGeneration,
+    active: BoundGeneration,
     probe: Embedding,
     wanted: int,
 ) -> list[SignerKey]:
@@ -159,7 +159,7 @@ _Compared = tuple[SignerKey, SignerId, Score, Threshold]
 
 
 def _compare(
-    session: Session, keys: list[SignerKey], active: ActiveGeneration, probe: Embedding
+    session: Session, keys: list[SignerKey], active: BoundGeneration, probe: Embedding
 ) -> tuple[list[_Compared], tuple[SignerId, ...]]:
     """Compare with whole galleries, and name those that can't be decided on."""
     galleries = load_galleries(session, keys, active.id)
@@ -194,7 +194,7 @@ def _rank(
 
 def _record(
     resources: Resources,
-    active: ActiveGeneration,
+    active: BoundGeneration,
     ranked: list[tuple[SignerKey, Candidate]],
     aim: SearchAim,
     by: str,

@@ -19,7 +19,7 @@ from sigvault.evaluation.generation_comparison import (
     compare_generations,
 )
 from sigvault.evaluation.generation_scores import MOST_SIGNERS, Side
-from sigvault.services.filling import BATCH, Embedded, begin, fill, put_thresholds
+from sigvault.services.filling import BATCH, Embedded, begin_generation, fill
 from sigvault.services.generations import (
     Activation,
     activate,
@@ -28,11 +28,12 @@ from sigvault.services.generations import (
     refuse_active,
     require_decidable,
 )
-from sigvault.services.resources import ActiveGeneration, Resources, bind, load_active
+from sigvault.services.resources import BoundGeneration, Resources, bind, load_active
 from sigvault.storage.embeddings import load_galleries
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.generations import get_generation
 from sigvault.storage.signers import list_signers
+from sigvault.storage.thresholds import put_thresholds
 
 if TYPE_CHECKING:
     from sigvault.datasets import Dataset
@@ -126,7 +127,7 @@ def reindex(
             f"{embedder.model} decides already, in generation {active.id}: give another model"
         )
     fresh = _choose_fresh(resources, active, embedder, plan)
-    bound = begin(resources, embedder, by=by)
+    bound = begin_generation(resources, embedder, by=by)
     embedded = fill(
         resources,
         bound,
@@ -205,8 +206,8 @@ def activate_compared(
 
 def compare_galleries(
     resources: Resources,
-    old: ActiveGeneration,
-    new: ActiveGeneration,
+    old: BoundGeneration,
+    new: BoundGeneration,
     *,
     margins: Margins | None = None,
     seed: int = 0,
@@ -298,7 +299,7 @@ class _Fresh:
 
 
 def _choose_fresh(
-    resources: Resources, active: ActiveGeneration, embedder: Embedder, plan: ReindexPlan
+    resources: Resources, active: BoundGeneration, embedder: Embedder, plan: ReindexPlan
 ) -> _Fresh | None:
     from sigvault.services.fresh_comparison import choose_fresh  # noqa: PLC0415 - scikit-learn
 
@@ -311,8 +312,8 @@ def _choose_fresh(
 
 def _compare_fresh(
     resources: Resources,
-    active: ActiveGeneration,
-    bound: ActiveGeneration,
+    active: BoundGeneration,
+    bound: BoundGeneration,
     fresh: _Fresh,
     plan: ReindexPlan,
     progress: Advance | None,
@@ -330,7 +331,7 @@ def _compare_fresh(
         held_out = fresh_comparison.hold_out(new, fresh.new, data=fresh.data, seed=plan.seed)
         made = calibrate_signers(tuple(new.values()), fresh.new, data=fresh.data)
         with write_session(resources.engine) as session:
-            put_thresholds(session, resources, bound.id, made.thresholds)
+            put_thresholds(session, bound.id, made.thresholds, at=resources.clock())
         bound = read_generation(resources, bound.id)
     return fresh_comparison.compare_fresh(
         (active, old),
@@ -345,7 +346,7 @@ def _compare_fresh(
 def _reasons(
     comparison: GenerationComparison,
     fresh: GenerationComparison | None,
-    bound: ActiveGeneration,
+    bound: BoundGeneration,
     embedded: Embedded,
 ) -> tuple[str, ...]:
     """What speaks against the new generation; fresh signatures can tell where galleries can't."""
@@ -367,7 +368,7 @@ def _reasons(
 
 def _activate(
     resources: Resources,
-    bound: ActiveGeneration,
+    bound: BoundGeneration,
     plan: ReindexPlan,
     by: str,
     reasons: tuple[str, ...],

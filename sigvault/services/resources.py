@@ -72,7 +72,7 @@ class Resources:
     _loading: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _embedders: dict[ModelId, Embedder] = field(default_factory=dict, init=False, repr=False)
 
-    def embedder_for(self, generation: ActiveGeneration) -> Embedder:
+    def embedder_for(self, generation: BoundGeneration) -> Embedder:
         """The embedder of a generation's own model.
 
         Raises:
@@ -116,8 +116,8 @@ def recipe_of(embedder: Embedder) -> Recipe:
 
 
 @dataclass(frozen=True)
-class ActiveGeneration:
-    """A generation with all that it decides by: the active one, unless it says otherwise.
+class BoundGeneration:
+    """A generation with all that it decides by.
 
     Attributes:
         id: its number.
@@ -146,7 +146,7 @@ class ActiveGeneration:
             )
 
 
-def load_active(session: Session) -> ActiveGeneration:
+def load_active(session: Session) -> BoundGeneration:
     """Read the active generation.
 
     Raises:
@@ -155,9 +155,9 @@ def load_active(session: Session) -> ActiveGeneration:
     return bind(session, active_generation(session))
 
 
-def bind(session: Session, row: GenerationRow) -> ActiveGeneration:
+def bind(session: Session, row: GenerationRow) -> BoundGeneration:
     """A generation with its thresholds, whether it is active or not."""
-    return ActiveGeneration(
+    return BoundGeneration(
         id=row.id,
         model=row.model_id,
         preprocessing=row.preprocessing,
@@ -181,7 +181,7 @@ def require_serving(embedder: Embedder) -> None:
         )
 
 
-def require_model(active: ActiveGeneration, embedder: Embedder) -> None:
+def require_model(active: BoundGeneration, embedder: Embedder) -> None:
     """Make sure that the embedder is the generation's own.
 
     Raises:

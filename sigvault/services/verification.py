@@ -17,7 +17,7 @@ from sigvault.domain.ports import Embedder
 from sigvault.domain.serialisation import evidence_to_dict, finding_to_dict
 from sigvault.imaging.preprocessing import PreparedSignature
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
-from sigvault.services.resources import ActiveGeneration, Resources, load_active, recipe_of
+from sigvault.services.resources import BoundGeneration, Resources, load_active, recipe_of
 from sigvault.storage.audit_log import append
 from sigvault.storage.embeddings import load_gallery
 from sigvault.storage.engine import read_session, write_session
@@ -85,7 +85,7 @@ def weigh(
     acquired: Acquired,
     gallery: Gallery,
     threshold: Threshold,
-    active: ActiveGeneration,
+    active: BoundGeneration,
 ) -> Evidence:
     """Score, decide and put the evidence together; a pure function."""
     score = compare(probe, gallery, threshold.fusion)
@@ -103,7 +103,7 @@ def weigh(
     )
 
 
-def require_threshold(active: ActiveGeneration, references: int) -> Threshold:
+def require_threshold(active: BoundGeneration, references: int) -> Threshold:
     """The threshold for a number of references.
 
     Raises:

@@ -157,6 +157,12 @@ def count_events(session: Session, signer: SignerKey | None = None) -> int:
     return session.scalar(query) or 0
 
 
+def events_of_kind(session: Session, kind: str) -> list[EventNumber]:
+    """The numbers of the events of a kind, the latest first; reads the whole log."""
+    query = select(AuditEventRow.number).where(AuditEventRow.kind == kind)
+    return list(session.scalars(query.order_by(AuditEventRow.number.desc())))
+
+
 def erase_personal(session: Session, signer: SignerKey) -> int:
     """Remove the personal parts of a signer's events; the chain stays whole.
 

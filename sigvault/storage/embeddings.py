@@ -10,15 +10,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Select, bindparam, func, select, text
+from sqlalchemy import Select, bindparam, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import EmptyGallery, GenerationMismatch, UnknownSigner, VaultDamaged
 from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId, SignerKey
+from sigvault.storage.engine import insert_rows
 from sigvault.storage.generations import get_generation
 from sigvault.storage.index_changes import record_added
+from sigvault.storage.references import count_references
 from sigvault.storage.tables import (
     EmbeddingRow,
     GenerationRow,
@@ -102,7 +104,7 @@ def add_embeddings(
         )
         for number, (reference, embedding), vector in zip(numbers, items, vectors, strict=True)
     ]
-    _insert(session, rows)
+    insert_rows(session, EmbeddingRow.__tablename__, _COLUMNS, rows)
     record_added(session, generation, numbers[0], numbers[-1])
     return numbers
 
@@ -141,17 +143,6 @@ def _allot(session: Session, count: int) -> tuple[int, ...]:
     query = text("SELECT seq FROM sqlite_sequence WHERE name = 'embeddings'")
     last = session.scalar(query) or 0
     return tuple(range(last + 1, last + count + 1))
-
-
-def _insert(session: Session, rows: Sequence[tuple[object, ...]]) -> None:
-    """Insert whole rows by the driver itself, which takes a tenth of the time of the mapper."""
-    connection = session.connection()
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    statement = (
-        f"INSERT INTO embeddings ({', '.join(_COLUMNS)})"  # noqa: S608 - constants alone
-        f" VALUES ({', '.join([mark] * len(_COLUMNS))})"
-    )
-    connection.exec_driver_sql(statement, list(rows))
 
 
 def load_gallery(session: Session, signer: SignerKey, generation: GenerationId) -> Gallery:
@@ -264,6 +255,66 @@ def count_vectors(session: Session, generation: GenerationId) -> int:
     """How many vectors a generation has."""
     query = select(func.count()).where(EmbeddingRow.generation_id == generation)
     return session.scalar(query.select_from(EmbeddingRow)) or 0
+
+
+def missing_references(
+    session: Session,
+    generation: GenerationId,
+    *,
+    after: str = "",
+    limit: int | None = None,
+    among: Sequence[ReferenceId] | None = None,
+) -> list[tuple[ReferenceId, str]]:
+    """References without a vector in a generation, with their images' digests, by reference.
+
+    Args:
+        session: where to look.
+        generation: the generation.
+        after: only references after this one, for paging.
+        limit: at most so many, or None for all.
+        among: only these references; those that are gone are left out.
+    """
+    there = (
+        select(EmbeddingRow.row)
+        .where(
+            EmbeddingRow.reference_id == ReferenceRow.id, EmbeddingRow.generation_id == generation
+        )
+        .exists()
+    )
+    query = (
+        select(ReferenceRow.id, ReferenceRow.image_digest)
+        .where(ReferenceRow.id > after, ~there)
+        .order_by(ReferenceRow.id)
+        .limit(limit)
+    )
+    if among is not None:
+        query = query.where(ReferenceRow.id.in_(among))
+    return [(reference, digest) for reference, digest in session.execute(query)]
+
+
+def count_missing(session: Session, generation: GenerationId) -> int:
+    """How many references have no vector in a generation."""
+    return count_references(session) - count_vectors(session, generation)
+
+
+def delete_some_vectors(session: Session, generation: GenerationId, most: int) -> int:
+    """Delete some of a generation's vectors; how many there were to delete, 0 if none is left."""
+    some = (
+        select(EmbeddingRow.row)
+        .where(EmbeddingRow.generation_id == generation)
+        .order_by(EmbeddingRow.row)
+        .limit(most)
+    )
+    rows = list(session.scalars(some))
+    if rows:
+        session.execute(
+            delete(EmbeddingRow).where(
+                EmbeddingRow.generation_id == generation,
+                EmbeddingRow.row >= rows[0],
+                EmbeddingRow.row <= rows[-1],
+            )
+        )
+    return len(rows)
 
 
 def owners(session: Session, generation: GenerationId, rows: Iterable[int]) -> dict[int, Owner]:

@@ -9,7 +9,7 @@ see one snapshot and never wait for a writer.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -112,6 +112,26 @@ def lock_writers(connection: Connection) -> None:
     """Wait until no other transaction writes; SQLite has done so when this one began."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
+
+
+def insert_rows(
+    session: Session, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+) -> None:
+    """Insert whole rows by the driver itself, which takes a tenth of the time of the mapper.
+
+    Args:
+        session: a writing session.
+        table: the table.
+        columns: its columns, as many as each row has values.
+        rows: values as the driver takes them.
+    """
+    connection = session.connection()
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    statement = (
+        f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608 - our own names alone
+        f" VALUES ({', '.join([mark] * len(columns))})"
+    )
+    connection.exec_driver_sql(statement, list(rows))
 
 
 def migrating(engine: Engine) -> Engine:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from sigvault.domain.errors import UnknownGeneration, UnknownModel, VaultDamaged
-from sigvault.domain.identifiers import EventNumber, GenerationId, ModelId, ReferenceId
+from sigvault.domain.identifiers import GenerationId, ModelId
 from sigvault.domain.model_card import ModelCard
 from sigvault.domain.serialisation import card_from_dict, card_to_dict
 from sigvault.storage.tables import (
-    AuditEventRow,
-    EmbeddingRow,
     GenerationRow,
     GenerationStatus,
     IndexChangeRow,
     ModelRow,
-    ReferenceRow,
     ThresholdRow,
 )
 
@@ -141,12 +138,6 @@ def previous_generation(session: Session) -> GenerationRow | None:
     )
 
 
-def events_of_kind(session: Session, kind: str) -> list[EventNumber]:
-    """The numbers of the audit log's events of a kind, the latest first; reads the whole log."""
-    query = select(AuditEventRow.number).where(AuditEventRow.kind == kind)
-    return list(session.scalars(query.order_by(AuditEventRow.number.desc())))
-
-
 def latest_of_model(session: Session, model: ModelId) -> GenerationRow | None:
     """The newest generation of a model, or None."""
     return session.scalar(
@@ -157,66 +148,12 @@ def latest_of_model(session: Session, model: ModelId) -> GenerationRow | None:
     )
 
 
-def delete_some_vectors(session: Session, generation: GenerationId, most: int) -> int:
-    """Delete some of a generation's vectors; how many there were to delete, 0 if none is left."""
-    some = (
-        select(EmbeddingRow.row)
-        .where(EmbeddingRow.generation_id == generation)
-        .order_by(EmbeddingRow.row)
-        .limit(most)
-    )
-    rows = list(session.scalars(some))
-    if rows:
-        session.execute(
-            delete(EmbeddingRow).where(
-                EmbeddingRow.generation_id == generation,
-                EmbeddingRow.row >= rows[0],
-                EmbeddingRow.row <= rows[-1],
-            )
-        )
-    return len(rows)
-
-
 def delete_generation(session: Session, generation: GenerationId) -> None:
     """Delete a generation that has no vectors any more, with its thresholds."""
     for table in (IndexChangeRow, ThresholdRow):
         session.execute(delete(table).where(table.generation_id == generation))
     session.delete(get_generation(session, generation))
     session.flush()
-
-
-def missing_references(
-    session: Session, generation: GenerationId, *, after: str = "", limit: int | None = None
-) -> list[tuple[ReferenceId, str]]:
-    """References without a vector in a generation, with their images' digests, by reference.
-
-    Args:
-        session: where to look.
-        generation: the generation.
-        after: only references after this one, for paging.
-        limit: at most so many, or None for all.
-    """
-    there = (
-        select(EmbeddingRow.row)
-        .where(
-            EmbeddingRow.reference_id == ReferenceRow.id, EmbeddingRow.generation_id == generation
-        )
-        .exists()
-    )
-    query = (
-        select(ReferenceRow.id, ReferenceRow.image_digest)
-        .where(ReferenceRow.id > after, ~there)
-        .order_by(ReferenceRow.id)
-        .limit(limit)
-    )
-    return [(reference, digest) for reference, digest in session.execute(query)]
-
-
-def count_missing(session: Session, generation: GenerationId) -> int:
-    """How many references have no vector in a generation."""
-    references = session.scalar(select(func.count()).select_from(ReferenceRow)) or 0
-    vectors = select(func.count()).where(EmbeddingRow.generation_id == generation)
-    return references - (session.scalar(vectors.select_from(EmbeddingRow)) or 0)
 
 
 def _read_card(row: ModelRow) -> ModelCard:

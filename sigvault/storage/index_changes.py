@@ -9,6 +9,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from sigvault.domain.identifiers import GenerationId
+from sigvault.storage.engine import insert_rows
 from sigvault.storage.tables import ChangeKind, IndexChangeRow
 
 
@@ -31,16 +32,10 @@ def record_changes(
     session: Session, generation: GenerationId, kind: ChangeKind, rows: Sequence[int]
 ) -> None:
     """Note that vectors came or went, in the transaction in which they do."""
-    if not rows:
-        return
-    connection = session.connection()
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    # By the driver itself: a re-index notes tens of thousands a second.
-    connection.exec_driver_sql(
-        f"INSERT INTO index_changes (generation_id, row, kind)"  # noqa: S608 - constants alone
-        f" VALUES ({mark}, {mark}, {mark})",
-        [(generation, row, kind.value) for row in rows],
-    )
+    if rows:
+        changes = [(generation, row, kind.value) for row in rows]
+        columns = ("generation_id", "row", "kind")
+        insert_rows(session, IndexChangeRow.__tablename__, columns, changes)
 
 
 def record_added(session: Session, generation: GenerationId, first: int, last: int) -> None:

@@ -10,11 +10,27 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
+from sigvault.domain.audit import Calibrated
 from sigvault.domain.comparison import Threshold
 from sigvault.domain.errors import VaultDamaged
 from sigvault.domain.identifiers import EventNumber, GenerationId
 from sigvault.domain.serialisation import threshold_from_dict, threshold_to_dict
+from sigvault.storage.audit_log import append
 from sigvault.storage.tables import AuditEventRow, ThresholdRow
+
+
+def put_thresholds(
+    session: Session, generation: GenerationId, thresholds: Sequence[Threshold], *, at: datetime
+) -> EventNumber:
+    """Record a calibration, and put its thresholds in the place of a generation's old ones.
+
+    Returns:
+        The audit event that tells of it.
+    """
+    contents = tuple(threshold_to_dict(threshold) for threshold in thresholds)
+    event = append(session, Calibrated(generation, contents), at)
+    replace_thresholds(session, generation, thresholds, event=event, at=at)
+    return event
 
 
 def replace_thresholds(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -44,7 +45,7 @@ def main(folder: Path, log: Path, seed: int) -> None:
                     work(vault, rng, tell)
 
 
-def work(vault: Vault, rng: random.Random, tell: object) -> None:
+def work(vault: Vault, rng: random.Random, tell: Callable[..., None]) -> None:
     """One thing, by chance."""
     signers = [one.signer for one in vault.signers()]
     chance = rng.random()

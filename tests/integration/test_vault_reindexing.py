@@ -26,7 +26,7 @@ from sigvault.services import filling, fresh_comparison, generations
 from sigvault.services.acquisition import digest_of
 from sigvault.services.enrollment import EnrollmentItem
 from sigvault.services.reindexing import ReindexPlan
-from sigvault.services.resources import ActiveGeneration
+from sigvault.services.resources import BoundGeneration
 from sigvault.storage.engine import read_session
 from sigvault.storage.job_lock import job_lock
 from sigvault.storage.tables import EmbeddingRow, IndexChangeRow
@@ -481,7 +481,7 @@ def test_images_that_one_model_can_not_use_are_not_compared(fresh):
     }
     del theirs[third]
     generations = [
-        ActiveGeneration(number, embedder.model, embedder.preprocessing, 4, thresholds)
+        BoundGeneration(number, embedder.model, embedder.preprocessing, 4, thresholds)
         for number, embedder in ((1, OLD), (2, NEW))
     ]
     found = fresh_comparison.compare_fresh((generations[0], ours), (generations[1], theirs))

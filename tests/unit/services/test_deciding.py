@@ -9,14 +9,14 @@ from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
 from sigvault.services.acquisition import acquire
-from sigvault.services.resources import ActiveGeneration, require_model
+from sigvault.services.resources import BoundGeneration, require_model
 from sigvault.services.verification import require_threshold, weigh
 
 EMBEDDER = FakeEmbedder()
 
 
-def make_active(*references: int) -> ActiveGeneration:
-    return ActiveGeneration(
+def make_active(*references: int) -> BoundGeneration:
+    return BoundGeneration(
         GenerationId(1),
         EMBEDDER.model,
         EMBEDDER.preprocessing,
