@@ -64,6 +64,7 @@ STEM = "resnet18_imagenet_stem_to_layer3.pt"
 SEED = 42
 BATCH = 64
 BUNDLED = "bundled"
+NOTEBOOK_EPOCHS = 150
 COSINE_ALONE = FusionRule(top=3, local_weight=0.0, cosine_spread=0.0, local_spread=0.0)
 
 Images = npt.NDArray[np.uint8]
@@ -83,6 +84,8 @@ class Variant:
         one_cycle: step the OneCycle schedule that the notebook builds and never steps.
         own_recipe: sigvault's pooled grid, multi-similarity and AdamW in place of the notebook's
             extra blocks, batch-hard triplets with diversity and Adam.
+        patience: run for the notebook's own 150 epochs instead of ``--epochs``, unless so many
+            epochs in a row bring no lower loss, and keep the epoch with the lowest; None: the last.
     """
 
     title: str
@@ -93,6 +96,7 @@ class Variant:
     head: Head = Head.NORMED_LINEAR
     one_cycle: bool = True
     own_recipe: bool = False
+    patience: int | None = None
 
 
 _NOTEBOOK = Variant(
@@ -110,6 +114,7 @@ _OWN = Variant(
 
 VARIANTS = {
     "notebook": _NOTEBOOK,
+    "notebook-whole": replace(_NOTEBOOK, title="the notebook, trained to its end", patience=10),
     "negatives": _NEGATIVES,
     "ink": _INK,
     "signed": _SIGNED,
@@ -117,6 +122,7 @@ VARIANTS = {
     "sigvault": _OWN,
     "raw-trap": replace(_OWN, title="the trap: sigvault's recipe on raw grey", picture="raw"),
 }
+DEFAULT_VARIANTS = [*(name for name in VARIANTS if name != "notebook-whole"), BUNDLED]
 
 
 def main() -> int:
@@ -125,8 +131,15 @@ def main() -> int:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--variants", default=",".join([*VARIANTS, BUNDLED]))
+    parser.add_argument("--variants", default=",".join(DEFAULT_VARIANTS))
     parser.add_argument("--float32", action="store_true", help="train without bfloat16")
+    parser.add_argument(
+        "--at-most",
+        type=int,
+        default=NOTEBOOK_EPOCHS,
+        metavar="EPOCHS",
+        help="end notebook-whole after so many epochs, for want of time",
+    )
     chosen = parser.parse_args()
     names = chosen.variants.split(",")
     if unknown := sorted(set(names) - {*VARIANTS, BUNDLED}):
@@ -137,9 +150,11 @@ def main() -> int:
         kept = chosen.out / f"{name}.npz"
         if kept.is_file():
             continue
-        note(f"{name}: {chosen.epochs} epochs")
+        whole = name in VARIANTS and VARIANTS[name].patience is not None
+        epochs = chosen.at_most if whole else chosen.epochs
+        note(f"{name}: {epochs} epochs")
         began = time.monotonic()
-        make(name, chosen.data, kept, chosen.epochs, bfloat16=not chosen.float32)
+        make(name, chosen.data, kept, epochs, bfloat16=not chosen.float32)
         note(f"{name}: {(time.monotonic() - began) / 60:.1f} minutes")
         write_table(chosen.out, settings)
     write_table(chosen.out, settings)
@@ -224,7 +239,8 @@ def make(name: str, data: Path, kept: Path, epochs: int, *, bfloat16: bool) -> N
         variant = VARIANTS[name]
         seen = [s for s in dataset.specimens if s.signer in training]
         pictures = prepare(seen, variant.picture, variant.size)
-        network = train(variant, pictures, data / STEM, epochs, bfloat16=bfloat16)
+        progress = Progress(kept.with_suffix(".state"), variant.patience)
+        network = train(variant, pictures, data / STEM, epochs, progress, bfloat16=bfloat16)
     scored = prepare(
         [s for s in dataset.specimens if s.signer in test], variant.picture, variant.size, taught
     )
@@ -256,8 +272,63 @@ def architecture_of(variant: Variant) -> Architecture:
     )
 
 
+class Progress:
+    """Early stopping by the training loss, as the notebook has it, and a state to go on from."""
+
+    def __init__(self, file: Path, patience: int | None) -> None:
+        """Keep the state in a file where there is a patience, else nowhere."""
+        self.file, self.patience = file, patience
+        self.epoch, self.best, self.waited = 0, float("inf"), 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether too many epochs brought nothing."""
+        return self.patience is not None and self.waited >= self.patience
+
+    def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Go on where the file ends, if there is one."""
+        if self.patience is None or not self.file.is_file():
+            return
+        state = torch.load(self.file, weights_only=True)  # noqa: TID251 - its own file
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        self.epoch, self.best, self.waited = state["epoch"], state["best"], state["waited"]
+        note(f"  goes on after epoch {self.epoch}, the lowest loss so far is {self.best:.4f}")
+
+    def end_epoch(self, network: nn.Module, optimiser: torch.optim.Optimizer, loss: float) -> None:
+        """Note an epoch's mean loss, and keep the weights where it is the lowest."""
+        self.epoch += 1
+        if self.patience is None:
+            return
+        self.waited = 0 if loss < self.best else self.waited + 1
+        if loss < self.best:
+            self.best = loss
+            self._write(network.state_dict(), self.file.with_suffix(".best"))
+        state = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
+        counts = {"epoch": self.epoch, "best": self.best, "waited": self.waited}
+        self._write(state | counts, self.file)
+
+    def take_best(self, network: nn.Module) -> None:
+        """Give the network the weights of the lowest loss."""
+        if self.patience is not None:
+            best = torch.load(self.file.with_suffix(".best"), weights_only=True)  # noqa: TID251
+            network.load_state_dict(best)
+
+    @staticmethod
+    def _write(state: dict[str, Any], file: Path) -> None:
+        beside = file.with_name(f"{file.name}.new")
+        torch.save(state, beside)  # noqa: TID251 - read by this file alone
+        beside.replace(file)
+
+
 def train(
-    variant: Variant, pictures: Pictures, stem: Path, epochs: int, *, bfloat16: bool
+    variant: Variant,
+    pictures: Pictures,
+    stem: Path,
+    epochs: int,
+    progress: Progress,
+    *,
+    bfloat16: bool,
 ) -> EmbeddingNetwork:
     """A small loop of its own: the package's would refuse the notebook's labels."""
     torch.manual_seed(SEED)
@@ -269,7 +340,9 @@ def train(
     network = network.to(memory_format=torch.channels_last)
     steps = len(list(batches(variant, pictures, 0)))
     optimiser, schedule = optimisation(variant, network, steps * epochs)
-    for epoch in range(epochs):
+    progress.restore(network, optimiser)
+    while progress.epoch < epochs and not progress.stopped:
+        epoch = progress.epoch
         torch.manual_seed(SEED * 100_003 + epoch)
         network.train()
         began, total = time.monotonic(), 0.0
@@ -287,6 +360,8 @@ def train(
             total += float(value.detach())
         rate = steps * BATCH / (time.monotonic() - began)
         note(f"  epoch {epoch + 1}: loss {total / steps:.4f}, {rate:.1f} images/s")
+        progress.end_epoch(network, optimiser, total / steps)
+    progress.take_best(network)
     if variant.own_recipe:
         settle_batch_norm(
             network, [], [to_tensor(pictures.images[p]) for p in np.array_split(rows[:1024], 16)]
