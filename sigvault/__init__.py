@@ -23,6 +23,11 @@ if TYPE_CHECKING:
         diagnose,
         open_vault,
     )
+    from sigvault.domain.access import (
+        ApiKey,
+        IssuedKey,
+        Role,
+    )
     from sigvault.domain.aims import (
         Aim,
         Measure,
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
     )
     from sigvault.domain.errors import (
         AcquisitionError,
+        AlreadyReviewed,
         CheckpointMismatch,
         ConfigurationError,
         DatasetError,
@@ -67,13 +73,17 @@ if TYPE_CHECKING:
         ImageError,
         ImageTooLarge,
         IndexFailed,
+        KeyRefused,
         ModelError,
         NotCalibrated,
+        ProbeNotKept,
+        RequestDiffers,
         SigvaultError,
         StorageFailed,
         TrainingDiverged,
         UnknownEvent,
         UnknownGeneration,
+        UnknownKey,
         UnknownModel,
         UnknownReference,
         UnknownSigner,
@@ -114,8 +124,13 @@ if TYPE_CHECKING:
     from sigvault.domain.ports import (
         Embedder,
     )
+    from sigvault.domain.reviewing import ReviewCase, ReviewVerdict
+    from sigvault.domain.verdicts import KeepProbes, ReviewState, Verdict
     from sigvault.evaluation.generation_comparison import (
         GenerationComparison,
+    )
+    from sigvault.services.answers import (
+        RequestName,
     )
     from sigvault.services.reindexing import (
         Reindexing,
@@ -149,6 +164,8 @@ __all__ = [
     "AcquisitionError",
     "Activation",
     "Aim",
+    "AlreadyReviewed",
+    "ApiKey",
     "AuditCheck",
     "AuditRecord",
     "Candidate",
@@ -185,7 +202,10 @@ __all__ = [
     "ImageTooLarge",
     "IndexFailed",
     "InkImage",
+    "IssuedKey",
     "ItemResult",
+    "KeepProbes",
+    "KeyRefused",
     "LikelihoodRatio",
     "Measure",
     "ModelCard",
@@ -194,6 +214,7 @@ __all__ = [
     "NotCalibrated",
     "OperatingPoint",
     "Origin",
+    "ProbeNotKept",
     "QualityFinding",
     "Rate",
     "Reference",
@@ -203,6 +224,12 @@ __all__ = [
     "ReindexPlan",
     "Reindexing",
     "Replay",
+    "RequestDiffers",
+    "RequestName",
+    "ReviewCase",
+    "ReviewState",
+    "ReviewVerdict",
+    "Role",
     "Score",
     "Settings",
     "Severity",
@@ -217,6 +244,7 @@ __all__ = [
     "TrainingDiverged",
     "UnknownEvent",
     "UnknownGeneration",
+    "UnknownKey",
     "UnknownModel",
     "UnknownReference",
     "UnknownSigner",
@@ -231,6 +259,7 @@ __all__ = [
     "VaultNotFound",
     "VaultStatus",
     "VaultTooNew",
+    "Verdict",
     "Verification",
     "WeightsUnavailable",
     "create_vault",
@@ -245,6 +274,11 @@ _HOMES = {
         "create_vault",
         "diagnose",
         "open_vault",
+    ),
+    "sigvault.domain.access": (
+        "ApiKey",
+        "IssuedKey",
+        "Role",
     ),
     "sigvault.domain.aims": (
         "Aim",
@@ -273,6 +307,7 @@ _HOMES = {
     "sigvault.domain.embedding": ("Embedding",),
     "sigvault.domain.errors": (
         "AcquisitionError",
+        "AlreadyReviewed",
         "CheckpointMismatch",
         "ConfigurationError",
         "DatasetError",
@@ -286,13 +321,17 @@ _HOMES = {
         "ImageError",
         "ImageTooLarge",
         "IndexFailed",
+        "KeyRefused",
         "ModelError",
         "NotCalibrated",
+        "ProbeNotKept",
+        "RequestDiffers",
         "SigvaultError",
         "StorageFailed",
         "TrainingDiverged",
         "UnknownEvent",
         "UnknownGeneration",
+        "UnknownKey",
         "UnknownModel",
         "UnknownReference",
         "UnknownSigner",
@@ -327,7 +366,17 @@ _HOMES = {
     ),
     "sigvault.domain.model_card": ("ModelCard",),
     "sigvault.domain.ports": ("Embedder",),
+    "sigvault.domain.reviewing": (
+        "ReviewCase",
+        "ReviewVerdict",
+    ),
+    "sigvault.domain.verdicts": (
+        "KeepProbes",
+        "ReviewState",
+        "Verdict",
+    ),
     "sigvault.evaluation.generation_comparison": ("GenerationComparison",),
+    "sigvault.services.answers": ("RequestName",),
     "sigvault.services.reindexing": (
         "ReindexPlan",
         "Reindexing",
