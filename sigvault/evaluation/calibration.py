@@ -63,6 +63,9 @@ class Aims:
                 raise ValueError(f"the aim {name} is {value}, not in [0, 1)")
 
 
+DEFAULT_AIMS = Aims()
+
+
 @dataclass(frozen=True)
 class Provenance:
     """What the comparisons were made of, for the origin of a threshold.

@@ -11,7 +11,8 @@ from sigvault.domain.identifiers import EventNumber, SignerId
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.pending_images import settle_pending
 from sigvault.services.resources import Resources
-from sigvault.storage.audit_log import append, erase_personal
+from sigvault.storage.audit_log import append_directly, erase_personal
+from sigvault.storage.driver import directly
 from sigvault.storage.engine import checkpoint, write_session
 from sigvault.storage.signers import erase_signer, get_signer
 
@@ -38,7 +39,7 @@ class Erasure:
 def erase(resources: Resources, index: GalleryIndex[Any], signer: SignerId, *, by: str) -> Erasure:
     """Remove a signer's name, references, vectors, images and personal audit parts for good.
 
-    Images are noted before the commit and removed after it, so that a crash in between leaves
+    Images are noted in the transaction and removed after it, so that a crash in between leaves
     them to the next opening and not for ever.
 
     Args:
@@ -57,8 +58,9 @@ def erase(resources: Resources, index: GalleryIndex[Any], signer: SignerId, *, b
         at = resources.clock()
         erased = erase_signer(session, row, at)
         parts = erase_personal(session, row.key)
-        event = append(session, SignerErased(row.key, len(erased.references), by), at)
-        resources.pending.note_all(erased.orphans)
+        event = append_directly(
+            directly(session), SignerErased(row.key, len(erased.references), by), at
+        )
         index.discard()  # a crash after the commit then leaves no vector in a file
     with ExitStack() as last:  # each is tried, whatever becomes of the others
         last.callback(checkpoint, resources.engine)

@@ -24,6 +24,7 @@ from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.generations import list_generations
 from sigvault.storage.integrity import contradictions, writer_at_work
 from sigvault.storage.kept_probes import kept_sizes
+from sigvault.storage.orphaned_images import list_orphans
 from sigvault.storage.references import count_references
 from sigvault.storage.schema import current_revision, head_revision
 from sigvault.storage.tables import EmbeddingRow, GenerationStatus, ReferenceRow
@@ -125,7 +126,7 @@ def _images(
         )
         sizes |= kept_sizes(session)
         strays = list(resources.images.strays(frozenset(sizes)))
-        notes = len(resources.pending.names())
+        notes = len(resources.pending.names()) + len(list_orphans(session))
         if repair:
             for stray in strays:
                 stray.unlink(missing_ok=True)

@@ -15,8 +15,10 @@ from sigvault.services.acquisition import digest_of
 from sigvault.services.pending_images import settle_pending
 from sigvault.services.resources import Resources
 from sigvault.storage.audit_log import append, read
+from sigvault.storage.driver import directly
 from sigvault.storage.engine import read_session, write_session
-from sigvault.storage.kept_probes import drop_probes, keep_probe, kept_digest, needed_images
+from sigvault.storage.kept_probes import drop_probes, keep_probe, kept_digest
+from sigvault.storage.orphaned_images import note_orphans
 
 
 @contextmanager
@@ -107,7 +109,7 @@ def forget_probes(resources: Resources, older_than: timedelta, *, by: str) -> in
         digests = drop_probes(session, before=now - older_than)
         if not digests:
             return 0
-        resources.pending.note_all(sorted(digests - needed_images(session, digests)))
+        note_orphans(directly(session), sorted(digests))
         append(session, ProbesForgotten(len(digests), now - older_than, by), now)
     return settle_pending(resources.engine, resources.images, resources.pending)
 

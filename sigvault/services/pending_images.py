@@ -1,10 +1,11 @@
 """Notes of images that may be left over, so that a crash is cleaned up without a full search.
 
-An image can't be committed together with its database row. So before an image is written or is
-to be removed, a note with its digest is made; it goes when the transaction and the image are
-both settled. Whoever finds a note keeps the image if something needs it and removes it if not.
-Writers queue for the database's one writing session, in which notes are made and settled, so no
-note of a transaction that is still running is ever seen.
+An image can't be committed together with its database row. So before an image is written, a file
+with its digest as its name is made; it goes when the transaction and the image are both settled.
+An image that an erasure leaves over is noted in the database, in the transaction that erases.
+Whoever finds a note keeps the image if something needs it and removes it if not. Writers queue for
+the database's one writing session, in which notes are made and settled, so no note of a
+transaction that is still running is ever seen.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from sigvault.storage.blobs import ImageFolder
+from sigvault.storage.driver import read_directly
 from sigvault.storage.engine import write_session
 from sigvault.storage.failures import translate_os
 from sigvault.storage.kept_probes import needed_images
+from sigvault.storage.orphaned_images import clear_orphan, list_orphans
 
 
 class PendingImages:
@@ -71,6 +74,8 @@ class PendingImages:
     def settle(self, session: Session, images: ImageFolder) -> int:
         """Remove every noted image that nothing needs, inside of a writing session.
 
+        Both kinds of notes: files, and what erasures noted in the database.
+
         Returns:
             How many images were removed.
 
@@ -83,6 +88,10 @@ class PendingImages:
             if not needed_images(session, [digest]):
                 removed += images.delete(digest)
             self.clear(name)
+        for digest in list_orphans(session):
+            if not needed_images(session, [digest]):
+                removed += images.delete(digest)
+            clear_orphan(session, digest)
         return removed
 
     def _sync(self) -> None:
@@ -95,13 +104,24 @@ class PendingImages:
             os.close(handle)
 
 
+def count_unsettled(engine: Engine, pending: PendingImages) -> int:
+    """How many images are noted, in files and in the database.
+
+    Raises:
+        StorageFailed: If the database can't be read.
+    """
+    with read_directly(engine) as transaction:
+        ((orphans,),) = transaction.rows("SELECT count(*) FROM orphaned_images")
+    return len(pending.names()) + int(orphans)
+
+
 def settle_pending(engine: Engine, images: ImageFolder, pending: PendingImages) -> int:
     """Clean up what a crash or a failure left over, if anything; how many images went.
 
     Raises:
         StorageFailed: If the database or the folder can't be written.
     """
-    if not pending.names():
+    if not count_unsettled(engine, pending):
         return 0
     with write_session(engine) as session:
         return pending.settle(session, images)

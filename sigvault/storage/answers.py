@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, select, tuple_
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.identifiers import SignerKey
+from sigvault.storage.driver import DriverTransaction
 from sigvault.storage.tables import AnswerRow, AnswerSignerRow
 
 
@@ -33,12 +34,15 @@ def drop_answers_before(session: Session, moment: datetime) -> int:
     return _drop(session, AnswerRow.answered_at < moment)
 
 
-def drop_answers_about(session: Session, signer: SignerKey) -> int:
+def drop_answers_about(transaction: DriverTransaction, signer: SignerKey) -> int:
     """Forget the answers that name a signer; how many."""
-    named = select(AnswerSignerRow.asker, AnswerSignerRow.name).where(
-        AnswerSignerRow.signer_key == signer
+    named = transaction.rows(
+        "SELECT asker, name FROM answer_signers WHERE signer_key = ?", (signer,)
     )
-    return _drop(session, tuple_(AnswerRow.asker, AnswerRow.name).in_(named))
+    for answer in named:
+        transaction.run("DELETE FROM answer_signers WHERE asker = ? AND name = ?", answer)
+        transaction.run("DELETE FROM answers WHERE asker = ? AND name = ?", answer)
+    return len(named)
 
 
 def _drop(session: Session, which: ColumnElement[bool]) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Select, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from sigvault.domain.audit import (
@@ -28,7 +28,7 @@ from sigvault.domain.audit import (
 )
 from sigvault.domain.errors import VaultDamaged
 from sigvault.domain.identifiers import EventNumber, SignerKey
-from sigvault.storage.driver import DriverTransaction
+from sigvault.storage.driver import DriverTransaction, directly
 from sigvault.storage.tables import AuditEventRow, AuditHeadRow, AuditPersonalRow, Base
 
 
@@ -234,12 +234,7 @@ def erase_personal(session: Session, signer: SignerKey) -> int:
     Returns:
         How many parts were removed.
     """
-    gone = session.execute(
-        delete(AuditPersonalRow)
-        .where(AuditPersonalRow.signer_key == signer)
-        .returning(AuditPersonalRow.event)
-    )
-    return len(gone.all())
+    return directly(session).run("DELETE FROM audit_personal WHERE signer_key = ?", (signer,))
 
 
 def check_chain(session: Session) -> ChainCheck:

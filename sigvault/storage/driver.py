@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from sigvault.storage.engine import WRITER_LOCK, Mode, set_mode
 from sigvault.storage.failures import translate
@@ -41,13 +42,23 @@ class DriverTransaction:
 
     def run_many(self, statement: str, values: list[Values]) -> None:
         """Execute a statement once for each tuple of values."""
-        self._connection.cursor().executemany(self._marked(statement), values)
+        if values:
+            self._connection.cursor().executemany(self._marked(statement), values)
 
     def _run(self, statement: str, values: Values) -> Any:  # noqa: ANN401 - the driver's cursor
         return self._connection.execute(self._marked(statement), values)
 
     def _marked(self, statement: str) -> str:
         return statement if self._sqlite else _in_percent(statement)
+
+
+def directly(session: Session) -> DriverTransaction:
+    """A session's own transaction; what the session holds back is written first."""
+    session.flush()
+    connection = session.connection()
+    return DriverTransaction(
+        connection.connection.driver_connection, sqlite=connection.dialect.name == "sqlite"
+    )
 
 
 @lru_cache(maxsize=256)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.identifiers import EventNumber, SignerKey
@@ -96,11 +96,14 @@ def all_verdicts(session: Session) -> dict[EventNumber, EventNumber]:
     return dict(session.execute(query).all())
 
 
-def drop_reviews(session: Session, signer: SignerKey) -> None:
+def drop_reviews(transaction: DriverTransaction, signer: SignerKey) -> None:
     """Forget a signer's cases."""
-    own = select(ReviewRow.event).where(ReviewRow.signer_key == signer)
-    session.execute(delete(VerdictRow).where(VerdictRow.verification.in_(own)))
-    session.execute(delete(ReviewRow).where(ReviewRow.signer_key == signer))
+    transaction.run(
+        "DELETE FROM verdicts WHERE verification IN"
+        " (SELECT event FROM reviews WHERE signer_key = ?)",
+        (signer,),
+    )
+    transaction.run("DELETE FROM reviews WHERE signer_key = ?", (signer,))
 
 
 _Query = TypeVar("_Query", bound=Select[Any])

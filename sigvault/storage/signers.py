@@ -7,19 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.errors import UnknownSigner
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
 from sigvault.storage.answers import drop_answers_about
-from sigvault.storage.index_changes import record_changes
-from sigvault.storage.kept_probes import drop_probes, needed_images
+from sigvault.storage.driver import DriverTransaction, directly
 from sigvault.storage.namespaces import begins_with
+from sigvault.storage.orphaned_images import note_orphans
 from sigvault.storage.reviews import drop_reviews
 from sigvault.storage.tables import (
     ChangeKind,
-    EmbeddingRow,
     ReferenceRow,
     SignerRow,
     SignerStatus,
@@ -46,8 +45,8 @@ class ErasedRows:
     Attributes:
         references: the references that are gone.
         rows: the vectors that are gone, by generation.
-        orphans: digests of the images that nothing needs any more: delete them once the
-            transaction is committed.
+        orphans: digests of the images that nothing needs any more: they are noted, and their
+            files go once the transaction is committed.
     """
 
     references: tuple[ReferenceId, ...]
@@ -147,41 +146,40 @@ def erase_signer(session: Session, signer: SignerRow, at: datetime) -> ErasedRow
     personal parts of the audit log are `audit_log.erase_personal`'s matter, the images
     `blobs.ImageFolder.delete`'s.
     """
-    owned = list(
-        session.execute(
-            select(ReferenceRow.id, ReferenceRow.image_digest).where(
-                ReferenceRow.signer_key == signer.key
-            )
-        )
-    )
-    rows = _delete_embeddings(session, signer.key)
-    drop_reviews(session, signer.key)
-    drop_answers_about(session, signer.key)
-    session.execute(delete(ReferenceRow).where(ReferenceRow.signer_key == signer.key))
     signer.external_id = None
     signer.name = None
     signer.status = SignerStatus.ERASED
     signer.erased_at = at
-    session.flush()
-    digests = {digest for _, digest in owned} | drop_probes(session, signer=signer.key)
+    transaction, key = directly(session), (signer.key,)
+    owned = transaction.rows('SELECT id, image_digest FROM "references" WHERE signer_key = ?', key)
+    rows = _delete_embeddings(transaction, signer.key)
+    drop_reviews(transaction, signer.key)
+    drop_answers_about(transaction, signer.key)
+    probes = transaction.rows(
+        "DELETE FROM kept_probes WHERE signer_key = ? RETURNING image_digest", key
+    )
+    transaction.run('DELETE FROM "references" WHERE signer_key = ?', key)
+    digests = {digest for _, digest in owned} | {digest for (digest,) in probes}
     return ErasedRows(
         references=tuple(reference for reference, _ in owned),
         rows=rows,
-        orphans=tuple(sorted(digests - needed_images(session, digests))),
+        orphans=note_orphans(transaction, sorted(digests)),
     )
 
 
-def _delete_embeddings(session: Session, signer: SignerKey) -> dict[GenerationId, tuple[int, ...]]:
-    owned = select(ReferenceRow.id).where(ReferenceRow.signer_key == signer)
-    found = session.execute(
-        select(EmbeddingRow.generation_id, EmbeddingRow.row)
-        .where(EmbeddingRow.reference_id.in_(owned))
-        .order_by(EmbeddingRow.generation_id, EmbeddingRow.row)
+def _delete_embeddings(
+    transaction: DriverTransaction, signer: SignerKey
+) -> dict[GenerationId, tuple[int, ...]]:
+    found = transaction.rows(
+        "DELETE FROM embeddings WHERE reference_id IN"
+        ' (SELECT id FROM "references" WHERE signer_key = ?) RETURNING generation_id, row',
+        (signer,),
     )
     rows: dict[GenerationId, list[int]] = {}
-    for generation, row in found:
+    for generation, row in sorted(found):
         rows.setdefault(generation, []).append(row)
-    for generation, gone in rows.items():
-        record_changes(session, generation, ChangeKind.REMOVE, gone)
-    session.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id.in_(owned)))
+    transaction.run_many(
+        "INSERT INTO index_changes (generation_id, row, kind) VALUES (?, ?, ?)",
+        [(generation, row, ChangeKind.REMOVE.value) for generation, row in sorted(found)],
+    )
     return {generation: tuple(gone) for generation, gone in rows.items()}

@@ -299,6 +299,18 @@ class ThresholdRow(Base):
     event: Mapped[EventNumber] = mapped_column(ForeignKey("audit_events.number"))
 
 
+class OrphanedImageRow(Base):
+    """An image whose last reference or kept probe is erased, until its file is gone, too.
+
+    Attributes:
+        digest: SHA-256 of its bytes, hex.
+    """
+
+    __tablename__ = "orphaned_images"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
 class KeptProbeRow(Base):
     """The probe of a verification, kept for people to look at.
 

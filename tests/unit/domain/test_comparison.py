@@ -124,7 +124,45 @@ def test_fusion_by_hand():
     assert fused == pytest.approx(0.75 * (0.7 - 0.3) + 0.25 * (0.3 - 0.1))
 
 
-@pytest.mark.parametrize("wrong", [{"top": 0}, {"local_weight": 1.1}, {"cosine_spread": -0.1}])
+def test_the_spread_of_few_pairs_is_trusted_less():
+    rule = FusionRule(top=3, local_weight=1.0, local_spread=1.0, spread_prior=0.5)
+    assert [rule.trust(references) for references in (1, 2, 3, 5)] == [
+        0.0,
+        pytest.approx(1 / 1.5),
+        pytest.approx(3 / 3.5),
+        pytest.approx(10 / 10.5),
+    ]
+    assert FusionRule(spread_prior=0.0).trust(2) == 1.0
+    spread = Spread(cosine=0.0, local=0.6)
+    assert rule.fuse([0.0] * 2, [0.9] * 2, spread) == pytest.approx(0.9 - 0.6 / 1.5)
+
+
+def test_a_gallery_that_hardly_holds_together_counts_as_one_at_the_floor():
+    rule = FusionRule(
+        top=1,
+        local_weight=0.5,
+        cosine_spread=1.0,
+        local_spread=1.0,
+        cosine_floor=0.3,
+        local_floor=0.5,
+    )
+    loose = rule.fuse([0.4] * 3, [0.4] * 3, Spread(cosine=-0.2, local=0.1))
+    assert loose == pytest.approx(0.5 * (0.4 - 0.3) + 0.5 * (0.4 - 0.5))
+    tight = rule.fuse([0.4] * 3, [0.4] * 3, Spread(cosine=0.6, local=0.7))
+    assert tight == pytest.approx(0.5 * (0.4 - 0.6) + 0.5 * (0.4 - 0.7))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"top": 0},
+        {"local_weight": 1.1},
+        {"cosine_spread": -0.1},
+        {"spread_prior": -1.0},
+        {"spread_prior": math.inf},
+        {"local_floor": 1.5},
+    ],
+)
 def test_a_fusion_rule_out_of_range_is_refused(wrong: dict[str, float]):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         FusionRule(**wrong)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import pytest
 from sigvault.domain.errors import DatasetError
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.identifiers import SignerId
-from sigvault.evaluation.fusion_choice import choose_fusion, fusion_grid
+from sigvault.evaluation.fusion_choice import REVIEW_COST, SPREAD_PRIOR, choose_fusion, fusion_grid
 from sigvault.evaluation.protocols import ComparisonScores, Kind
 
 
@@ -58,13 +58,24 @@ def test_of_rules_as_good_the_simplest_is_chosen() -> None:
     assert choose_fusion(scores, rules).rule == rules[-1]
 
 
-def test_criterion_is_mean_skilled_plus_mean_random() -> None:
+def test_criterion_is_mean_errors_plus_the_cost_of_reviews() -> None:
     scores = {number: comparisons(number, cosine_tells=1.0, local_tells=1.0) for number in (1, 3)}
     for trial in choose_fusion(scores, [FusionRule(), FusionRule(top=1)]).trials:
         skilled, random = trial.skilled_eer, trial.random_eer
         assert trial.criterion == pytest.approx(
-            (skilled[1] + skilled[3]) / 2 + (random[1] + random[3]) / 2
+            (skilled[1] + skilled[3]) / 2
+            + (random[1] + random[3]) / 2
+            + REVIEW_COST * (trial.not_accepted[1] + trial.not_accepted[3]) / 2
         )
+
+
+def test_what_is_not_accepted_lies_below_where_both_kinds_of_forgeries_meet_their_aims() -> None:
+    scores = comparisons(1, cosine_tells=3.0, local_tells=0.0)
+    (trial,) = choose_fusion({1: scores}, [FusionRule(1, 0.0, 0.0, 0.0)]).trials
+    cosine = scores.cosine[:, 0]
+    mated, random, forged = (np.sort(cosine[scores.kind == kind]) for kind in Kind)
+    accept = max(np.nextafter(random[-1], np.inf), forged[-6])  # 0.1 % of 300 is none, 2 % six
+    assert trial.not_accepted == {1: pytest.approx((mated < accept).mean())}
 
 
 def test_without_skilled_forgeries_random_ones_decide() -> None:
@@ -82,6 +93,18 @@ def test_grid_holds_no_two_rules_that_do_the_same() -> None:
     assert len(set(five)) == len(five)
     assert all(rule.cosine_spread == 0.0 for rule in five if rule.local_weight == 1.0)
     assert all(rule.local_spread == 0.0 for rule in five if rule.local_weight == 0.0)
+
+
+def test_floors_are_the_galleries_own_and_only_where_a_spread_is_subtracted() -> None:
+    one, three = (comparisons(n, cosine_tells=2.0, local_tells=2.0) for n in (1, 3))
+    mated = three.kind == Kind.MATED
+    three.cosine_spread[mated] = np.linspace(0.0, 1.0, mated.sum())
+    three.local_spread[mated] = np.linspace(-1.0, 1.0, mated.sum())
+    for trial in choose_fusion({1: one, 3: three}).trials:
+        rule = trial.rule
+        assert rule.cosine_floor == pytest.approx(0.05 if rule.cosine_spread else -1.0)
+        assert rule.local_floor == pytest.approx(-0.9 if rule.local_spread else -1.0)
+        assert rule.spread_prior == SPREAD_PRIOR
 
 
 def test_table_begins_with_the_chosen_rule() -> None:

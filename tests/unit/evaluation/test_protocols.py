@@ -67,7 +67,13 @@ def expected_rows(signer: EvaluationSigner, others, references: int, draws: int,
 
 @pytest.mark.parametrize("references", [1, 2, 4])
 @pytest.mark.parametrize(
-    "rule", [FusionRule(), FusionRule(1, 0.0, 0.0, 0.0), FusionRule(9, 1.0, 1.0, 1.0)]
+    "rule",
+    [
+        FusionRule(),
+        FusionRule(1, 0.0, 0.0, 0.0),
+        FusionRule(9, 1.0, 1.0, 1.0),
+        FusionRule(2, 0.5, 1.0, 0.5, 0.5, 0.3, 0.2),
+    ],
 )
 def test_fused_scores_are_those_of_the_domain(references: int, rule: FusionRule) -> None:
     signers = four_signers()

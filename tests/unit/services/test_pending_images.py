@@ -9,10 +9,12 @@ import pytest
 
 from sigvault.domain.errors import StorageFailed
 from sigvault.domain.identifiers import SignerId
-from sigvault.services.pending_images import PendingImages, settle_pending
+from sigvault.services.pending_images import PendingImages, count_unsettled, settle_pending
 from sigvault.storage import schema
 from sigvault.storage.blobs import ImageFolder
+from sigvault.storage.driver import directly
 from sigvault.storage.engine import make_engine, write_session
+from sigvault.storage.orphaned_images import note_orphans
 from sigvault.storage.references import add_reference
 from sigvault.storage.signers import add_signer
 
@@ -37,10 +39,25 @@ def pending(tmp_path) -> PendingImages:
     return PendingImages(tmp_path / "pending")
 
 
-def test_without_notes_nothing_is_opened(images, pending, tmp_path):
-    engine = make_engine(tmp_path / "never.sqlite3")
+def test_without_notes_there_is_nothing_to_settle(engine, images, pending):
+    digest = images.write(b"somebody's")
     assert settle_pending(engine, images, pending) == 0
-    assert not (tmp_path / "never.sqlite3").exists()
+    assert images.path(digest).is_file()
+
+
+def test_an_image_that_an_erasure_noted_goes_unless_something_needs_it(engine, images, pending):
+    needed, stray = images.write(b"needed"), images.write(b"stray")
+    with write_session(engine) as session:
+        assert note_orphans(directly(session), [needed, stray]) == tuple(sorted([needed, stray]))
+        signer = add_signer(session, SignerId("1"), "", NOW)
+        add_reference(
+            session, signer.key, image_digest=needed, image_bytes=6, findings=(), at=NOW, by=""
+        )
+    assert count_unsettled(engine, pending) == 2
+    assert settle_pending(engine, images, pending) == 1
+    assert count_unsettled(engine, pending) == 0
+    assert images.read(needed) == b"needed"
+    assert not images.path(stray).exists()
 
 
 def test_an_image_goes_unless_a_reference_needs_it(engine, images, pending):

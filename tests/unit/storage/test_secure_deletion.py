@@ -7,6 +7,7 @@ import pytest
 from sigvault.domain.audit import ReferenceEnrolled, SignerErased
 from sigvault.storage import audit_log, signers
 from sigvault.storage.engine import checkpoint, make_engine, write_session
+from sigvault.storage.orphaned_images import clear_orphan, list_orphans
 from sigvault.storage.vector_codec import encode_local
 
 NAME, IDENTIFIER, NOTE = "Philippa Featherstonehaugh", "staff-0815-4711", "enrolled at Chancery"
@@ -50,6 +51,9 @@ def test_no_byte_of_an_erased_signer_lingers_in_the_database_file(
         signers.erase_signer(session, signers.get_signer(session, IDENTIFIER), now)
         audit_log.append(session, SignerErased(key, 1), now)
         audit_log.erase_personal(session, key)
+    with write_session(engine) as session:
+        for digest in list_orphans(session):  # as they go once their files are gone
+            clear_orphan(session, digest)
     assert checkpoint(engine)
 
     assert on_disk(sqlite_file, traces) == set()
