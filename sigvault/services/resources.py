@@ -12,9 +12,9 @@ from typing import Protocol
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from sigvault.domain.comparison import Threshold
-from sigvault.domain.errors import DemonstrationModel, GenerationMismatch, NotCalibrated
-from sigvault.domain.identifiers import GenerationId, ModelId
+from sigvault.domain.errors import DemonstrationModel, GenerationMismatch
+from sigvault.domain.generation import BoundGeneration as BoundGeneration  # noqa: PLC0414
+from sigvault.domain.identifiers import ModelId
 from sigvault.domain.ports import Embedder
 from sigvault.domain.reviewing import ReviewRules
 from sigvault.imaging.preprocessing import Recipe, read_preprocessing
@@ -116,37 +116,6 @@ def recipe_of(embedder: Embedder) -> Recipe:
         ModelError: If the model needs a preprocessing that is not known here.
     """
     return read_preprocessing(embedder.card.preprocessing)
-
-
-@dataclass(frozen=True)
-class BoundGeneration:
-    """A generation with all that it decides by.
-
-    Attributes:
-        id: its number.
-        model: the model that made every vector.
-        preprocessing: the name and version of the preprocessing.
-        dimension: D, the length of the global vectors.
-        thresholds: its thresholds by number of references; none before it is calibrated.
-    """
-
-    id: GenerationId
-    model: ModelId
-    preprocessing: str
-    dimension: int
-    thresholds: tuple[Threshold, ...]
-
-    def require_thresholds(self) -> None:
-        """Make sure that something can be decided.
-
-        Raises:
-            NotCalibrated: If the generation has no thresholds.
-        """
-        if not self.thresholds:
-            raise NotCalibrated(
-                f"generation {self.id} ({self.model}) has no thresholds, so nothing can be "
-                "decided: run `sigvault calibrate` on signatures that the model was not trained on"
-            )
 
 
 def load_active(session: Session) -> BoundGeneration:
