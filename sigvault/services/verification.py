@@ -19,7 +19,6 @@ from sigvault.domain.ports import Embedder
 from sigvault.domain.serialisation import evidence_to_dict, finding_to_dict
 from sigvault.domain.verdicts import KeepProbes
 from sigvault.imaging.preprocessing import PreparedSignature
-from sigvault.services import reviews
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
 from sigvault.services.kept_probes import keeping
 from sigvault.services.resources import BoundGeneration, Resources, load_active, recipe_of
@@ -223,31 +222,13 @@ def _record(
         model=evidence.model,
         evidence={"by": by, "evidence": evidence_to_dict(evidence)},
     )
-    if probe is None:
-        return _record_alone(resources, key, evidence, event)
-    with keeping(resources, probe) as keeper, write_session(resources.engine) as session:
-        found = find_signer(session, evidence.signer)
-        if found is None or found.key != key:
-            raise _erased_meanwhile(evidence.signer)
-        number = append(session, event, resources.clock())
-        if evidence.decision is Decision.REVIEW:
-            reviews.ask(session, number, key)
-        keeper.keep(session, number, key)
-    return number
-
-
-def _record_alone(
-    resources: Resources, key: SignerKey, evidence: Evidence, event: Verified
-) -> EventNumber:
-    """The same without a probe to keep, by the driver alone."""
-    with write_directly(resources.engine) as transaction:
+    with keeping(resources, probe) as keeper, write_directly(resources.engine) as transaction:
         if not is_enrolled(transaction, evidence.signer, key):
-            raise _erased_meanwhile(evidence.signer)
+            raise UnknownSigner(
+                f"signer {evidence.signer} was erased while the probe was being verified"
+            )
         number = append_directly(transaction, event, resources.clock())
         if evidence.decision is Decision.REVIEW:
             open_review_directly(transaction, number, key)
+        keeper.keep(transaction, number, key)
     return number
-
-
-def _erased_meanwhile(signer: SignerId) -> UnknownSigner:
-    return UnknownSigner(f"signer {signer} was erased while the probe was being verified")

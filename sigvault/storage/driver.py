@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -44,6 +45,11 @@ class DriverTransaction:
         """Execute a statement once for each tuple of values."""
         if values:
             self._connection.cursor().executemany(self._marked(statement), values)
+
+    def time(self, at: datetime) -> object:
+        """A moment as the driver takes it, as `tables.UtcDateTime` writes it."""
+        moment = at.astimezone(UTC)
+        return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if self._sqlite else moment
 
     def _run(self, statement: str, values: Values) -> Any:  # noqa: ANN401 - the driver's cursor
         return self._connection.execute(self._marked(statement), values)

@@ -26,7 +26,7 @@ def open_review(session: Session, event: EventNumber, signer: SignerKey) -> Revi
 def open_review_directly(
     transaction: DriverTransaction, event: EventNumber, signer: SignerKey
 ) -> None:
-    """The same by the driver alone."""
+    """Ask people as `open_review` does, by the driver alone."""
     transaction.run(
         "INSERT INTO reviews (event, signer_key, state) VALUES (?, ?, ?)",
         (event, signer, ReviewState.OPEN.value),
