@@ -58,7 +58,8 @@ from sigvault.storage.job_lock import job_lock
 if TYPE_CHECKING:
     from sigvault.datasets import Dataset
     from sigvault.evaluation.calibration import Aims
-    from sigvault.evaluation.generation_comparison import GenerationComparison, Margins
+    from sigvault.evaluation.generation_changes import Margins
+    from sigvault.evaluation.generation_comparison import GenerationComparison
     from sigvault.services.calibration import CalibrationReport
     from sigvault.services.reindexing import Reindexing, ReindexPlan
 

@@ -12,7 +12,8 @@ import typer
 from sigvault.cli.options import check_report
 
 if TYPE_CHECKING:
-    from sigvault.evaluation.generation_comparison import GenerationComparison, Margins
+    from sigvault.evaluation.generation_changes import Margins
+    from sigvault.evaluation.generation_comparison import GenerationComparison
 
 OWN_GALLERIES = "the vault's own galleries"
 
@@ -43,7 +44,7 @@ def parse_margins(given: Sequence[str] | None) -> Margins:
     """
     from dataclasses import asdict, replace
 
-    from sigvault.evaluation.generation_comparison import Margins
+    from sigvault.evaluation.generation_changes import Margins
 
     margins = Margins()
     for text in given or ():

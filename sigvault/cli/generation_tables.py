@@ -9,12 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from sigvault.cli.tables import ruled_table
-from sigvault.evaluation.generation_comparison import GenerationComparison, Verdict
+from sigvault.evaluation.generation_changes import Verdict
+from sigvault.evaluation.generation_comparison import GenerationComparison
 from sigvault.evaluation.generation_page import (
     COLUMNS,
     cells_of,
     describe_signer,
     flips_of,
+    notes_of,
     title_of,
 )
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 """Signers that fare worse are named up to so many; the JSON document has them all."""
+
+_STYLES = {Verdict.FIT: "green", Verdict.WORSE: "bold red", Verdict.UNKNOWN: "bold yellow"}
 
 
 def generations_table(generations: Sequence[GenerationSummary]) -> Table:
@@ -60,9 +64,9 @@ def comparison_tables(comparison: GenerationComparison, on: str) -> list[Table |
     table = ruled_table("", *(f">{name}" for name in COLUMNS[1:-1]), "")
     for change in comparison.changes:
         *cells, verdict = cells_of(change)
-        style = "bold red" if change.worse else "green"
-        table.add_row(*cells, Text(verdict, style=style))
-    return [title, table, *map(Text, flips_of(comparison)), *_worse(comparison)]
+        table.add_row(*cells, Text(verdict, style=_STYLES[change.verdict]))
+    notes = map(Text, [*flips_of(comparison), *notes_of(comparison)])
+    return [title, table, *notes, *_worse(comparison)]
 
 
 def reindexing_tables(done: Reindexing, *, asked: bool) -> list[Text]:

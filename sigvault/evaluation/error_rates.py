@@ -322,6 +322,11 @@ def clustered_share(
     return allow_for_clean(rate, total.sum() / draws)
 
 
+def clean_share(probes: float) -> float:
+    """The rate at which so many probes have a chance of 5 % to show no error: about 3 / probes."""
+    return float(1.0 - (1.0 - CONFIDENCE) ** (1.0 / probes))
+
+
 def allow_for_clean(rate: Rate, probes: float) -> Rate:
     """Widen the interval of a share that is 0 or 1 by the rule of three.
 
@@ -329,7 +334,7 @@ def allow_for_clean(rate: Rate, probes: float) -> Rate:
         rate: a share in [0, 1].
         probes: of how many distinct probes.
     """
-    clean = float(1.0 - (1.0 - CONFIDENCE) ** (1.0 / probes))
+    clean = clean_share(probes)
     if rate.value == 0.0:
         return Rate(0.0, 0.0, max(rate.high, clean))
     if rate.value == 1.0:

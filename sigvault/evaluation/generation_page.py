@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sigvault.domain.comparison import Rate
-from sigvault.evaluation.generation_comparison import (
-    WORDS,
-    Change,
-    GenerationComparison,
-    SignerChange,
-)
+from sigvault.evaluation.generation_changes import WORDS, Change
+from sigvault.evaluation.generation_comparison import GenerationComparison, SignerChange
 from sigvault.evaluation.generation_scores import DECISIONS
 
 COLUMNS = ("", "Old", "New", "Difference", "At most", "")
@@ -46,13 +42,35 @@ def cells_of(change: Change) -> tuple[str, ...]:
         shown(change.new),
         shown(change.difference, "+"),
         f"{factor * change.margin:.2f}{unit}",
-        "worse" if change.worse else "fit",
+        change.verdict.value,
     )
 
 
 def flips_of(comparison: GenerationComparison) -> list[str]:
     """How many decisions would change, a line a kind of comparison."""
     return [_flips(kind, rows) for kind, rows in comparison.flips.items() if sum(map(sum, rows))]
+
+
+_BLIND = 0.5
+"""The share of genuine signatures not accepted from which on little is left to get worse."""
+
+
+def notes_of(comparison: GenerationComparison) -> list[str]:
+    """What has to be known to read the figures, a line each."""
+    notes = [f"{each.describe()}." for each in comparison.undecided]
+    for change in comparison.changes:
+        if change.measure == "cllr":
+            notes.append(
+                "The likelihood ratio is calibrated against skilled forgeries, and its cost is "
+                "measured against other signers' signatures: only the change means something."
+            )
+        if change.measure == "fnmr" and change.old.value > _BLIND:
+            notes.append(
+                f"The generation that decides doesn't accept {100 * change.old.value:.0f} % of "
+                "genuine signatures, so the comparison of decisions is nearly blind: read the "
+                "equal error rate, or calibrate it anew first."
+            )
+    return notes
 
 
 def describe_signer(change: SignerChange) -> str:
@@ -96,6 +114,7 @@ def _section(comparison: GenerationComparison, on: str) -> list[str]:
             *(f"- {line}" for line in flips_of(comparison)),
             "",
         ]
+    lines += [line for note in notes_of(comparison) for line in (note, "")]
     if comparison.worse_signers:
         named = (f"- {describe_signer(one)}" for one in comparison.worse_signers)
         lines += ["Signers who fare worse:", "", *named, ""]

@@ -28,7 +28,7 @@ MOST_SIGNERS = 300
 _PROBES = 3
 """References of a signer that are taken as probes; more if ``_MATED`` isn't reached by that."""
 
-_STRANGERS = 5
+_STRANGERS = 20
 """Other signers' references that are compared with a gallery; more as above."""
 
 _MATED, _RANDOM = _PROBES * MOST_SIGNERS, _STRANGERS * MOST_SIGNERS
@@ -68,6 +68,10 @@ class Side:
     forgeries: Mapping[SignerId, Sequence[Embedding]] = field(default_factory=dict)
     held_out: Mapping[SignerId, tuple[Threshold, ...]] = field(default_factory=dict)
 
+    def threshold_for(self, signer: SignerId, references: int) -> Threshold | None:
+        """By which it decides about so many references of a signer; None if it can't."""
+        return select_threshold(self.held_out.get(signer, self.thresholds), references)
+
 
 @dataclass(frozen=True)
 class Comparisons:
@@ -92,9 +96,9 @@ class Measured:
 
     Attributes:
         kinds: of each comparison.
-        beyond: float64 (N,): its score less the accept point; NaN if undecided.
-        decisions: int8 (N,): its place in ``DECISIONS``; 1 (review) if undecided.
-        llrs: float64 (N,): log10 likelihood ratio; 0 if undecided.
+        beyond: float64 (N,): its score less the accept point.
+        decisions: int8 (N,): its place in ``DECISIONS``.
+        llrs: float64 (N,): log10 likelihood ratio.
     """
 
     kinds: npt.NDArray[np.str_]
@@ -142,11 +146,16 @@ def _strangers(
 
 
 def measure_gallery(side: Side, comparisons: Comparisons) -> Measured:
-    """One side's answers to what is compared with one signer's gallery."""
+    """One side's answers to what is compared with one signer's gallery.
+
+    Raises:
+        ValueError: If it has no threshold for one reference fewer.
+    """
     gallery = side.galleries[comparisons.signer]
     enrolled = [reference.embedding for reference in gallery.references]
-    thresholds = side.held_out.get(comparisons.signer, side.thresholds)
-    threshold = select_threshold(thresholds, len(enrolled) - 1)
+    threshold = side.threshold_for(comparisons.signer, len(enrolled) - 1)
+    if threshold is None:
+        raise ValueError(f"generation {side.generation} can't decide without one more reference")
     tests = [(Kind.MATED, enrolled[place], place) for place in comparisons.probes]
     tests += [
         (Kind.RANDOM, side.galleries[other].references[place].embedding, comparisons.left_out)
@@ -157,10 +166,6 @@ def measure_gallery(side: Side, comparisons: Comparisons) -> Measured:
         for forgery in side.forgeries.get(comparisons.signer, ())
     ]
     kinds = np.array([kind for kind, _, _ in tests])
-    if threshold is None:
-        nothing = np.full(len(tests), np.nan)
-        undecided = np.full(len(tests), DECISIONS.index(Decision.REVIEW), np.int8)
-        return Measured(kinds, nothing, undecided, np.zeros(len(tests)))
     scores = _scores(enrolled, [(probe, without) for _, probe, without in tests], threshold.fusion)
     return Measured(
         kinds,
@@ -179,11 +184,15 @@ def _scores(
     """
     alike = score_pairs(enrolled, enrolled)
     pairs = score_pairs(enrolled, [probe for probe, _ in tests])
+    kept = {}
+    for place in {without for _, without in tests}:
+        left = [other for other in range(len(enrolled)) if other != place]
+        kept[place] = left, _spread(alike, left)
     scores = []
     for column, (_, without) in enumerate(tests):
-        left = [place for place in range(len(enrolled)) if place != without]
+        left, spread = kept[without]
         cosine, local = pairs.cosine[left, column], pairs.local[left, column]
-        scores.append(fusion.fuse(cosine.tolist(), local.tolist(), _spread(alike, left)))
+        scores.append(fusion.fuse(cosine.tolist(), local.tolist(), spread))
     return scores
 
 

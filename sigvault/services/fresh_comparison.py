@@ -15,11 +15,8 @@ from sigvault.domain.errors import DatasetError
 from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.identifiers import ReferenceId, SignerId
 from sigvault.domain.ports import Embedder
-from sigvault.evaluation.generation_comparison import (
-    GenerationComparison,
-    Margins,
-    compare_generations,
-)
+from sigvault.evaluation.generation_changes import Margins
+from sigvault.evaluation.generation_comparison import GenerationComparison, compare_generations
 from sigvault.evaluation.generation_scores import Side
 from sigvault.evaluation.protocols import EvaluationSigner
 from sigvault.services.calibration import calibrate_signers

@@ -12,12 +12,8 @@ from sigvault.domain.errors import ConfigurationError, GenerationUnfit
 from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.identifiers import GenerationId, ModelId, SignerKey
 from sigvault.domain.ports import Embedder
-from sigvault.evaluation.generation_comparison import (
-    GenerationComparison,
-    Margins,
-    Verdict,
-    compare_generations,
-)
+from sigvault.evaluation.generation_changes import Margins, Verdict
+from sigvault.evaluation.generation_comparison import GenerationComparison, compare_generations
 from sigvault.evaluation.generation_scores import MOST_SIGNERS, Side
 from sigvault.services.filling import BATCH, Embedded, begin_generation, fill
 from sigvault.services.generations import (

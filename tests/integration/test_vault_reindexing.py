@@ -21,7 +21,7 @@ from sigvault.domain.errors import (
     UnknownGeneration,
     VaultBusy,
 )
-from sigvault.evaluation.generation_comparison import Margins, Verdict
+from sigvault.evaluation.generation_changes import Margins, Verdict
 from sigvault.services import filling, fresh_comparison, generations
 from sigvault.services.acquisition import digest_of
 from sigvault.services.enrollment import EnrollmentItem
@@ -42,14 +42,14 @@ LAX = Margins(fnmr=1.0, refused=1.0, fmr=1.0, skilled_fmr=1.0, eer=1.0, cllr=9.0
 
 @pytest.fixture
 def vault(enrolled_settings) -> Iterator[Vault]:
-    """Twelve signers with three references each, so that the comparison can tell."""
+    """Twenty-six signers with three references each, so that the comparison can tell."""
     with open_vault(enrolled_settings, embedder=ALL) as vault:
         more = [
             EnrollmentItem(str(signer), draw_signature(signer, number))
-            for signer in range(5, 12)
+            for signer in range(5, 26)
             for number in range(3)
         ]
-        assert vault.enroll(more).enrolled == 21
+        assert vault.enroll(more).enrolled == 63
         yield vault
 
 
@@ -66,9 +66,9 @@ def active(vault: Vault) -> int:
 
 def test_a_model_that_is_no_worse_decides_at_the_end(vault):
     done = vault.reindex(NEW)
-    assert done.embedded.embedded == done.embedded.references == 36
+    assert done.embedded.embedded == done.embedded.references == 78
     assert done.comparison.verdict is Verdict.FIT
-    assert done.comparison.signers == 12
+    assert done.comparison.signers == 26
     assert done.activation is not None
     assert (active(vault), vault.status().model) == (2, NEW.model)
     assert vault.verify("3", draw_signature(3, 99)).evidence.model == NEW.model
@@ -113,7 +113,7 @@ def test_few_signers_can_not_tell_unless_it_is_forced(enrolled_settings):
         done = vault.reindex(NEW)
         assert done.comparison.verdict is Verdict.UNKNOWN
         assert (done.activation, active(vault)) == (None, 1)
-        assert "10 are needed" in done.reasons[0]
+        assert "10 with two references or more are needed" in done.reasons[0]
         assert vault.activate(2, force=True).forced == done.comparison.reasons
         assert active(vault) == 2
 
@@ -147,7 +147,7 @@ def test_interrupted_it_goes_on_where_it_was(vault, monkeypatch):
     assert active(vault) == 1
     monkeypatch.setattr(filling, "_write", write)
     done = vault.reindex(NEW, ReindexPlan(batch=8))
-    assert (done.generation, done.embedded.embedded) == (2, 20)
+    assert (done.generation, done.embedded.embedded) == (2, 62)
     assert active(vault) == 2
 
 
@@ -168,7 +168,7 @@ def test_what_is_enrolled_and_erased_meanwhile_is_so_in_the_new_generation(
     vault.reindex(NEW, ReindexPlan(batch=8))
     found = vault.generations()
     assert [one.missing for one in found] == [0, 0]
-    assert found[1].vectors == 34
+    assert found[1].vectors == 76
     assert vault.verify("late", draw_signature(77, 1)).evidence.generation == 2
     assert "4" not in [one.signer for one in vault.identify(draw_signature(4, 9)).candidates]
 
@@ -243,8 +243,8 @@ def test_what_is_half_filled_is_completed_before_it_is_compared(vault, monkeypat
     with pytest.raises(GenerationUnfit, match="not accepted"):
         vault.activate(2, progress=lambda *step: told.append(step))
     assert vault.generations()[1].missing == 0
-    assert ("Embedding", 36, 36) in told
-    assert ("Comparing", 12, 12) in told
+    assert ("Embedding", 78, 78) in told
+    assert ("Comparing", 26, 26) in told
     assert active(vault) == 1
 
 
@@ -332,7 +332,7 @@ def test_dropping_goes_on_where_it_was_killed(vault, monkeypatch):
     monkeypatch.setattr(generations, "delete_some_vectors", killed)
     with pytest.raises(KeyboardInterrupt):
         vault.drop(1)
-    assert vault.generations()[0].vectors == 16
+    assert vault.generations()[0].vectors == 58
     monkeypatch.setattr(generations, "delete_some_vectors", delete)
     vault.drop(1)
     assert [one.id for one in vault.generations()] == [2]
@@ -371,8 +371,8 @@ def test_progress_tells_what_is_done_and_how_much(vault):
     vault.reindex(NEW, ReindexPlan(batch=10), progress=lambda *step: told.append(step))
     embedding = [done for what, done, _ in told if what == "Embedding"]
     assert embedding == sorted(embedding)
-    assert embedding[-1] == 36
-    assert ("Comparing", 12, 12) in told
+    assert embedding[-1] == 78
+    assert ("Comparing", 26, 26) in told
 
 
 def test_decisions_go_on_in_other_threads_meanwhile(vault, other):

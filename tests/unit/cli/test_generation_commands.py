@@ -12,7 +12,7 @@ from sigvault.bootstrap import open_vault
 from sigvault.cli.generation_options import parse_margins
 from sigvault.cli.generation_tables import activation_lines, comparison_tables, reindexing_tables
 from sigvault.cli.output import Output
-from sigvault.evaluation.generation_comparison import Margins
+from sigvault.evaluation.generation_changes import Margins
 from sigvault.services.reindexing import ReindexPlan
 
 NEW = FakeEmbedder("new")

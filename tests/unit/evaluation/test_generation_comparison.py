@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from fakes import make_threshold
-from sigvault.domain.comparison import Decision, compare, select_threshold
+from sigvault.domain.comparison import Decision, Rate, compare, select_threshold
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
 from sigvault.evaluation import generation_scores
-from sigvault.evaluation.generation_comparison import Margins, Verdict, compare_generations
+from sigvault.evaluation.generation_changes import Change, Margins, Verdict
+from sigvault.evaluation.generation_comparison import compare_generations
 from sigvault.evaluation.generation_scores import (
     DECISIONS,
     MOST_SIGNERS,
@@ -24,6 +25,7 @@ from sigvault.evaluation.generation_scores import (
     measure_gallery,
     plan_comparisons,
 )
+from sigvault.evaluation.generation_verdict import Compared, Undecided, judge
 
 SPREAD = FusionRule(top=2, local_weight=0.4, cosine_spread=0.3, local_spread=0.6)
 
@@ -86,15 +88,16 @@ def changes(comparison) -> dict:
 
 
 def test_the_same_on_both_sides_is_fit_and_nothing_differs():
-    one = side(forged=2)
+    one = side(signers=20, forged=4)
     found = compare_generations(one, renumbered(one, 2))
     assert (found.verdict, found.reasons, found.worse_signers) == (Verdict.FIT, (), ())
-    assert (found.old, found.new, found.signers, found.skipped) == (1, 2, 12, 0)
-    assert found.comparisons == {"mated": 48, "random": 528, "skilled": 24}
+    assert (found.old, found.new, found.signers, found.skipped) == (1, 2, 20, 0)
+    assert found.comparisons == {"mated": 80, "random": 1520, "skilled": 80}
     assert set(changes(found)) == {"fnmr", "refused", "fmr", "skilled_fmr", "eer", "cllr"}
     for change in found.changes:
         assert change.old == change.new
-        assert (change.difference.value, change.difference.low, change.difference.high) == (0, 0, 0)
+        assert change.difference.value == 0
+        assert change.verdict is Verdict.FIT
     for table in found.flips.values():
         assert all(table[old][new] == 0 for old in range(3) for new in range(3) if old != new)
 
@@ -139,7 +142,8 @@ def test_a_noisier_model_is_refused_with_the_figures():
 
 
 def test_a_better_model_is_fit():
-    assert compare_generations(side(noise=1.5), side(number=2, noise=0.1)).verdict is Verdict.FIT
+    worse, better = side(signers=20, noise=1.5), side(signers=20, number=2, noise=0.1)
+    assert compare_generations(worse, better).verdict is Verdict.FIT
 
 
 @pytest.mark.parametrize(
@@ -151,7 +155,47 @@ def test_thresholds_that_answer_all_alike_are_refused(accept, refuse, measure):
     other = side(accept=accept, refuse=refuse)
     found = compare_generations(one, renumbered(other, 2))
     assert found.verdict is Verdict.WORSE
-    assert changes(found)[measure].worse
+    assert changes(found)[measure].verdict is Verdict.WORSE
+
+
+def test_what_never_happened_is_not_known_more_finely_than_by_the_rule_of_three():
+    one = side(each=4)  # 48 genuine probes and 528 others, with no decision changed
+    found = compare_generations(one, renumbered(one, 2))
+    assert found.verdict is Verdict.UNKNOWN
+    for measure, comparisons in {"fnmr": 48, "refused": 48, "fmr": 528}.items():
+        change = changes(found)[measure]
+        clean = 1.0 - 0.05 ** (1.0 / comparisons)
+        assert (change.difference.low, change.difference.high) == pytest.approx((-clean, clean))
+        assert change.verdict is Verdict.UNKNOWN
+        if not change.old.value:
+            assert change.old.high == pytest.approx(clean)
+    assert len(found.reasons) == 4
+    assert "about 28 signers like these would do" in found.reasons[0]
+    assert "--compare-on DATA" in found.reasons[-1]
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "verdict"),
+    [
+        (0.03, 0.001, 0.06, Verdict.WORSE),
+        (0.03, 0.0, 0.06, Verdict.UNKNOWN),  # more than may be, and it could be chance
+        (0.02, 0.001, 0.039, Verdict.FIT),
+        (0.02, 0.001, 0.04, Verdict.UNKNOWN),  # no more than may be, and it could be twice as much
+        (-0.1, -0.2, -0.05, Verdict.FIT),
+    ],
+)
+def test_a_change_is_judged_by_its_value_and_its_interval(value, low, high, verdict):
+    rate = Rate(0.1, 0.0, 0.2)
+    assert Change("fnmr", rate, rate, Rate(value, low, high), 0.02).verdict is verdict
+
+
+def test_a_difference_that_could_be_chance_is_told_as_such():
+    rate, fine = Rate(0.1, 0.0, 0.2), Rate(0.0, -0.01, 0.01)
+    unsure = Change("fnmr", rate, rate, Rate(0.03, -0.01, 0.07), 0.02)
+    verdict, reasons = judge((unsure, Change("fmr", rate, rate, fine, 0.02)), Compared(10, 10))
+    assert verdict is Verdict.UNKNOWN
+    assert len(reasons) == 2
+    assert "could be chance" in reasons[0]
 
 
 def test_accepting_more_forgeries_is_worse():
@@ -172,12 +216,48 @@ def test_flips_are_counted_by_kind():
     assert mated[:, DECISIONS.index(Decision.REVIEW)].sum() == mated.sum()
 
 
-def test_an_undecidable_number_of_references_counts_as_not_accepted():
-    one = side(each=2)
-    found = compare_generations(one, renumbered(side(each=2, references=(3,)), 2))
-    assert changes(found)["fnmr"].new.value == 1.0
-    assert changes(found)["refused"].new.value == 0.0
-    assert found.verdict is Verdict.WORSE
+def test_nothing_is_told_where_neither_side_decides_about_any_comparison():
+    one = side(each=2, references=(3, 5))
+    noise = side(number=2, each=2, noise=5.0, references=(3, 5))
+    found = compare_generations(one, noise)
+    assert (found.verdict, found.signers, found.skipped, found.changes) == (
+        Verdict.UNKNOWN,
+        0,
+        12,
+        (),
+    )
+    assert found.undecided == (Undecided(2, 12, (GenerationId(1), GenerationId(2))),)
+    assert "12 signers with 2 references" in found.reasons[1]
+    assert "no threshold for 1 reference" in found.reasons[1]
+
+
+def test_only_signers_that_both_sides_decide_about_count():
+    mixed = side(signers=24, each=4, references=(3,))
+    halved = {
+        signer: shortened(gallery, 2 if place % 2 else 4)
+        for place, (signer, gallery) in enumerate(mixed.galleries.items())
+    }
+    mixed = replace(mixed, galleries=halved)
+    found = compare_generations(mixed, renumbered(mixed, 2))
+    assert (found.signers, found.skipped) == (12, 12)
+    assert found.comparisons["mated"] == 48
+    assert found.undecided == (Undecided(2, 12, (GenerationId(1), GenerationId(2))),)
+
+
+def test_what_one_side_alone_decides_about_is_not_held_against_the_other():
+    """Leaving one out is the comparison's doing: with all three references both decide."""
+    one = side(each=3, references=(1, 3))
+    found = compare_generations(one, renumbered(side(each=3, references=(3,)), 2))
+    assert (found.verdict, found.signers, found.lost) == (Verdict.UNKNOWN, 0, 0)
+    assert found.undecided == (Undecided(3, 12, (GenerationId(2),)),)
+
+
+@pytest.mark.parametrize("each", [1, 2])
+def test_signers_that_could_not_be_decided_about_any_more_are_lost(each):
+    one = side(each=each)
+    found = compare_generations(one, renumbered(side(each=each, references=(3,)), 2))
+    assert (found.verdict, found.lost) == (Verdict.WORSE, 12)
+    assert "12 signers could not be decided about any more" in found.reasons[0]
 
 
 def test_the_cost_is_that_of_the_naive_sum():
@@ -228,7 +308,7 @@ def test_few_signers_can_not_tell_but_can_be_seen_to_be_worse():
     few = side(signers=5)
     found = compare_generations(few, renumbered(few, 2))
     assert found.verdict is Verdict.UNKNOWN
-    assert "10 are needed" in found.reasons[0]
+    assert "10 with two references or more are needed" in found.reasons[0]
     worse = compare_generations(few, renumbered(side(signers=5, accept=5.0), 2))
     assert worse.verdict is Verdict.WORSE
 
@@ -269,8 +349,8 @@ def test_the_summary_names_nobody():
     assert not any(f"'{one.signer}'" in str(summary) for one in found.worse_signers)
 
 
-def shortened(gallery: Gallery) -> Gallery:
-    return replace(gallery, references=gallery.references[:-1])
+def shortened(gallery: Gallery, references: int = 3) -> Gallery:
+    return replace(gallery, references=gallery.references[:references])
 
 
 @pytest.mark.parametrize(

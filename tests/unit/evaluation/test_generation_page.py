@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sigvault.domain.comparison import Rate
 from sigvault.domain.identifiers import GenerationId, SignerId
-from sigvault.evaluation.generation_comparison import (
-    Change,
-    GenerationComparison,
-    SignerChange,
-    Verdict,
-)
+from sigvault.evaluation.generation_changes import Change, Verdict
+from sigvault.evaluation.generation_comparison import GenerationComparison, SignerChange
 from sigvault.evaluation.generation_page import (
     cells_of,
     describe_signer,
     flips_of,
+    notes_of,
     render_comparisons,
     title_of,
 )
+from sigvault.evaluation.generation_verdict import Undecided
 
 NOTHING = ((0, 0, 0), (0, 0, 0), (0, 0, 0))
 FNMR = Change(
@@ -64,6 +64,23 @@ def test_rates_are_in_per_cent_and_costs_in_bits():
         "worse",
     )
     assert cells_of(COST)[3:] == ("-0.10 bits (-0.20 to +0.00)", "0.05 bits", "fit")
+    unsure = replace(COST, difference=Rate(0.0, -0.1, 0.2))
+    assert cells_of(unsure)[-1] == "unknown"
+
+
+def test_notes_say_how_to_read_the_figures(comparison):
+    assert notes_of(replace(comparison, changes=(FNMR,))) == []
+    (cost,) = notes_of(comparison)
+    assert "only the change means something" in cost
+    blind = replace(FNMR, old=Rate(0.51, 0.4, 0.6))
+    left_out = Undecided(3, 1, (GenerationId(1),))
+    found = notes_of(replace(comparison, changes=(blind,), undecided=(left_out,)))
+    assert found[0] == (
+        "1 signer with 3 references can't be compared, one left out: generation 1 has no threshold "
+        "for 2 references."
+    )
+    assert "51 % of genuine signatures" in found[1]
+    assert "nearly blind" in found[1]
 
 
 def test_flips_are_told_by_kind_where_there_were_any_decisions(comparison):
@@ -91,6 +108,7 @@ def test_the_page_has_it_all_the_verdict_first(comparison):
     assert len(table) == 4
     assert len({line.count("|") for line in table}) == 1
     assert "- s7 (3 to 1 of 3 accepted, 0 to 1 refused)" in lines
+    assert lines.index(notes_of(comparison)[0]) > lines.index(table[-1])
 
 
 def test_a_page_of_nothing_to_compare_is_short(comparison):
