@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from peers.report import Result, cold_start, measured, memory, p50, p99, recall_of
 
@@ -46,7 +47,7 @@ def _peers(results: Sequence[Result]) -> list[str]:
 def _identify(results: Sequence[Result]) -> Figure:
     """Time of a probe by size of batch, a panel a size."""
     sizes, peers = _sizes(results), _peers(results)
-    figure = Figure(figsize=(5.2 * len(sizes) + 1.4, 1.6 + 0.46 * len(peers)), layout="constrained")
+    figure = Figure(figsize=(5.6 * len(sizes) + 1.4, 1.6 + 0.46 * len(peers)), layout="constrained")
     panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     for panel, size in zip(panels, sizes, strict=True):
         some = [result for result in results if result["references"] == size]
@@ -59,9 +60,17 @@ def _identify(results: Sequence[Result]) -> Figure:
                     row = peers.index(result["peer"]) + (place - 1) * 0.2
                     _dot(panel, middle / batch, last / batch, row, place, label)
                     label = ""
-        found = {result["peer"]: recall_of(result) for result in some}
-        names = [f"{peer}\n(recall {found[peer]:.3f})" if peer in found else peer for peer in peers]
-        _finish(panel, names, "milliseconds a probe, p50 with a line to p99")
+        for result in some:
+            panel.text(
+                1.015,
+                peers.index(result["peer"]),
+                f"{recall_of(result):.3f}",
+                transform=panel.get_yaxis_transform(),
+                verticalalignment="center",
+                fontsize=9,
+            )
+        panel.text(1.015, 1.01, "recall@10", transform=panel.transAxes, fontsize=9)
+        _finish(panel, peers, "milliseconds a probe, p50 with a line to p99")
         panel.set_title(f"Identify among {size:,} references")
     panels[0].legend(loc="best", frameon=True)
     return figure
@@ -89,7 +98,7 @@ def _operations(results: Sequence[Result]) -> Figure:
         _finish(panel, peers, "milliseconds, p50 with a line to p99")
         panel.set_title(title)
     panel = panels[3]
-    _bars(panel, results, lambda result: cold_start(result)[0])
+    _dots(panel, results, lambda result: cold_start(result)[0])
     _finish(panel, peers, "seconds, with imports")
     panel.set_title("Cold start to the first right answer")
     panel.legend(loc="best", frameon=True)
@@ -112,26 +121,22 @@ def _resources(results: Sequence[Result]) -> Figure:
         "Disk": ("GB", lambda result: result["fill"]["disk"] / 1e9),
     }
     for panel, (title, (unit, value)) in zip(panels, columns.items(), strict=True):
-        _bars(panel, results, value)
+        _dots(panel, results, value)
         _finish(panel, peers, unit)
         panel.set_title(title)
     panels[2].legend(loc="best", frameon=True)
     return figure
 
 
-def _bars(panel: Axes, results: Sequence[Result], value: Callable[[Result], float]) -> None:
+def _dots(panel: Axes, results: Sequence[Result], value: Callable[[Result], float]) -> None:
     sizes, peers = _sizes(results), _peers(results)
-    height = 0.7 / len(sizes)
     for place, size in enumerate(sizes):
-        some = [result for result in results if result["references"] == size]
-        rows = [peers.index(result["peer"]) + _offset(place, len(sizes)) for result in some]
-        panel.barh(
-            rows,
-            [value(result) for result in some],
-            height=height,
-            color=_COLOURS[place % len(_COLOURS)],
-            label=f"{size:,} references",
-        )
+        label = f"{size:,} references"
+        for result in results:
+            if result["references"] == size:
+                row = peers.index(result["peer"]) + _offset(place, len(sizes))
+                _dot(panel, value(result), value(result), row, place, label)
+                label = ""
 
 
 def _offset(place: int, among: int) -> float:
@@ -147,6 +152,11 @@ def _dot(panel: Axes, middle: float, last: float, row: float, place: int, label:
 
 def _finish(panel: Axes, names: Sequence[str], unit: str) -> None:
     panel.set_xscale("log")
+    low, high = panel.get_xlim()
+    steps = (1.0, 2.0, 5.0) if high / low < 200 else (1.0,)
+    panel.xaxis.set_major_locator(LogLocator(subs=steps))
+    panel.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+    panel.xaxis.set_minor_formatter(NullFormatter())
     panel.set_xlabel(unit + " (log scale)")
     panel.set_yticks(range(len(names)), names)
     panel.set_ylim(len(names) - 0.4, -0.6)
