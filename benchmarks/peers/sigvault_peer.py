@@ -11,32 +11,51 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import insert
-from vault_operations import Acquired as Known
 from vault_operations import NoNetwork
 
 from peers.adapter import EACH, Deciding, Facts, K, Numbers, Peer, Recording, Vectors
 from sigvault.bootstrap import create_vault, open_vault
-from sigvault.domain.aims import DEFAULT_FPIR
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.gallery import Gallery
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
 from sigvault.domain.image import InkImage, SignatureImage
-from sigvault.domain.searching import SearchAim
 from sigvault.imaging.prepared import PreparedSignature
 from sigvault.services import enrollment, identification, verification
 from sigvault.services.acquisition import Acquired
 from sigvault.services.resources import BoundGeneration, load_active
 from sigvault.settings import Settings
-from sigvault.storage.embeddings import add_embeddings, count_vectors, load_gallery
+from sigvault.storage.embeddings import add_embeddings, load_gallery
 from sigvault.storage.engine import read_session, write_session
-from sigvault.storage.signers import count_signers, get_signer
+from sigvault.storage.signers import get_signer
 from sigvault.storage.tables import ReferenceRow, SignerRow, SignerStatus
 
 GENERATION = GenerationId(1)
 BATCH = 10_000
 IMAGE_BYTES = 30_000
 NO_LOCAL = np.zeros((1, 1, 1), np.int8)
-NETWORK = NoNetwork()
+BLANK = np.zeros((1, 1), np.uint8)
+
+
+class GivenEmbedding(NoNetwork):
+    """Stands for the bundled model, and has embedded everything already."""
+
+    embedding: Embedding
+
+    def embed(self, images: list[InkImage]) -> list[Embedding]:
+        """What was given, whatever the images."""
+        return [self.embedding for _ in images]
+
+
+def _picture(data: bytes) -> Acquired:
+    """A picture as if it had been decoded and harmonised."""
+    digest = hashlib.sha256(data).hexdigest()
+    ink = InkImage(BLANK.astype(np.float32), digest, "benchmark", 1.0)
+    image = SignatureImage(BLANK, digest, 1, 1)
+    return Acquired(data, image, PreparedSignature(ink, (), None))
+
+
+NETWORK = GivenEmbedding()
+PROBE = _picture(b"a probe")
 
 
 class SigvaultPeer(Peer, Recording, Deciding):
@@ -79,6 +98,8 @@ class SigvaultPeer(Peer, Recording, Deciding):
     def open(self) -> None:
         """Open the vault as every process does."""
         self.vault = open_vault(Settings(self.folder / "vault", by="benchmark"), embedder=NETWORK)
+        for use_case in (verification, identification):
+            use_case.acquire_probe = lambda *_, **__: PROBE  # nothing is decoded
 
     def settle(self) -> None:
         """Make the codes, which a thread makes beside the first searches."""
@@ -105,29 +126,14 @@ class SigvaultPeer(Peer, Recording, Deciding):
         return np.stack([one.embedding.vector for one in gallery.references]) @ probe
 
     def verify_recorded(self, signer: int, probe: Vectors) -> None:
-        """`verification.verify` without the picture and the network."""
-        key, active, gallery = self._read(signer)
-        threshold = verification.require_threshold(active, len(gallery.references))
-        known: Any = Known()
-        evidence = verification.weigh(self._embedding(probe), known, gallery, threshold, active)
-        verification._record(self._resources, key, evidence, "benchmark")  # noqa: SLF001
+        """`Vault.verify`, with the embedding at hand."""
+        NETWORK.embedding = self._embedding(probe)
+        self.vault.verify(_name(signer), b"")
 
     def identify_recorded(self, probe: Vectors) -> int:
-        """`identification.identify` without the picture and the network."""
-        with read_session(self._resources.engine) as session:
-            active = load_active(session)
-            count_vectors(session, active.id)
-            signers = count_signers(session)
-        index = self.vault._index.current()  # noqa: SLF001
-        embedding = self._embedding(probe)
-        with read_session(self._resources.engine) as session:
-            wanted = identification.SHORTLIST * 5
-            keys = identification._shortlist(session, index, active, embedding, wanted)  # noqa: SLF001
-            compared, _ = identification._compare(session, keys, active, embedding)  # noqa: SLF001
-        aim = SearchAim(DEFAULT_FPIR, signers)
-        ranked, _ = identification._rank(compared, 5, aim)  # noqa: SLF001
-        identification._record(self._resources, active, ranked, aim, "benchmark")  # noqa: SLF001
-        return int(ranked[0][1].signer)
+        """`Vault.identify`, with the embedding at hand."""
+        NETWORK.embedding = self._embedding(probe)
+        return int(self.vault.identify(b"").candidates[0].signer)
 
     def add(self, number: int, signer: int, vector: Vectors) -> None:  # noqa: ARG002
         """One reference with its picture, as `enroll` settles it after embedding."""
@@ -135,13 +141,8 @@ class SigvaultPeer(Peer, Recording, Deciding):
             self._resources, NETWORK, GENERATION, "benchmark", {}, force=False
         )
         data = os.urandom(IMAGE_BYTES)
-        digest = hashlib.sha256(data).hexdigest()
-        blank = np.zeros((1, 1))
-        image = SignatureImage(blank.astype(np.uint8), digest, 1, 1)
-        ink = InkImage(blank.astype(np.float32), digest, "benchmark", 1.0)
-        got = Acquired(data, image, PreparedSignature(ink, (), None))
         item = enrollment.EnrollmentItem(_name(signer), data)
-        run._enroll_one(item, got, self._embedding(vector))  # noqa: SLF001
+        run._enroll_one(item, _picture(data), self._embedding(vector))  # noqa: SLF001
 
     def erase(self, signer: int, numbers: list[int]) -> None:  # noqa: ARG002
         """`Vault.erase`: rows, vectors, personal parts of the log, pictures, write-ahead log."""
