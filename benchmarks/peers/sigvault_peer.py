@@ -1,0 +1,201 @@
+"""A vault: SQLite, the index that it chooses, its audit log; all but decoding and the network."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from sqlalchemy import insert
+from vault_operations import NoNetwork
+
+from peers.adapter import EACH, Deciding, Facts, K, Numbers, Peer, Recording, Vectors
+from sigvault.bootstrap import create_vault, open_vault
+from sigvault.domain.embedding import Embedding
+from sigvault.domain.gallery import Gallery
+from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
+from sigvault.domain.image import InkImage, SignatureImage
+from sigvault.imaging.prepared import PreparedSignature
+from sigvault.services import enrollment, identification, verification
+from sigvault.services.acquisition import Acquired
+from sigvault.services.resources import BoundGeneration, load_active
+from sigvault.settings import Settings
+from sigvault.storage.embeddings import add_embeddings, load_gallery
+from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.signers import get_signer
+from sigvault.storage.tables import ReferenceRow, SignerRow, SignerStatus
+
+GENERATION = GenerationId(1)
+BATCH = 10_000
+IMAGE_BYTES = 30_000
+NO_LOCAL = np.zeros((1, 1, 1), np.int8)
+BLANK = np.zeros((1, 1), np.uint8)
+
+
+class GivenEmbedding(NoNetwork):
+    """Stands for the bundled model, and has embedded everything already."""
+
+    embedding: Embedding
+
+    def embed(self, images: list[InkImage]) -> list[Embedding]:
+        """What was given, whatever the images."""
+        return [self.embedding for _ in images]
+
+
+def _picture(data: bytes) -> Acquired:
+    """A picture as if it had been decoded and harmonised."""
+    digest = hashlib.sha256(data).hexdigest()
+    ink = InkImage(BLANK.astype(np.float32), digest, "benchmark", 1.0)
+    image = SignatureImage(BLANK, digest, 1, 1)
+    return Acquired(data, image, PreparedSignature(ink, (), None))
+
+
+NETWORK = GivenEmbedding()
+PROBE = _picture(b"a probe")
+
+
+class SigvaultPeer(Peer, Recording, Deciding):
+    """The parts of `verify`, `identify`, `enroll` and `erase` that come after the network."""
+
+    facts = Facts(
+        search="the index that the vault chooses, caught up with the database before each search",
+        exact=True,
+        verify="reads the signer's references from the database in one snapshot, one product",
+        durable="committed and flushed: picture, rows, vector and audit event",
+        audit="a hash-chained event, committed",
+        threads="one a core",
+    )
+
+    def versions(self) -> dict[str, str]:
+        """The package's and those of what it searches with."""
+        return {name: version(name) for name in ("sigvault", "torch", "sqlalchemy")}
+
+    def create(self, vectors: Vectors) -> None:
+        """Signers, references and vectors as a re-index writes them, 10,000 a transaction."""
+        settings = Settings(self.folder / "vault", by="benchmark")
+        self.vault = create_vault(settings, embedder=NETWORK)
+        now = datetime.now(UTC)
+        for start in range(0, len(vectors), BATCH):
+            with write_session(self._resources.engine) as session:
+                signers, references = _rows(start, min(len(vectors), start + BATCH), now)
+                session.execute(insert(SignerRow), signers)
+                session.execute(insert(ReferenceRow), references)
+                items = [
+                    (row["id"], self._embedding(vectors[start + place]))
+                    for place, row in enumerate(references)
+                ]
+                add_embeddings(session, GENERATION, items)
+
+    def build(self) -> None:
+        """Make the index; closing keeps it."""
+        self.vault._index.current()  # noqa: SLF001
+        self.vault._index.keep()  # noqa: SLF001
+
+    def open(self) -> None:
+        """Open the vault as every process does."""
+        self.vault = open_vault(Settings(self.folder / "vault", by="benchmark"), embedder=NETWORK)
+        for use_case in (verification, identification):
+            use_case.acquire_probe = lambda *_, **__: PROBE  # nothing is decoded
+
+    def settle(self) -> None:
+        """Make the codes, which a thread makes beside the first searches."""
+        index: Any = self.vault._index.current()  # noqa: SLF001
+        if hasattr(index, "compact"):
+            index.compact()
+
+    def search(self, probes: Vectors) -> Numbers:
+        """Search what is committed by now."""
+        return self._numbers(self.vault._index.current(), probes)  # noqa: SLF001
+
+    def search_alone(self, probes: Vectors) -> Numbers:
+        """Search the index as it is."""
+        return self._numbers(self.vault._index._index, probes)  # noqa: SLF001
+
+    @staticmethod
+    def _numbers(index: Any, probes: Vectors) -> Numbers:  # noqa: ANN401
+        rows: Numbers = index.search(probes, K).rows
+        return np.where(rows < 0, rows, rows - 1)
+
+    def verify(self, signer: int, probe: Vectors) -> Vectors:
+        """Read the gallery and compare the vectors."""
+        _, _, gallery = self._read(signer)
+        return np.stack([one.embedding.vector for one in gallery.references]) @ probe
+
+    def verify_recorded(self, signer: int, probe: Vectors) -> None:
+        """`Vault.verify`, with the embedding at hand."""
+        NETWORK.embedding = self._embedding(probe)
+        self.vault.verify(_name(signer), b"")
+
+    def identify_recorded(self, probe: Vectors) -> int:
+        """`Vault.identify`, with the embedding at hand."""
+        NETWORK.embedding = self._embedding(probe)
+        return int(self.vault.identify(b"").candidates[0].signer)
+
+    def add(self, number: int, signer: int, vector: Vectors) -> None:  # noqa: ARG002
+        """One reference with its picture, as `enroll` settles it after embedding."""
+        run = enrollment._Run(  # noqa: SLF001
+            self._resources, NETWORK, GENERATION, "benchmark", {}, force=False
+        )
+        data = os.urandom(IMAGE_BYTES)
+        item = enrollment.EnrollmentItem(_name(signer), data)
+        run._enroll_one(item, _picture(data), self._embedding(vector))  # noqa: SLF001
+
+    def erase(self, signer: int, numbers: list[int]) -> None:  # noqa: ARG002
+        """`Vault.erase`: rows, vectors, personal parts of the log, pictures, write-ahead log."""
+        self.vault.erase(_name(signer))
+
+    def close(self) -> None:
+        """Close the vault, which keeps its index if it is behind."""
+        self.vault.close()
+
+    @property
+    def _resources(self) -> Any:  # noqa: ANN401
+        return self.vault._resources  # noqa: SLF001
+
+    def _embedding(self, vector: Vectors) -> Embedding:
+        return Embedding(np.array(vector), NO_LOCAL, NETWORK.model)
+
+    def _read(self, signer: int) -> tuple[SignerKey, BoundGeneration, Gallery]:
+        with read_session(self._resources.engine) as session:
+            active = load_active(session)
+            key = get_signer(session, _name(signer)).key
+            return key, active, load_gallery(session, key, active.id)
+
+
+def _name(signer: int) -> SignerId:
+    return SignerId(f"{signer:07d}")
+
+
+def _rows(
+    start: int, stop: int, now: datetime
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Whole rows of signers and of their references, in order."""
+    keys = [SignerKey(secrets.token_hex(16)) for _ in range(start, stop, EACH)]
+    signers = [
+        {
+            "key": key,
+            "external_id": _name(start // EACH + place),
+            "name": "",
+            "status": SignerStatus.ACTIVE,
+            "created_at": now,
+            "erased_at": None,
+        }
+        for place, key in enumerate(keys)
+    ]
+    references = [
+        {
+            "id": ReferenceId(secrets.token_hex(16)),
+            "signer_key": keys[(number - start) // EACH],
+            "image_digest": secrets.token_hex(32),
+            "image_bytes": IMAGE_BYTES,
+            "findings": [],
+            "enrolled_at": now,
+            "enrolled_by": "benchmark",
+        }
+        for number in range(start, stop)
+    ]
+    return signers, references
