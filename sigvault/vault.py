@@ -17,16 +17,19 @@ from sigvault.domain.model_card import ModelCard
 from sigvault.domain.ports import Embedder
 from sigvault.services import (
     auditing,
+    consistency,
     enrollment,
     erasure,
     examination,
     generations,
     identification,
+    pictures,
     signers,
     status,
     verification,
 )
 from sigvault.services.auditing import AuditCheck, Replay
+from sigvault.services.consistency import Consistency, ReferenceConsistency
 from sigvault.services.enrollment import (
     EnrollmentInterrupted,
     EnrollmentItem,
@@ -38,6 +41,7 @@ from sigvault.services.erasure import Erasure
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.generations import Activation, GenerationSummary
 from sigvault.services.identification import Identification
+from sigvault.services.pictures import SignaturePicture
 from sigvault.services.resources import Resources, load_active
 from sigvault.services.signers import ReferenceSummary, SignerDetail, SignerSummary
 from sigvault.services.status import VaultStatus
@@ -59,6 +63,7 @@ JOB_LOCK = "generations.lock"
 __all__ = [
     "Activation",
     "AuditCheck",
+    "Consistency",
     "EnrollmentInterrupted",
     "EnrollmentItem",
     "EnrollmentOutcome",
@@ -67,8 +72,10 @@ __all__ = [
     "GenerationSummary",
     "Identification",
     "ItemResult",
+    "ReferenceConsistency",
     "ReferenceSummary",
     "Replay",
+    "SignaturePicture",
     "SignerDetail",
     "SignerSummary",
     "Vault",
@@ -304,6 +311,18 @@ class Vault:
     def reference_image(self, reference: ReferenceId) -> bytes:
         """The enrolled bytes of a reference; see `signers.read_reference_image`."""
         return signers.read_reference_image(self._resources, reference)
+
+    def reference_picture(self, reference: ReferenceId) -> SignaturePicture:
+        """A reference, decoded and harmonised; see `pictures.read_reference_picture`."""
+        return pictures.read_reference_picture(self._resources, reference)
+
+    def picture(self, data: bytes) -> SignaturePicture:
+        """Bytes, decoded and harmonised; see `pictures.read_picture`."""
+        return pictures.read_picture(self._resources, data)
+
+    def consistency(self, signer: SignerId) -> Consistency:
+        """How well a signer's references go together; see `consistency.measure_consistency`."""
+        return consistency.measure_consistency(self._resources, signer)
 
     def thresholds(self) -> tuple[Threshold, ...]:
         """The active generation's thresholds by number of references; none if not calibrated."""
