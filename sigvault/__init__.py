@@ -23,6 +23,11 @@ if TYPE_CHECKING:
         diagnose,
         open_vault,
     )
+    from sigvault.domain.access import (
+        ApiKey,
+        IssuedKey,
+        Role,
+    )
     from sigvault.domain.aims import (
         Aim,
         Measure,
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
     )
     from sigvault.domain.errors import (
         AcquisitionError,
+        AlreadyReviewed,
         CheckpointMismatch,
         ConfigurationError,
         DatasetError,
@@ -67,13 +73,17 @@ if TYPE_CHECKING:
         ImageError,
         ImageTooLarge,
         IndexFailed,
+        KeyRefused,
         ModelError,
         NotCalibrated,
+        ProbeNotKept,
+        RequestDiffers,
         SigvaultError,
         StorageFailed,
         TrainingDiverged,
         UnknownEvent,
         UnknownGeneration,
+        UnknownKey,
         UnknownModel,
         UnknownReference,
         UnknownSigner,
@@ -114,8 +124,13 @@ if TYPE_CHECKING:
     from sigvault.domain.ports import (
         Embedder,
     )
+    from sigvault.domain.reviewing import ReviewCase, ReviewVerdict
+    from sigvault.domain.verdicts import KeepProbes, ReviewState, Verdict
     from sigvault.evaluation.generation_comparison import (
         GenerationComparison,
+    )
+    from sigvault.services.answers import (
+        RequestName,
     )
     from sigvault.services.reindexing import (
         Reindexing,
@@ -152,6 +167,8 @@ __all__ = [
     "AcquisitionError",
     "Activation",
     "Aim",
+    "AlreadyReviewed",
+    "ApiKey",
     "AuditCheck",
     "AuditRecord",
     "Candidate",
@@ -189,7 +206,10 @@ __all__ = [
     "ImageTooLarge",
     "IndexFailed",
     "InkImage",
+    "IssuedKey",
     "ItemResult",
+    "KeepProbes",
+    "KeyRefused",
     "LikelihoodRatio",
     "Measure",
     "ModelCard",
@@ -198,6 +218,7 @@ __all__ = [
     "NotCalibrated",
     "OperatingPoint",
     "Origin",
+    "ProbeNotKept",
     "QualityFinding",
     "Rate",
     "Reference",
@@ -208,6 +229,12 @@ __all__ = [
     "ReindexPlan",
     "Reindexing",
     "Replay",
+    "RequestDiffers",
+    "RequestName",
+    "ReviewCase",
+    "ReviewState",
+    "ReviewVerdict",
+    "Role",
     "Score",
     "Settings",
     "Severity",
@@ -223,6 +250,7 @@ __all__ = [
     "TrainingDiverged",
     "UnknownEvent",
     "UnknownGeneration",
+    "UnknownKey",
     "UnknownModel",
     "UnknownReference",
     "UnknownSigner",
@@ -237,6 +265,7 @@ __all__ = [
     "VaultNotFound",
     "VaultStatus",
     "VaultTooNew",
+    "Verdict",
     "Verification",
     "WeightsUnavailable",
     "create_vault",
@@ -251,6 +280,11 @@ _HOMES = {
         "create_vault",
         "diagnose",
         "open_vault",
+    ),
+    "sigvault.domain.access": (
+        "ApiKey",
+        "IssuedKey",
+        "Role",
     ),
     "sigvault.domain.aims": (
         "Aim",
@@ -279,6 +313,7 @@ _HOMES = {
     "sigvault.domain.embedding": ("Embedding",),
     "sigvault.domain.errors": (
         "AcquisitionError",
+        "AlreadyReviewed",
         "CheckpointMismatch",
         "ConfigurationError",
         "DatasetError",
@@ -292,13 +327,17 @@ _HOMES = {
         "ImageError",
         "ImageTooLarge",
         "IndexFailed",
+        "KeyRefused",
         "ModelError",
         "NotCalibrated",
+        "ProbeNotKept",
+        "RequestDiffers",
         "SigvaultError",
         "StorageFailed",
         "TrainingDiverged",
         "UnknownEvent",
         "UnknownGeneration",
+        "UnknownKey",
         "UnknownModel",
         "UnknownReference",
         "UnknownSigner",
@@ -333,7 +372,17 @@ _HOMES = {
     ),
     "sigvault.domain.model_card": ("ModelCard",),
     "sigvault.domain.ports": ("Embedder",),
+    "sigvault.domain.reviewing": (
+        "ReviewCase",
+        "ReviewVerdict",
+    ),
+    "sigvault.domain.verdicts": (
+        "KeepProbes",
+        "ReviewState",
+        "Verdict",
+    ),
     "sigvault.evaluation.generation_comparison": ("GenerationComparison",),
+    "sigvault.services.answers": ("RequestName",),
     "sigvault.services.reindexing": (
         "ReindexPlan",
         "Reindexing",

@@ -20,6 +20,8 @@ from sigvault.domain.errors import SigvaultError, VaultDamaged, VaultExists, Vau
 from sigvault.domain.identifiers import ModelId
 from sigvault.domain.model_card import ModelCard
 from sigvault.domain.ports import Embedder
+from sigvault.domain.reviewing import ReviewRules
+from sigvault.domain.verdicts import KeepProbes
 from sigvault.embedding.card import CARD_FILE, WEIGHTS_FILE, bundled_model
 from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.services.creation import found, remove_tables
@@ -71,6 +73,7 @@ def open_vault(
         images=ImageFolder(settings.vault / "images"),
         pending=PendingImages(settings.vault / "pending"),
         models=_Models(settings, _given(embedder)),
+        rules=ReviewRules(KeepProbes(settings.keep_probes), settings.reviewers),
     )
     try:
         schema.check(engine)

@@ -14,6 +14,7 @@ from typing import Any
 import platformdirs
 
 from sigvault.domain.errors import ConfigurationError
+from sigvault.domain.verdicts import MOST_REVIEWERS, KeepProbes
 
 VARIABLES = {
     "vault": "SIGVAULT_VAULT",
@@ -22,6 +23,8 @@ VARIABLES = {
     "device": "SIGVAULT_DEVICE",
     "threads": "SIGVAULT_THREADS",
     "by": "SIGVAULT_BY",
+    "keep_probes": "SIGVAULT_KEEP_PROBES",
+    "reviewers": "SIGVAULT_REVIEWERS",
 }
 """Each setting's name, which is also its key in a settings file, and its variable."""
 
@@ -41,6 +44,9 @@ class Settings:
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``: where to embed.
         threads: how many threads an embedding may use, or None to let the library choose.
         by: who enrolls, verifies and erases, for the audit log.
+        keep_probes: of which verifications the probe's bytes are kept for people to look at:
+            ``"never"``, ``"review"`` or ``"always"``.
+        reviewers: how many different people have to give the same verdict: 1 or 2.
     """
 
     vault: Path
@@ -49,6 +55,8 @@ class Settings:
     device: str = "auto"
     threads: int | None = None
     by: str = "unknown"
+    keep_probes: str = KeepProbes.REVIEW.value
+    reviewers: int = 1
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -64,6 +72,16 @@ class Settings:
         if self.threads is not None and self.threads < 1:
             raise ConfigurationError(
                 f"{self.threads} threads can't work: set {VARIABLES['threads']} to 1 or more"
+            )
+        if self.keep_probes not in tuple(KeepProbes):
+            raise ConfigurationError(
+                f"probes are to be kept '{self.keep_probes}', which is none of "
+                f"{', '.join(KeepProbes)}: set {VARIABLES['keep_probes']} to one of them"
+            )
+        if not 1 <= self.reviewers <= MOST_REVIEWERS:
+            raise ConfigurationError(
+                f"{self.reviewers} people can't be asked about a case: set "
+                f"{VARIABLES['reviewers']} to 1 or {MOST_REVIEWERS}"
             )
         if self.database_url is not None and not self.database_url.startswith("postgresql"):
             raise ConfigurationError(
@@ -100,8 +118,12 @@ def load_settings(
         database_url=found.get("database_url"),
         model=None if model is None else _folder(model),
         device=found.get("device", "auto"),
-        threads=_threads(found.get("threads")),
+        threads=_number(found.get("threads"), "threads"),
         by=found.get("by") or _login_name(),
+        keep_probes=found.get("keep_probes", KeepProbes.REVIEW.value),
+        reviewers=1
+        if (reviewers := _number(found.get("reviewers"), "reviewers")) is None
+        else reviewers,
     )
 
 
@@ -120,7 +142,7 @@ def _read_file(path: Path) -> dict[str, Any]:
             f"known are {', '.join(VARIABLES)}"
         )
     for name, value in content.items():
-        expected = int if name == "threads" else str
+        expected = int if name in _NUMBERS else str
         if type(value) is not expected:
             raise ConfigurationError(
                 f"the setting {name} in {path} is {value!r}, not {expected.__name__}"
@@ -135,12 +157,16 @@ def _folder(value: str | os.PathLike[str]) -> Path:
     return Path(value).expanduser().absolute()
 
 
-def _threads(value: str | int | None) -> int | None:
+_NUMBERS = {"threads": "threads", "reviewers": "people"}
+"""The settings that are numbers, and of what."""
+
+
+def _number(value: str | int | None, name: str) -> int | None:
     try:
         return None if value is None else int(value)
     except ValueError as error:
         raise ConfigurationError(
-            f"'{value}' is no number of threads: set {VARIABLES['threads']} to 1 or more"
+            f"'{value}' is no number of {_NUMBERS[name]}: set {VARIABLES[name]} to 1 or more"
         ) from error
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from sigvault.domain.access import ApiKey, IssuedKey, Role, prefix_of
 from sigvault.domain.aims import DEFAULT_FPIR, Aim
 from sigvault.domain.audit import AuditRecord
 from sigvault.domain.comparison import Threshold
@@ -15,7 +17,11 @@ from sigvault.domain.diagnosis import Finding
 from sigvault.domain.identifiers import EventNumber, GenerationId, ReferenceId, SignerId
 from sigvault.domain.model_card import ModelCard
 from sigvault.domain.ports import Embedder
+from sigvault.domain.reviewing import ReviewCase, ReviewVerdict
+from sigvault.domain.verdicts import KeepProbes, ReviewState, Verdict
 from sigvault.services import (
+    access,
+    answers,
     auditing,
     consistency,
     enrollment,
@@ -23,11 +29,14 @@ from sigvault.services import (
     examination,
     generations,
     identification,
+    kept_probes,
     pictures,
+    reviews,
     signers,
     status,
     verification,
 )
+from sigvault.services.answers import RequestName
 from sigvault.services.auditing import AuditCheck, Replay
 from sigvault.services.consistency import Consistency, ReferenceConsistency
 from sigvault.services.enrollment import (
@@ -62,6 +71,7 @@ JOB_LOCK = "generations.lock"
 
 __all__ = [
     "Activation",
+    "ApiKey",
     "AuditCheck",
     "Consistency",
     "EnrollmentInterrupted",
@@ -71,15 +81,23 @@ __all__ = [
     "Erasure",
     "GenerationSummary",
     "Identification",
+    "IssuedKey",
     "ItemResult",
+    "KeepProbes",
     "ReferenceConsistency",
     "ReferenceSummary",
     "Replay",
+    "RequestName",
+    "ReviewCase",
+    "ReviewState",
+    "ReviewVerdict",
+    "Role",
     "SignaturePicture",
     "SignerDetail",
     "SignerSummary",
     "Vault",
     "VaultStatus",
+    "Verdict",
     "Verification",
 ]
 
@@ -140,9 +158,12 @@ class Vault:
         *,
         by: str | None = None,
         aim: Aim | None = None,
+        keep_probe: KeepProbes | None = None,
     ) -> Verification:
         """Verify a probe against a signer's gallery; see `verification.verify`."""
-        return verification.verify(self._resources, signer, probe, by=by or self._by, aim=aim)
+        return verification.verify(
+            self._resources, signer, probe, by=by or self._by, aim=aim, keep=keep_probe
+        )
 
     def identify(
         self,
@@ -151,11 +172,97 @@ class Vault:
         top: int = 5,
         fpir: float = DEFAULT_FPIR,
         by: str | None = None,
+        namespace: str = "",
     ) -> Identification:
         """Look for the signers most like a probe; see `identification.identify`."""
         return identification.identify(
-            self._resources, self._index, probe, top=top, fpir=fpir, by=by or self._by
+            self._resources,
+            self._index,
+            probe,
+            top=top,
+            fpir=fpir,
+            by=by or self._by,
+            prefix=prefix_of(namespace),
         )
+
+    def probe_image(self, event: EventNumber) -> bytes:
+        """The bytes of a verification's probe; see `kept_probes.read_probe`."""
+        return kept_probes.read_probe(self._resources, event)
+
+    def forget_probes(self, older_than: timedelta, *, by: str | None = None) -> int:
+        """Remove probes kept for longer than this; see `kept_probes.forget_probes`."""
+        return kept_probes.forget_probes(self._resources, older_than, by=by or self._by)
+
+    def reviews(
+        self,
+        *,
+        state: ReviewState | None = ReviewState.OPEN,
+        signer: SignerId | None = None,
+        after: int = 0,
+        limit: int = 50,
+        namespace: str = "",
+    ) -> tuple[ReviewCase, ...]:
+        """Cases for people, oldest first; see `reviews.list_cases`."""
+        query = reviews.ReviewQuery(state, signer, prefix_of(namespace), after, limit)
+        return reviews.list_cases(self._resources, query)
+
+    def count_reviews(
+        self, *, state: ReviewState | None = ReviewState.OPEN, namespace: str = ""
+    ) -> int:
+        """How many cases are in a state; how many there are at all if None."""
+        return reviews.count_cases(self._resources, state, prefix_of(namespace))
+
+    def review(self, event: EventNumber) -> ReviewCase:
+        """The case of a verification; see `reviews.read_case`."""
+        return reviews.read_case(self._resources, event)
+
+    def decide_review(
+        self,
+        event: EventNumber,
+        verdict: Verdict,
+        *,
+        reason: str,
+        by: str | None = None,
+        blind: bool = False,
+    ) -> AuditRecord:
+        """Record a person's verdict on a verification; see `reviews.decide`."""
+        return reviews.decide(
+            self._resources, event, verdict, reason=reason, by=by or self._by, blind=blind
+        )
+
+    def create_key(
+        self,
+        name: str,
+        roles: frozenset[Role],
+        *,
+        namespace: str = "",
+        expires: timedelta | None = None,
+        by: str | None = None,
+    ) -> IssuedKey:
+        """Issue a key for the service; see `access.create_key`."""
+        return access.create_key(
+            self._resources, name, roles, namespace=namespace, expires=expires, by=by or self._by
+        )
+
+    def keys(self) -> tuple[ApiKey, ...]:
+        """All keys, oldest first, with those that are refused."""
+        return access.list_keys(self._resources)
+
+    def revoke_key(self, key: str, *, by: str | None = None) -> ApiKey:
+        """Refuse a key from now on; see `access.revoke_key`."""
+        return access.revoke_key(self._resources, key, by=by or self._by)
+
+    def authenticate(self, secret: str) -> ApiKey:
+        """The key that a secret belongs to; see `access.authenticate`."""
+        return access.authenticate(self._resources, secret)
+
+    def find_answer(self, request: RequestName) -> str | None:
+        """What was answered to the same request before; see `answers.find_answer`."""
+        return answers.find_answer(self._resources, request)
+
+    def keep_answer(self, request: RequestName, answer: str, signers: Iterable[SignerId]) -> None:
+        """Remember an answer for a day; see `answers.keep_answer`."""
+        answers.keep_answer(self._resources, request, answer, signers)
 
     def reindex(
         self,
@@ -300,9 +407,12 @@ class Vault:
         )
         return calibration.calibrate_vault(self._resources, dataset, plan, progress=progress)
 
-    def signers(self) -> tuple[SignerSummary, ...]:
-        """The enrolled signers, by identifier."""
-        return signers.list_signers(self._resources)
+    def signers(
+        self, *, after: SignerId | None = None, limit: int | None = None, namespace: str = ""
+    ) -> tuple[SignerSummary, ...]:
+        """The enrolled signers, by identifier; see `signers.list_signers`."""
+        prefix = prefix_of(namespace)
+        return signers.list_signers(self._resources, after=after, limit=limit, prefix=prefix)
 
     def signer(self, signer: SignerId) -> SignerDetail:
         """A signer with the references; see `signers.show_signer`."""

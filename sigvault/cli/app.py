@@ -20,9 +20,11 @@ from sigvault.cli import (
     enrolling,
     evaluating,
     generations,
+    keys,
     models,
     reindexing,
     releasing,
+    reviews,
     signers,
     synthesizing,
     thresholds,
@@ -70,6 +72,8 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("reindex")(reindexing.reindex)
 app.add_typer(generations.app, name="generation")
+app.add_typer(reviews.app, name="review")
+app.add_typer(keys.app, name="key")
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
+from sigvault.domain.access import ApiKey
 from sigvault.domain.comparison import Decision
 from sigvault.domain.identifiers import EventNumber, GenerationId, ModelId, ReferenceId, SignerKey
+from sigvault.domain.verdicts import Verdict
 
 FIRST_HASH = "0" * 64
 """What stands for the hash of the event before the first."""
@@ -288,6 +290,95 @@ class Identified(_Public):
     def personal(self) -> dict[str, Any]:
         """By whom."""
         return {"by": self.by} if self.by else {}
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """A person gave a verdict on a verification; the machine's decision stays what it was."""
+
+    kind: ClassVar[str] = "reviewed"
+    signer: SignerKey
+    verification: EventNumber
+    verdict: Verdict
+    by: str
+    reason: str
+    blind: bool
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {
+            "signer": self.signer,
+            "verification": self.verification,
+            "verdict": self.verdict.value,
+        }
+
+    def personal(self) -> dict[str, Any]:
+        """By whom, why, and whether the machine's scores were hidden."""
+        return {"by": self.by, "reason": self.reason, "blind": self.blind}
+
+    def subject(self) -> SignerKey | None:
+        """See AuditEvent."""
+        return self.signer
+
+
+@dataclass(frozen=True)
+class ProbesForgotten(_Public):
+    """Kept probes were removed because of their age."""
+
+    kind: ClassVar[str] = "probes-forgotten"
+    probes: int
+    before: datetime
+    by: str = ""
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {"probes": self.probes, "before": self.before.isoformat()}
+
+    def personal(self) -> dict[str, Any]:
+        """By whom; it stays, since it is about no signer."""
+        return {"by": self.by} if self.by else {}
+
+
+@dataclass(frozen=True)
+class KeyCreated(_Public):
+    """Somebody was given a key."""
+
+    kind: ClassVar[str] = "key-created"
+    key: ApiKey
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        expires = self.key.expires_at
+        return {
+            "key": self.key.id,
+            "roles": sorted(self.key.roles),
+            "expires_at": None if expires is None else expires.isoformat(),
+        }
+
+    def personal(self) -> dict[str, Any]:
+        """Whose it is, for which namespace, by whom; it stays, since it is about no signer."""
+        return {
+            "name": self.key.name,
+            "namespace": self.key.namespace,
+            "by": self.key.created_by,
+        }
+
+
+@dataclass(frozen=True)
+class KeyRevoked(_Public):
+    """A key opens nothing any more."""
+
+    kind: ClassVar[str] = "key-revoked"
+    key: str
+    by: str
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {"key": self.key}
+
+    def personal(self) -> dict[str, Any]:
+        """By whom; it stays, since it is about no signer."""
+        return {"by": self.by}
 
 
 @dataclass(frozen=True)

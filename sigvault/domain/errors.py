@@ -31,6 +31,11 @@
     ├── UnknownSigner             no such signer, or erased
     ├── UnknownReference          no such reference, or erased
     ├── UnknownEvent              no such event in the audit log, or nothing left of it to replay
+    ├── ProbeNotKept              the bytes of a verification's probe are not there
+    ├── AlreadyReviewed           a case that this person, or people, decided before
+    ├── KeyRefused                a secret that opens nothing: wrong, expired or revoked
+    ├── UnknownKey                no such key
+    ├── RequestDiffers            another request under a name that one was answered under
     ├── EmptyGallery              a signer without references in the active generation
     ├── DuplicateAcrossSigners    the same image under another signer
     ├── NotCalibrated             no threshold for the active generation
@@ -166,6 +171,26 @@ class UnknownReference(SigvaultError):
 
 class UnknownEvent(SigvaultError):
     """The audit log has no such event, or what was asked of it is erased."""
+
+
+class ProbeNotKept(SigvaultError):
+    """The bytes of a verification's probe are not there: never kept, or removed since."""
+
+
+class AlreadyReviewed(SigvaultError):
+    """The same person gave a verdict before, or people have decided the case."""
+
+
+class KeyRefused(SigvaultError):
+    """The secret opens nothing: wrong, expired or revoked."""
+
+
+class UnknownKey(SigvaultError):
+    """There is no such key."""
+
+
+class RequestDiffers(SigvaultError):
+    """Another request came under the name that an earlier one was answered under."""
 
 
 class EmptyGallery(SigvaultError):

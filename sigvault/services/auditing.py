@@ -19,8 +19,10 @@ from sigvault.domain.errors import UnknownEvent, VaultDamaged
 from sigvault.domain.identifiers import EventNumber, SignerId
 from sigvault.domain.serialisation import evidence_from_dict, threshold_to_dict
 from sigvault.services.resources import Resources, load_active
+from sigvault.services.review_check import ReviewCheck
 from sigvault.storage.audit_log import ChainCheck, check_chain, read
 from sigvault.storage.engine import read_session
+from sigvault.storage.kept_probes import kept_sizes
 from sigvault.storage.references import iterate_image_digests
 from sigvault.storage.signers import get_signer
 from sigvault.storage.tables import ReferenceRow
@@ -55,10 +57,10 @@ class AuditCheck:
     Attributes:
         events: how many events the log holds.
         whole: whether the chain is whole, every verification follows from its evidence, and
-            references and thresholds are those that were recorded.
+            references, thresholds, cases and verdicts are those that were recorded.
         first_broken: the first event that something is wrong with, if it is one event.
         reason: what is wrong, in words; empty if it is whole.
-        images_missing: digests of enrolled images that are missing or were changed.
+        images_missing: digests of enrolled images and kept probes that are missing or changed.
         erased_parts: how many personal parts are gone with their erased signers.
         replayed: how many verifications were decided once more.
     """
@@ -112,9 +114,9 @@ def replay(resources: Resources, event: EventNumber) -> Replay:
 
 
 def check(resources: Resources) -> AuditCheck:
-    """Check the chain, the evidence, the references, the thresholds and the images.
+    """Check the chain, the evidence, references, thresholds, reviews and images.
 
-    Every enrolled image is read once, so it takes as long as reading them all.
+    Every enrolled image and every kept probe is read once, so it takes as long as reading them all.
 
     Raises:
         StorageFailed: If the database or an image can't be read.
@@ -125,6 +127,7 @@ def check(resources: Resources) -> AuditCheck:
         if chain.whole:
             _compare_with_log(session, walk)
         digests = [digest for _, digest in iterate_image_digests(session)]
+        digests += sorted(kept_sizes(session))
     missing = tuple(digest for digest in dict.fromkeys(digests) if not _readable(resources, digest))
     return _conclude(chain, walk, missing)
 
@@ -174,11 +177,16 @@ class _Walk:
 
 
 def _compare_with_log(session: Session, walk: _Walk) -> None:
+    reviews = ReviewCheck(session)
     after = 0
     while records := read(session, after=after, limit=_PAGE):
         for record in records:
             walk.step(record)
+            if trouble := reviews.step(record):
+                walk.note(record.number, trouble)
         after = records[-1].number
+    if left := reviews.end():
+        walk.note(*left)
     query = select(ReferenceRow.id, ReferenceRow.signer_key)
     there = {row.id: row.signer_key for row in session.execute(query)}
     for reference, (event, key) in walk.enrolled.items():

@@ -23,6 +23,7 @@ from sigvault.storage.embeddings import count_missing, count_vectors
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.generations import list_generations
 from sigvault.storage.integrity import contradictions, writer_at_work
+from sigvault.storage.kept_probes import kept_sizes
 from sigvault.storage.references import count_references
 from sigvault.storage.schema import current_revision, head_revision
 from sigvault.storage.tables import EmbeddingRow, GenerationStatus, ReferenceRow
@@ -116,12 +117,13 @@ def _audit_chain(resources: Resources) -> list[Finding]:
 def _images(
     resources: Resources, *, deep: bool, repair: bool, progress: Advance | None
 ) -> list[Finding]:
-    """Compare the references with the image files, and remove files that nobody refers to."""
+    """Compare references and kept probes with the files, and remove files that nobody needs."""
     # One writer at a time: nobody can be between writing an image and committing its reference.
     with write_session(resources.engine) as session:
         sizes = dict(
             session.execute(select(ReferenceRow.image_digest, ReferenceRow.image_bytes)).all()
         )
+        sizes |= kept_sizes(session)
         strays = list(resources.images.strays(frozenset(sizes)))
         notes = len(resources.pending.names())
         if repair:
@@ -170,7 +172,7 @@ def _left_over(
             Finding(
                 "images",
                 Severity.WARNING,
-                f"{len(strays)} files that no reference points to: {_name(strays)}",
+                f"{len(strays)} files that nothing points to: {_name(strays)}",
                 "`sigvault doctor --repair` removes them",
                 repairable=True,
                 repaired=repair,

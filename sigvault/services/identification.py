@@ -81,6 +81,7 @@ def identify(
     top: int,
     by: str,
     fpir: float = DEFAULT_FPIR,
+    prefix: str = "",
 ) -> Identification:
     """Find the signers whose galleries are most like a probe, and record it.
 
@@ -92,6 +93,7 @@ def identify(
         by: who asks.
         fpir: the largest share of searches by strangers that may bring up an accepted candidate;
             where the calibration data can't tell, candidates are at best for review.
+        prefix: only signers whose identifiers begin with this are searched and counted.
 
     Raises:
         ConfigurationError: If ``top`` is below 1, or ``fpir`` is no rate.
@@ -108,8 +110,8 @@ def identify(
         raise ConfigurationError(f"the FPIR {fpir} is no rate between 0 and 1, such as 0.01")
     with read_session(resources.engine) as session:
         active = load_active(session)
-        enrolled = count_vectors(session, active.id)
-        signers = count_signers(session)
+        enrolled = count_vectors(session, active.id, prefix=prefix)
+        signers = count_signers(session, prefix=prefix)
     active.require_thresholds()
     if not enrolled:
         raise EmptyGallery("nobody is enrolled, so nobody can be identified: enroll signers first")
@@ -118,7 +120,8 @@ def identify(
     (embedding,) = embedder.embed([acquired.prepared.ink])
     searchable = index.current()
     with read_session(resources.engine) as session:
-        keys = _shortlist(session, searchable, active, embedding, SHORTLIST * top)
+        wanted = _Wanted(SHORTLIST * top, prefix)
+        keys = _shortlist(session, searchable, active, embedding, wanted)
         compared, undecided = _compare(session, keys, active, embedding)
     aim = SearchAim(fpir, max(1, signers))
     ranked, unsupported = _rank(compared, top, aim)
@@ -126,7 +129,7 @@ def identify(
     return Identification(
         candidates=tuple(candidate for _, candidate in ranked),
         event=event,
-        searched=len(searchable),
+        searched=enrolled if prefix else len(searchable),
         probe_digest=acquired.digest,
         findings=acquired.findings,
         fpir=fpir,
@@ -136,22 +139,36 @@ def identify(
     )
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What a search is to bring up.
+
+    Attributes:
+        signers: how many different ones.
+        prefix: what their identifiers begin with.
+    """
+
+    signers: int
+    prefix: str
+
+
 def _shortlist(
     session: Session,
     index: VectorIndex,
     active: BoundGeneration,
     probe: Embedding,
-    wanted: int,
+    wanted: _Wanted,
 ) -> list[SignerKey]:
     """The signers of the nearest references; every number is checked against the database."""
-    count = _REFERENCES * wanted
+    count = _REFERENCES * wanted.signers
     while True:
         found = index.search(probe.vector[None, :], min(count, max(1, len(index))))
         rows = [row for row in found.rows[0].tolist() if row >= 0]
         owned = owners(session, active.id, rows)
-        keys = list(dict.fromkeys(owned[row].key for row in rows if row in owned))
-        if len(keys) >= wanted or count >= len(index):
-            return keys[:wanted]
+        near = [owned[row] for row in rows if row in owned]
+        keys = list(dict.fromkeys(one.key for one in near if one.signer.startswith(wanted.prefix)))
+        if len(keys) >= wanted.signers or count >= len(index):
+            return keys[: wanted.signers]
         count *= 4  # few signers hold the nearest references: look further
 
 

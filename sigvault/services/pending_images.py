@@ -2,7 +2,7 @@
 
 An image can't be committed together with its database row. So before an image is written or is
 to be removed, a note with its digest is made; it goes when the transaction and the image are
-both settled. Whoever finds a note keeps the image if a reference needs it and removes it if not.
+both settled. Whoever finds a note keeps the image if something needs it and removes it if not.
 Writers queue for the database's one writing session, in which notes are made and settled, so no
 note of a transaction that is still running is ever seen.
 """
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from sigvault.storage.blobs import ImageFolder
 from sigvault.storage.engine import write_session
 from sigvault.storage.failures import translate_os
-from sigvault.storage.references import holders
+from sigvault.storage.kept_probes import needed_images
 
 
 class PendingImages:
@@ -69,7 +69,7 @@ class PendingImages:
         return tuple(sorted(path.name for path in self._root.glob("[0-9a-f]*.*")))
 
     def settle(self, session: Session, images: ImageFolder) -> int:
-        """Remove every noted image that no reference needs, inside of a writing session.
+        """Remove every noted image that nothing needs, inside of a writing session.
 
         Returns:
             How many images were removed.
@@ -80,7 +80,7 @@ class PendingImages:
         removed = 0
         for name in self.names():
             digest = name.partition(".")[0]
-            if not holders(session, digest):
+            if not needed_images(session, [digest]):
                 removed += images.delete(digest)
             self.clear(name)
         return removed

@@ -16,6 +16,7 @@ from sigvault.domain.comparison import Threshold
 from sigvault.domain.errors import DemonstrationModel, GenerationMismatch, NotCalibrated
 from sigvault.domain.identifiers import GenerationId, ModelId
 from sigvault.domain.ports import Embedder
+from sigvault.domain.reviewing import ReviewRules
 from sigvault.imaging.preprocessing import Recipe, read_preprocessing
 from sigvault.services.pending_images import PendingImages
 from sigvault.storage.blobs import ImageFolder
@@ -62,6 +63,7 @@ class Resources:
         models: the models; each is loaded when it is first needed, so that what needs none works
             without one, and a generation that another process activates is followed.
         clock: the present time, UTC.
+        rules: how people are asked.
     """
 
     engine: Engine
@@ -69,6 +71,7 @@ class Resources:
     pending: PendingImages
     models: ModelShelf
     clock: Callable[[], datetime] = utc_now
+    rules: ReviewRules = field(default_factory=ReviewRules)
     _loading: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _embedders: dict[ModelId, Embedder] = field(default_factory=dict, init=False, repr=False)
 

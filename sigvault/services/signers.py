@@ -74,8 +74,21 @@ class SignerDetail:
     events: int
 
 
-def list_signers(resources: Resources) -> tuple[SignerSummary, ...]:
-    """The signers that are enrolled, by identifier."""
+def list_signers(
+    resources: Resources,
+    *,
+    after: SignerId | None = None,
+    limit: int | None = None,
+    prefix: str = "",
+) -> tuple[SignerSummary, ...]:
+    """The signers that are enrolled, by identifier.
+
+    Args:
+        resources: the vault's.
+        after: only identifiers greater than this, for paging.
+        limit: at most so many, or None for all.
+        prefix: only identifiers that begin with this.
+    """
     with read_session(resources.engine) as session:
         return tuple(
             SignerSummary(
@@ -85,7 +98,7 @@ def list_signers(resources: Resources) -> tuple[SignerSummary, ...]:
                 created_at=each.signer.created_at,
                 status=each.signer.status.value,
             )
-            for each in list_rows(session)
+            for each in list_rows(session, after=after, limit=limit, prefix=prefix)
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sigvault.domain.aims import Aim
 from sigvault.domain.audit import AcquisitionFailed, Verified
-from sigvault.domain.comparison import Evidence, Threshold, compare, select_threshold
+from sigvault.domain.comparison import Decision, Evidence, Threshold, compare, select_threshold
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import FailureToAcquire, ImageError, NotCalibrated, UnknownSigner
 from sigvault.domain.gallery import Gallery
@@ -15,8 +15,11 @@ from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.ports import Embedder
 from sigvault.domain.serialisation import evidence_to_dict, finding_to_dict
+from sigvault.domain.verdicts import KeepProbes
 from sigvault.imaging.preprocessing import PreparedSignature
+from sigvault.services import reviews
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
+from sigvault.services.kept_probes import keeping
 from sigvault.services.resources import BoundGeneration, Resources, load_active, recipe_of
 from sigvault.storage.audit_log import append
 from sigvault.storage.embeddings import load_gallery
@@ -46,6 +49,7 @@ def verify(
     *,
     by: str,
     aim: Aim | None = None,
+    keep: KeepProbes | None = None,
 ) -> Verification:
     """Compare a probe with the claimed signer's gallery, decide, and record it.
 
@@ -55,6 +59,8 @@ def verify(
         probe: a file, or the bytes of one.
         by: who asks.
         aim: the error rate to decide at, instead of the threshold's own accept point.
+        keep: whether the probe's bytes are kept for people to look at; as the vault's rules say
+            if None.
 
     Raises:
         UnknownSigner: If there is no such signer, or the signer was erased meanwhile.
@@ -76,7 +82,9 @@ def verify(
     acquired = acquire_probe(resources, embedder, probe, signer=(signer, key), by=by)
     (embedding,) = embedder.embed([acquired.prepared.ink])
     evidence = weigh(embedding, acquired, gallery, threshold, active)
-    event = _record(resources, key, evidence, by)
+    asked = evidence.decision is Decision.REVIEW
+    keeps = (keep or resources.rules.keep_probes).keeps(asked=asked)
+    event = _record(resources, key, evidence, by, acquired.data if keeps else None)
     return Verification(evidence, event, acquired.prepared)
 
 
@@ -175,8 +183,13 @@ def _record_failure(
         append(session, event, resources.clock())
 
 
-def _record(resources: Resources, key: SignerKey, evidence: Evidence, by: str) -> EventNumber:
-    """Append the verification, unless the signer was erased while it was under way."""
+def _record(
+    resources: Resources, key: SignerKey, evidence: Evidence, by: str, probe: bytes | None = None
+) -> EventNumber:
+    """Append the verification, unless the signer was erased while it was under way.
+
+    People are asked if they are to look, and the probe's bytes are kept if there are any.
+    """
     event = Verified(
         signer=key,
         decision=evidence.decision,
@@ -186,10 +199,14 @@ def _record(resources: Resources, key: SignerKey, evidence: Evidence, by: str) -
         model=evidence.model,
         evidence={"by": by, "evidence": evidence_to_dict(evidence)},
     )
-    with write_session(resources.engine) as session:
+    with keeping(resources, probe) as keeper, write_session(resources.engine) as session:
         found = find_signer(session, evidence.signer)
         if found is None or found.key != key:
             raise UnknownSigner(
                 f"signer {evidence.signer} was erased while the probe was being verified"
             )
-        return append(session, event, resources.clock())
+        number = append(session, event, resources.clock())
+        if evidence.decision is Decision.REVIEW:
+            reviews.ask(session, number, key)
+        keeper.keep(session, number, key)
+    return number

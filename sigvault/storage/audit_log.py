@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -147,6 +148,24 @@ def read(
     if signer is not None:
         query = query.where(AuditEventRow.signer_key == signer)
     return tuple(_to_record(event, personal) for event, personal in session.execute(query))
+
+
+def read_events(session: Session, numbers: Sequence[EventNumber]) -> tuple[AuditRecord, ...]:
+    """Those of the events that are there, in order.
+
+    Raises:
+        VaultDamaged: If an event can't be read: check the chain.
+    """
+    found: list[AuditRecord] = []
+    ordered = sorted(numbers)
+    for start in range(0, len(ordered), _AT_ONCE):
+        query = _events().where(AuditEventRow.number.in_(ordered[start : start + _AT_ONCE]))
+        found += [_to_record(event, personal) for event, personal in session.execute(query)]
+    return tuple(found)
+
+
+_AT_ONCE = 500
+"""Below every database's limit of parameters in a statement."""
 
 
 def count_events(session: Session, signer: SignerKey | None = None) -> int:

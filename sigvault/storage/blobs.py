@@ -1,4 +1,4 @@
-"""The folder of enrolled images, each under its own digest."""
+"""The folder of enrolled images and kept probes, each under its own digest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ImageFolder:
     """Enrolled images by SHA-256: ``images/ab/cdef...``.
 
     Write inside of a writing session, before its commit; delete after the commit. A crash in
-    between leaves at worst an image without a reference, which `strays` finds.
+    between leaves at worst an image that nothing needs, which `strays` finds.
     """
 
     def __init__(self, root: Path) -> None:
@@ -106,13 +106,13 @@ class ImageFolder:
                 yield digest
 
     def strays(self, keep: frozenset[str]) -> Iterator[Path]:
-        """Files that no reference points to, and such as were never finished.
+        """Files that nothing needs, and such as were never finished.
 
         Look, and delete what was found, inside of a writing session alone: another process may
         be about to commit the reference of an image that it has just written.
 
         Args:
-            keep: the digests of all references.
+            keep: the digests of all images that are needed.
         """
         for path in sorted(self._root.glob("*/*")):
             if path.is_file() and path.parent.name + path.name not in keep:

@@ -20,6 +20,7 @@ from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, Sign
 from sigvault.storage.engine import insert_rows
 from sigvault.storage.generations import get_generation
 from sigvault.storage.index_changes import record_added
+from sigvault.storage.namespaces import begins_with
 from sigvault.storage.references import count_references
 from sigvault.storage.tables import (
     EmbeddingRow,
@@ -251,10 +252,14 @@ def load_vectors(session: Session, generation: GenerationId, rows: Iterable[int]
     )
 
 
-def count_vectors(session: Session, generation: GenerationId) -> int:
-    """How many vectors a generation has."""
-    query = select(func.count()).where(EmbeddingRow.generation_id == generation)
-    return session.scalar(query.select_from(EmbeddingRow)) or 0
+def count_vectors(session: Session, generation: GenerationId, *, prefix: str = "") -> int:
+    """How many vectors a generation has, or how many of signers that begin with this."""
+    query = select(func.count(EmbeddingRow.row)).where(EmbeddingRow.generation_id == generation)
+    if prefix:
+        query = query.join(ReferenceRow, ReferenceRow.id == EmbeddingRow.reference_id)
+        query = query.join(SignerRow, SignerRow.key == ReferenceRow.signer_key)
+        query = query.where(begins_with(prefix))
+    return session.scalar(query) or 0
 
 
 def missing_references(

@@ -12,7 +12,11 @@ from sqlalchemy.orm import Session
 
 from sigvault.domain.errors import UnknownSigner
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
+from sigvault.storage.answers import drop_answers_about
 from sigvault.storage.index_changes import record_changes
+from sigvault.storage.kept_probes import drop_probes, needed_images
+from sigvault.storage.namespaces import begins_with
+from sigvault.storage.reviews import drop_reviews
 from sigvault.storage.tables import (
     ChangeKind,
     EmbeddingRow,
@@ -42,8 +46,8 @@ class ErasedRows:
     Attributes:
         references: the references that are gone.
         rows: the vectors that are gone, by generation.
-        orphans: digests of the images that no reference points to any more: delete them once
-            the transaction is committed.
+        orphans: digests of the images that nothing needs any more: delete them once the
+            transaction is committed.
     """
 
     references: tuple[ReferenceId, ...]
@@ -89,7 +93,11 @@ def get_signer(session: Session, external_id: SignerId) -> SignerRow:
 
 
 def list_signers(
-    session: Session, *, after: SignerId | None = None, limit: int | None = None
+    session: Session,
+    *,
+    after: SignerId | None = None,
+    limit: int | None = None,
+    prefix: str = "",
 ) -> list[SignerCount]:
     """The signers that were not erased, by identifier, with their numbers of references.
 
@@ -97,6 +105,7 @@ def list_signers(
         session: where to look.
         after: only identifiers greater than this, for paging.
         limit: at most so many, or None for all.
+        prefix: only identifiers that begin with this.
     """
     counted = (
         select(ReferenceRow.signer_key, func.count().label("count"))
@@ -112,12 +121,16 @@ def list_signers(
     )
     if after is not None:
         query = query.where(SignerRow.external_id > after)
+    if prefix:
+        query = query.where(begins_with(prefix))
     return [SignerCount(signer, count) for signer, count in session.execute(query)]
 
 
-def count_signers(session: Session) -> int:
-    """How many signers there are, without the erased ones."""
+def count_signers(session: Session, *, prefix: str = "") -> int:
+    """How many signers there are, without the erased ones, or how many begin like this."""
     query = select(func.count()).where(SignerRow.status == SignerStatus.ACTIVE)
+    if prefix:
+        query = query.where(begins_with(prefix))
     return session.scalar(query.select_from(SignerRow)) or 0
 
 
@@ -128,9 +141,10 @@ def external_ids(session: Session, keys: Iterable[SignerKey]) -> dict[SignerKey,
 
 
 def erase_signer(session: Session, signer: SignerRow, at: datetime) -> ErasedRows:
-    """Take a signer's references, vectors, name and identifier out of the database.
+    """Take all that is known of a signer out of the database.
 
-    The personal parts of the audit log are `audit_log.erase_personal`'s matter, the images
+    References, vectors, kept probes, cases, remembered answers, name and identifier go here. The
+    personal parts of the audit log are `audit_log.erase_personal`'s matter, the images
     `blobs.ImageFolder.delete`'s.
     """
     owned = list(
@@ -141,17 +155,19 @@ def erase_signer(session: Session, signer: SignerRow, at: datetime) -> ErasedRow
         )
     )
     rows = _delete_embeddings(session, signer.key)
+    drop_reviews(session, signer.key)
+    drop_answers_about(session, signer.key)
     session.execute(delete(ReferenceRow).where(ReferenceRow.signer_key == signer.key))
     signer.external_id = None
     signer.name = None
     signer.status = SignerStatus.ERASED
     signer.erased_at = at
     session.flush()
-    digests = {digest for _, digest in owned}
+    digests = {digest for _, digest in owned} | drop_probes(session, signer=signer.key)
     return ErasedRows(
         references=tuple(reference for reference, _ in owned),
         rows=rows,
-        orphans=tuple(sorted(digests - _held(session, digests))),
+        orphans=tuple(sorted(digests - needed_images(session, digests))),
     )
 
 
@@ -169,8 +185,3 @@ def _delete_embeddings(session: Session, signer: SignerKey) -> dict[GenerationId
         record_changes(session, generation, ChangeKind.REMOVE, gone)
     session.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id.in_(owned)))
     return {generation: tuple(gone) for generation, gone in rows.items()}
-
-
-def _held(session: Session, digests: set[str]) -> set[str]:
-    query = select(ReferenceRow.image_digest).where(ReferenceRow.image_digest.in_(digests))
-    return set(session.scalars(query))

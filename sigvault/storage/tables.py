@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Enum,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -33,6 +34,7 @@ from sigvault.domain.identifiers import (
     SignerId,
     SignerKey,
 )
+from sigvault.domain.verdicts import ReviewState
 
 COUNTER = BigInteger().with_variant(Integer, "sqlite")
 """64-bit integers that the database counts up: SQLite does so for INTEGER alone."""
@@ -295,6 +297,130 @@ class ThresholdRow(Base):
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     event: Mapped[EventNumber] = mapped_column(ForeignKey("audit_events.number"))
+
+
+class KeptProbeRow(Base):
+    """The probe of a verification, kept for people to look at.
+
+    Attributes:
+        event: the verification's number.
+        signer_key: the claimed signer, with whom it is removed.
+        image_digest: SHA-256 of the probe's bytes, hex: where they lie.
+        image_bytes: how many bytes they are.
+        kept_at: since when, UTC.
+    """
+
+    __tablename__ = "kept_probes"
+
+    event: Mapped[EventNumber] = mapped_column(
+        ForeignKey("audit_events.number"), primary_key=True, autoincrement=False
+    )
+    signer_key: Mapped[SignerKey] = mapped_column(ForeignKey("signers.key"), index=True)
+    image_digest: Mapped[str] = mapped_column(String(64), index=True)
+    image_bytes: Mapped[int] = mapped_column(BigInteger)
+    kept_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class ReviewRow(Base):
+    """A verification that people were asked about, or looked at unasked.
+
+    Attributes:
+        event: the verification's number.
+        signer_key: the claimed signer, with whom it is removed.
+        state: open, disputed or decided.
+    """
+
+    __tablename__ = "reviews"
+    __table_args__ = (Index(None, "state", "event"),)
+
+    event: Mapped[EventNumber] = mapped_column(
+        ForeignKey("audit_events.number"), primary_key=True, autoincrement=False
+    )
+    signer_key: Mapped[SignerKey] = mapped_column(ForeignKey("signers.key"), index=True)
+    state: Mapped[ReviewState] = mapped_column(_choice(ReviewState, "state"))
+
+
+class VerdictRow(Base):
+    """Which events are the verdicts on a verification; what they say is in the audit log.
+
+    Attributes:
+        event: the verdict's number.
+        verification: the verification's number.
+    """
+
+    __tablename__ = "verdicts"
+
+    event: Mapped[EventNumber] = mapped_column(
+        ForeignKey("audit_events.number"), primary_key=True, autoincrement=False
+    )
+    verification: Mapped[EventNumber] = mapped_column(ForeignKey("reviews.event"), index=True)
+
+
+class ApiKeyRow(Base):
+    """A key; see `domain.access.ApiKey`.
+
+    Attributes:
+        id: 16 random hex digits.
+        name: who acts with it.
+        roles: what it may be used for, sorted.
+        namespace: the part of the vault that it sees; all of it if empty.
+        secret_digest: SHA-256 of the random part of the secret, hex.
+        created_at: when, UTC.
+        created_by: by whom.
+        expires_at: from when on it is refused, UTC, or None.
+        revoked_at: since when it is refused for good, UTC, or None.
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    roles: Mapped[list[str]] = mapped_column(JSON)
+    namespace: Mapped[str] = mapped_column(Text)
+    secret_digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AnswerRow(Base):
+    """An answer that was given, so that the same request gets it again.
+
+    Attributes:
+        asker: whose request it was: a key's id, or ``"local"``.
+        name: what the asker called the request.
+        request_digest: SHA-256 of the request, hex.
+        answer: what was answered, JSON.
+        answered_at: when, UTC.
+    """
+
+    __tablename__ = "answers"
+
+    asker: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request_digest: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[str] = mapped_column(Text)
+    answered_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class AnswerSignerRow(Base):
+    """A signer that an answer names, with whom the answer is removed.
+
+    Attributes:
+        asker: the answer's.
+        name: the answer's.
+        signer_key: the signer.
+    """
+
+    __tablename__ = "answer_signers"
+    __table_args__ = (ForeignKeyConstraint(["asker", "name"], ["answers.asker", "answers.name"]),)
+
+    asker: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    signer_key: Mapped[SignerKey] = mapped_column(
+        ForeignKey("signers.key"), primary_key=True, index=True
+    )
 
 
 class AuditEventRow(Base):

@@ -122,7 +122,7 @@ def test_the_migrations_are_found_in_an_installed_package(monkeypatch, tmp_path)
     monkeypatch.setattr(schema, "__file__", str(installed / "storage" / "schema.py"))
 
     assert schema.migrations_folder() == installed / "migrations"
-    assert schema.head_revision() == "0001"
+    assert schema.head_revision() == "0002"
 
 
 def test_an_installation_without_migrations_says_so(monkeypatch, tmp_path):
@@ -148,3 +148,37 @@ def test_developers_run_alembic_by_hand(repository, tmp_path, monkeypatch):
 def test_a_server_that_does_not_answer_is_no_vault_to_look_at(call):
     with pytest.raises(StorageFailed, match="can't be reached"):
         call(make_engine("postgresql://clerk@127.0.0.1:9/vault"))
+
+
+def test_earlier_verifications_that_were_to_be_looked_at_become_cases(bare):
+    with migrating(bare).begin() as connection:
+        command.upgrade(schema.alembic_config(connection), "0001")
+        for key, status in (("a" * 32, "active"), ("b" * 32, "erased")):
+            connection.execute(
+                text("INSERT INTO signers (key, status, created_at) VALUES (:key, :status, :at)"),
+                {"key": key, "status": status, "at": "2024-05-17 12:30:15+00:00"},
+            )
+        for number, (key, kind, decision) in enumerate(
+            [
+                ("a" * 32, "verified", "review"),
+                ("a" * 32, "verified", "accept"),
+                ("b" * 32, "verified", "review"),
+                ("a" * 32, "acquisition-failed", "review"),
+            ],
+            start=1,
+        ):
+            connection.execute(
+                text("INSERT INTO audit_events VALUES (:n, '', :kind, :key, :public, '', '', '')"),
+                {
+                    "n": number,
+                    "kind": kind,
+                    "key": key,
+                    "public": f'{{"decision":"{decision}","signer":"{key}"}}',
+                },
+            )
+
+    schema.upgrade(bare)
+
+    with bare.connect() as connection:
+        rows = connection.execute(text("SELECT event, signer_key, state FROM reviews")).all()
+    assert rows == [(1, "a" * 32, "open")]

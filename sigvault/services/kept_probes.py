@@ -1,0 +1,120 @@
+"""Probes that are kept for people to look at: keeping, reading and forgetting them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from sigvault.domain.audit import ProbesForgotten, Verified
+from sigvault.domain.errors import ConfigurationError, ProbeNotKept, SigvaultError, UnknownEvent
+from sigvault.domain.identifiers import EventNumber, SignerKey
+from sigvault.services.acquisition import digest_of
+from sigvault.services.pending_images import settle_pending
+from sigvault.services.resources import Resources
+from sigvault.storage.audit_log import append, read
+from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.kept_probes import drop_probes, keep_probe, kept_digest, needed_images
+
+
+@contextmanager
+def keeping(resources: Resources, probe: bytes | None) -> Iterator[Keeper]:
+    """What keeps a probe in the writing session inside of the block; nothing stays if it fails.
+
+    Args:
+        resources: the vault's.
+        probe: the bytes to keep; None to keep none.
+
+    Raises:
+        StorageFailed: If the disk is full or the folder can't be written.
+    """
+    keeper = Keeper(resources, probe)
+    try:
+        yield keeper
+    except BaseException:
+        if keeper.note:
+            _discard(resources)
+        raise
+    if keeper.note:
+        resources.pending.clear(keeper.note)
+
+
+class Keeper:
+    """Keeps one probe, once; see `keeping`.
+
+    Attributes:
+        note: the note of the image, to be cleared once it is committed; empty before.
+    """
+
+    def __init__(self, resources: Resources, probe: bytes | None) -> None:
+        """Take the bytes."""
+        self._resources = resources
+        self._probe = probe
+        self.note = ""
+
+    def keep(self, session: Session, event: EventNumber, signer: SignerKey) -> None:
+        """Write the image and its row."""
+        if self._probe is None:
+            return
+        resources = self._resources
+        self.note = resources.pending.note(digest_of(self._probe))
+        digest = resources.images.write(self._probe)
+        keep_probe(session, event, signer, (digest, len(self._probe)), resources.clock())
+
+
+def read_probe(resources: Resources, event: EventNumber) -> bytes:
+    """The bytes of a verification's probe, as they were.
+
+    Raises:
+        UnknownEvent: If the event is no verification.
+        ProbeNotKept: If they weren't kept, or are gone.
+        VaultDamaged: If the image is missing or changed.
+    """
+    with read_session(resources.engine) as session:
+        digest = kept_digest(session, event)
+        if digest is not None:
+            return resources.images.read(digest)
+        records = read(session, after=event - 1, limit=1)
+    if not records or records[0].number != event or records[0].kind != Verified.kind:
+        raise UnknownEvent(f"event {event} is no verification: see `sigvault audit log`")
+    raise ProbeNotKept(
+        f"the probe of verification {event} is not kept, or was removed: verify it again, with "
+        "SIGVAULT_KEEP_PROBES set to review or always"
+    )
+
+
+def forget_probes(resources: Resources, older_than: timedelta, *, by: str) -> int:
+    """Remove the probes that have been kept for longer than this.
+
+    Args:
+        resources: the vault's.
+        older_than: zero for all.
+        by: who removes them.
+
+    Returns:
+        How many images went; one that something else needs stays.
+
+    Raises:
+        ConfigurationError: If the time is negative.
+        StorageFailed: If the database or an image can't be changed.
+    """
+    if older_than < timedelta(0):
+        raise ConfigurationError(f"{older_than} is no age: give zero or more")
+    with write_session(resources.engine) as session:
+        now = resources.clock()
+        digests = drop_probes(session, before=now - older_than)
+        if not digests:
+            return 0
+        resources.pending.note_all(sorted(digests - needed_images(session, digests)))
+        append(session, ProbesForgotten(len(digests), now - older_than, by), now)
+    return settle_pending(resources.engine, resources.images, resources.pending)
+
+
+def _discard(resources: Resources) -> None:
+    """Remove the image of a transaction that failed; if that fails too, it is done later."""
+    try:
+        settle_pending(resources.engine, resources.images, resources.pending)
+    except SigvaultError:
+        return

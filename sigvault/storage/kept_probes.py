@@ -1,0 +1,91 @@
+"""Which probes are kept for people to look at, and which images the vault needs at all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from sigvault.domain.identifiers import EventNumber, SignerKey
+from sigvault.storage.tables import KeptProbeRow, ReferenceRow
+
+_AT_ONCE = 500
+"""Below every database's limit of parameters in a statement."""
+
+
+def keep_probe(
+    session: Session, event: EventNumber, signer: SignerKey, image: tuple[str, int], at: datetime
+) -> None:
+    """Note that the probe of a verification is kept.
+
+    Args:
+        session: a writing session.
+        event: the verification's number.
+        signer: the claimed signer.
+        image: SHA-256 of its bytes, hex, and how many they are.
+        at: since when.
+    """
+    digest, size = image
+    row = KeptProbeRow(
+        event=event, signer_key=signer, image_digest=digest, image_bytes=size, kept_at=at
+    )
+    session.add(row)
+    session.flush()
+
+
+def kept_digest(session: Session, event: EventNumber) -> str | None:
+    """The digest of a verification's probe, or None if it isn't kept."""
+    return session.scalar(select(KeptProbeRow.image_digest).where(KeptProbeRow.event == event))
+
+
+def kept_among(session: Session, events: Collection[EventNumber]) -> set[EventNumber]:
+    """Those verifications whose probes are kept."""
+    query = select(KeptProbeRow.event).where(KeptProbeRow.event.in_(events))
+    return set(session.scalars(query))
+
+
+def count_kept(session: Session) -> int:
+    """How many probes are kept."""
+    return session.scalar(select(func.count()).select_from(KeptProbeRow)) or 0
+
+
+def kept_sizes(session: Session) -> dict[str, int]:
+    """The bytes of every kept probe by its digest."""
+    query = select(KeptProbeRow.image_digest, KeptProbeRow.image_bytes)
+    return dict(session.execute(query).all())
+
+
+def list_kept(session: Session) -> dict[EventNumber, tuple[SignerKey, str]]:
+    """Every kept probe: whose gallery it was compared with, and its digest."""
+    query = select(KeptProbeRow.event, KeptProbeRow.signer_key, KeptProbeRow.image_digest)
+    return {event: (key, digest) for event, key, digest in session.execute(query)}
+
+
+def drop_probes(
+    session: Session, *, signer: SignerKey | None = None, before: datetime | None = None
+) -> set[str]:
+    """Forget the probes of a signer, or those kept before a moment, or both.
+
+    Returns:
+        The digests of their images, which something else may still need: see `needed_images`.
+    """
+    query = delete(KeptProbeRow)
+    if signer is not None:
+        query = query.where(KeptProbeRow.signer_key == signer)
+    if before is not None:
+        query = query.where(KeptProbeRow.kept_at < before)
+    gone = session.execute(query.returning(KeptProbeRow.event, KeptProbeRow.image_digest))
+    return {digest for _, digest in gone}
+
+
+def needed_images(session: Session, digests: Collection[str]) -> set[str]:
+    """Those images that a reference or a kept probe needs."""
+    found: set[str] = set()
+    ordered = sorted(digests)
+    for start in range(0, len(ordered), _AT_ONCE):
+        some = ordered[start : start + _AT_ONCE]
+        for column in (ReferenceRow.image_digest, KeptProbeRow.image_digest):
+            found.update(session.scalars(select(column).where(column.in_(some))))
+    return found
