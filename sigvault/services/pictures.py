@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
 from sigvault.domain.errors import VaultDamaged
 from sigvault.domain.identifiers import ReferenceId
 from sigvault.domain.image import SignatureImage
@@ -12,7 +14,7 @@ from sigvault.services.acquisition import acquire
 from sigvault.services.resources import Resources, load_active
 from sigvault.services.signers import read_reference_image
 from sigvault.storage.engine import read_session
-from sigvault.storage.generations import list_cards
+from sigvault.storage.tables import ModelRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +53,15 @@ def read_reference_picture(resources: Resources, reference: ReferenceId) -> Sign
 
 
 def _active_recipe(resources: Resources) -> Recipe:
-    """The preprocessing of the active generation, from the card that the database keeps."""
+    """The preprocessing of the active generation, from the card that the database keeps.
+
+    The whole card takes long to read, and the rest of it isn't needed.
+    """
     with read_session(resources.engine) as session:
         active = load_active(session)
-        for card in list_cards(session):
-            if card.id == active.model:
-                return read_preprocessing(card.preprocessing)
-    raise VaultDamaged(f"the card of {active.model} is missing: run `sigvault doctor`")
+        card = session.scalar(
+            select(ModelRow.card["preprocessing"]).where(ModelRow.id == active.model)
+        )
+    if not isinstance(card, dict):
+        raise VaultDamaged(f"the card of {active.model} can't be read: run `sigvault doctor`")
+    return read_preprocessing(card)
