@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -10,6 +11,7 @@ from importlib.resources import files
 from urllib.parse import urlencode
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from sigvault.reporting.words import count, percent, rate_in_words, readable_ratio
@@ -94,7 +96,8 @@ def _environment() -> Environment:
         "rate": rate_in_words,
         "ratio": readable_ratio,
         "moment": _moment,
-        "words": _words,
+        "coded": _coded,
+        "minute": _minute,
     }
     return environment
 
@@ -122,6 +125,11 @@ def _moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def _words(name: str) -> str:
-    """A name of the program's as words: ``cut_off`` is "Cut off"."""
-    return name.replace("_", " ").replace("-", " ").capitalize()
+def _minute(at: datetime) -> str:
+    """A moment in a column that says that it is UTC."""
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
+def _coded(text: str) -> Markup:
+    """A message with what stands between backticks set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped

@@ -11,16 +11,18 @@ from statistics import NormalDist
 
 from sigvault.domain.comparison import ErrorRates, Rate, Threshold
 from sigvault.reporting.number_line import Tick
-from sigvault.reporting.words import percent
 
 HEIGHT = 320.0
 """Of the plot, in pixels."""
 
 LEAST = 0.0002
 MOST = 0.6
-"""The rates at the ends of both axes; what lies beyond is drawn at the end."""
+"""The rates at the ends of both axes; a mark that lies beyond is drawn at the end."""
 
-_TICKS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
+_NONE, _ALL = 1e-6, 1.0 - 1e-6
+"""Rates of 0 and 1 have no place on these axes."""
+
+_TICKS = (0.001, 0.01, 0.05, 0.2, 0.4)
 
 _deviate = NormalDist().inv_cdf
 
@@ -92,8 +94,8 @@ def draw_det(threshold: Threshold, moved: ErrorRates | None) -> Det:
         kinds.append("skilled")
     return Det(
         curves=tuple(_curve(threshold, kind, moved) for kind in kinds),
-        across=tuple(Tick(_across(rate), percent(rate)) for rate in _TICKS),
-        upwards=tuple(Tick(_upwards(rate), percent(rate)) for rate in _TICKS),
+        across=tuple(Tick(_across(rate), f"{100 * rate:g} %") for rate in _TICKS),
+        upwards=tuple(Tick(_upwards(rate), f"{100 * rate:g} %") for rate in _TICKS),
     )
 
 
@@ -102,8 +104,8 @@ def _curve(threshold: Threshold, kind: str, moved: ErrorRates | None) -> Curve:
     for point in threshold.points:
         forged = _forged(point.rates, kind)
         if forged is not None:
-            up = 100.0 * _upwards(point.rates.fnmr.value) / HEIGHT
-            places.append(f"{_across(forged.value)},{up:.2f}")
+            across, up = _share(forged.value), _share(point.rates.fnmr.value)
+            places.append(f"{100.0 * across:.2f},{100.0 * (1.0 - up):.2f}")
     accept, refuse = _mark(threshold.accept_rates, kind), _mark(threshold.refuse_rates, kind)
     return Curve(
         kind=kind,
@@ -131,13 +133,18 @@ def _mark(rates: ErrorRates, kind: str) -> Mark:
 
 
 def _share(rate: float) -> float:
+    """Where a rate lies between the ends of an axis; below 0 or above 1 where it lies beyond."""
     low, high = _deviate(LEAST), _deviate(MOST)
-    return (_deviate(min(MOST, max(LEAST, rate))) - low) / (high - low)
+    return (_deviate(min(_ALL, max(_NONE, rate))) - low) / (high - low)
+
+
+def _within(rate: float) -> float:
+    return min(1.0, max(0.0, _share(rate)))
 
 
 def _across(rate: float) -> float:
-    return round(100.0 * _share(rate), 2)
+    return round(100.0 * _within(rate), 2)
 
 
 def _upwards(rate: float) -> float:
-    return round(HEIGHT * (1.0 - _share(rate)), 2)
+    return round(HEIGHT * (1.0 - _within(rate)), 2)
