@@ -103,15 +103,10 @@ def create_pages(vault: Vault, settings: PageSettings | None = None) -> Starlett
         assert isinstance(error, HTTPException)  # noqa: S101 - Starlette looks handlers up by class
         return error_page(Visit(desk, request, Session(), None), error)
 
-    async def broken(request: Request, error: Exception) -> Response:  # noqa: ARG001
-        """A mistake of the program's own; the server logs it."""
-        failed = HTTPException(500, "The program made a mistake, which the server has logged.")
-        return error_page(Visit(desk, request, Session(), None), failed)
-
     return Starlette(
         routes=[*routes, Route("/static/{name}", _serve_static)],
         middleware=[Middleware(Headers), Middleware(BodyLimit, most=settings.most_upload)],
-        exception_handlers={HTTPException: lost, Exception: broken},
+        exception_handlers={HTTPException: lost},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -19,6 +20,10 @@ from sigvault.web.rendering import render
 from sigvault.web.rights import Right, Visitor, local_visitor, visitor_of
 from sigvault.web.sessions import load_session, save_session
 from sigvault.web.visits import Desk, Upload, Visit
+
+_LOG = logging.getLogger(__name__)
+
+_MISTAKE = "The program made a mistake, which the server has logged."
 
 _MOST_FILES = 200
 _LONGEST_FIELD = 64 * 1024
@@ -56,6 +61,9 @@ def page(desk: Desk, handler: Handler, right: Right | None) -> Endpoint:
                 response = await run_in_threadpool(handler, visit)
         except (SigvaultError, HTTPException) as error:
             response = error_page(visit, error)
+        except Exception:  # the last resort: the page says nothing of the program's inside
+            _LOG.exception("%s %s failed", request.method, request.url.path)
+            response = error_page(visit, HTTPException(500, _MISTAKE))
         save_session(request, response, session, desk.settings)
         return response
 

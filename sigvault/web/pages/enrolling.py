@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
-from sigvault.domain.errors import ConfigurationError
-from sigvault.vault import EnrollmentItem
+from sigvault.domain.errors import ConfigurationError, DuplicateAcrossSigners
+from sigvault.vault import EnrollmentItem, ItemResult
 from sigvault.web.drawings.consistency import draw_consistency
 from sigvault.web.pages.signers import reference_cards
 from sigvault.web.rendering import render
@@ -33,9 +35,17 @@ def enroll(visit: Visit) -> Response:
     report = visit.vault.enroll(
         items, names={signer: name} if name else None, by=visit.someone.name
     )
+    results = [_discreet(visit, result) for result in report.results]
     if not report.enrolled and not report.already:
         return render(
-            visit, "enrolled", status=422, signer=outside, report=report, cards=[], chart=None
+            visit,
+            "enrolled",
+            status=422,
+            signer=outside,
+            report=report,
+            results=results,
+            cards=[],
+            chart=None,
         )
     chart = draw_consistency(visit.vault.consistency(signer))
     cards = reference_cards(visit, visit.vault.signer(signer), chart)
@@ -44,10 +54,19 @@ def enroll(visit: Visit) -> Response:
         "enrolled",
         signer=outside,
         report=report,
+        results=results,
         cards=cards,
         sheet=arrange([card.panel for card in cards]),
         chart=chart,
     )
+
+
+def _discreet(visit: Visit, result: ItemResult) -> ItemResult:
+    """What became of a picture, without the name of a signer of another namespace."""
+    if visit.someone.namespace and result.error == DuplicateAcrossSigners.__name__:
+        message = "the same image is enrolled under another signer: check whose signature it is"
+        return replace(result, message=message)
+    return result
 
 
 def _form(visit: Visit, signer: str, name: str, problem: str) -> Response:
