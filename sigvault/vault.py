@@ -23,12 +23,14 @@ from sigvault.services import (
     access,
     answers,
     auditing,
+    consistency,
     enrollment,
     erasure,
     examination,
     generations,
     identification,
     kept_probes,
+    pictures,
     reviews,
     signers,
     status,
@@ -36,6 +38,7 @@ from sigvault.services import (
 )
 from sigvault.services.answers import RequestName
 from sigvault.services.auditing import AuditCheck, Replay
+from sigvault.services.consistency import Consistency, ReferenceConsistency
 from sigvault.services.enrollment import (
     EnrollmentInterrupted,
     EnrollmentItem,
@@ -47,6 +50,7 @@ from sigvault.services.erasure import Erasure
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.generations import Activation, GenerationSummary
 from sigvault.services.identification import Identification
+from sigvault.services.pictures import SignaturePicture
 from sigvault.services.resources import Resources, load_active
 from sigvault.services.signers import ReferenceSummary, SignerDetail, SignerSummary
 from sigvault.services.status import VaultStatus
@@ -70,6 +74,7 @@ __all__ = [
     "Activation",
     "ApiKey",
     "AuditCheck",
+    "Consistency",
     "EnrollmentInterrupted",
     "EnrollmentItem",
     "EnrollmentOutcome",
@@ -80,6 +85,7 @@ __all__ = [
     "IssuedKey",
     "ItemResult",
     "KeepProbes",
+    "ReferenceConsistency",
     "ReferenceSummary",
     "Replay",
     "RequestName",
@@ -87,6 +93,7 @@ __all__ = [
     "ReviewState",
     "ReviewVerdict",
     "Role",
+    "SignaturePicture",
     "SignerDetail",
     "SignerSummary",
     "Vault",
@@ -415,6 +422,18 @@ class Vault:
     def reference_image(self, reference: ReferenceId) -> bytes:
         """The enrolled bytes of a reference; see `signers.read_reference_image`."""
         return signers.read_reference_image(self._resources, reference)
+
+    def reference_picture(self, reference: ReferenceId) -> SignaturePicture:
+        """A reference, decoded and harmonised; see `pictures.read_reference_picture`."""
+        return pictures.read_reference_picture(self._resources, reference)
+
+    def picture(self, data: bytes) -> SignaturePicture:
+        """Bytes, decoded and harmonised; see `pictures.read_picture`."""
+        return pictures.read_picture(self._resources, data)
+
+    def consistency(self, signer: SignerId) -> Consistency:
+        """How well a signer's references go together; see `consistency.measure_consistency`."""
+        return consistency.measure_consistency(self._resources, signer)
 
     def thresholds(self) -> tuple[Threshold, ...]:
         """The active generation's thresholds by number of references; none if not calibrated."""

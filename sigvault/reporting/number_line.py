@@ -69,12 +69,12 @@ def place_score(score: float, refuse: float, accept: float) -> NumberLine:
         anchor="start" if at < 25.0 else "end" if at > 75.0 else "middle",
         ticks=tuple(
             Tick(place(value), label)
-            for value, label in _round_numbers(middle - half, middle + half)
+            for value, label in round_numbers(middle - half, middle + half)
         ),
     )
 
 
-def _round_numbers(low: float, high: float) -> list[tuple[float, str]]:
+def round_numbers(low: float, high: float) -> list[tuple[float, str]]:
     """A few round numbers well inside a range, 1, 2 or 5 times a power of ten apart."""
     rough = (high - low) / 6
     power = 10.0 ** math.floor(math.log10(rough))

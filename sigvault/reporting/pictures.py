@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from sigvault.domain.image import SignatureImage
 from sigvault.domain.local_matching import LocalMatch
+from sigvault.imaging.prepared import PreparedSignature
 from sigvault.reporting.case import Picture
 
 CROP_MARGIN = 0.06
@@ -64,11 +66,31 @@ class Tint:
 
 def crop_to_ink(picture: Picture) -> PagePicture:
     """The part of the scan that holds the ink, with a little paper around it."""
-    pixels = picture.image.pixels
-    box = picture.prepared.box
-    height, width = picture.image.source_height, picture.image.source_width
+    crop = crop_pixels(picture.image, picture.prepared)
+    return PagePicture(_png(crop.pixels), crop.width, crop.height)
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A part of a scan.
+
+    Attributes:
+        pixels: uint8 (h, w), 255 = white, shrunk where the part is large.
+        width: pixels of the original that it shows across.
+        height: pixels of the original that it shows downwards.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    width: int
+    height: int
+
+
+def crop_pixels(image: SignatureImage, prepared: PreparedSignature) -> Crop:
+    """The part of a scan that holds the ink, with a little paper around it; all without ink."""
+    pixels, box = image.pixels, prepared.box
+    height, width = image.source_height, image.source_width
     if box is None:
-        return PagePicture(_png(_shrink(pixels)), width, height)
+        return Crop(_shrink(pixels), width, height)
     margin = math.ceil(CROP_MARGIN * max(box.height, box.width)) + 1
     top, left = max(0, box.top - margin), max(0, box.left - margin)
     bottom, right = min(height, box.bottom + margin), min(width, box.right + margin)
@@ -77,7 +99,7 @@ def crop_to_ink(picture: Picture) -> PagePicture:
         math.floor(top * down) : math.ceil(bottom * down),
         math.floor(left * across) : math.ceil(right * across),
     ]
-    return PagePicture(_png(_shrink(crop)), right - left, bottom - top)
+    return Crop(_shrink(crop), right - left, bottom - top)
 
 
 def ink_view(picture: Picture) -> PagePicture:

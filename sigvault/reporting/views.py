@@ -175,7 +175,7 @@ def view_case(case: Case, anchor: str) -> CaseView:
             case.probe.prepared.ink.ink.shape,
         ),
         counted=count(len(_counting(case)), "most similar reference"),
-        rates=_view_rates(evidence.threshold),
+        rates=view_rates(evidence.threshold),
         origin=_view_origin(evidence),
         facts=_view_facts(case),
     )
@@ -250,7 +250,8 @@ def _view_references(case: Case) -> tuple[SignatureView, ...]:
     return tuple(views)
 
 
-def _view_rates(threshold: Threshold) -> tuple[RateRow, ...]:
+def view_rates(threshold: Threshold) -> tuple[RateRow, ...]:
+    """The errors at the two operating points, one kind a row."""
     accept, refuse = threshold.accept_rates, threshold.refuse_rates
     rows = [
         _rate_row("Genuine signatures that score lower", accept.fnmr, refuse.fnmr),

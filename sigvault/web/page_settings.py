@@ -1,0 +1,42 @@
+"""How the pages are served."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class PageSettings:
+    """How the pages are served; the defaults suit one process on this computer.
+
+    Attributes:
+        secret: signs the session cookies. A fresh one ends all sessions when the process ends;
+            several processes that serve the same pages need the same one.
+        session_hours: how long a sign-in lasts.
+        blind: whether every case hides the machine's answer until the person has decided;
+            otherwise each person chooses.
+        reviewers: how many people have to agree on a case, for the text on the pages; the vault
+            itself keeps the rule.
+        most_upload: the largest request, in bytes.
+        open_without_keys: whether the pages are open, as ``local``, to this computer while the
+            vault has no keys.
+    """
+
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    session_hours: float = 10.0
+    blind: bool = False
+    reviewers: int = 1
+    most_upload: int = 64 * 2**20
+    open_without_keys: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ValueError: If the secret is short, or a number can't be used.
+        """
+        if len(self.secret) < 32:
+            raise ValueError("a secret of fewer than 32 bytes can be guessed")
+        if self.session_hours <= 0 or self.most_upload < 1 or self.reviewers < 1:
+            raise ValueError("session_hours, most_upload and reviewers are above 0")

@@ -1,0 +1,111 @@
+"""The queue of cases that people have to decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from sigvault.domain.errors import UnknownSigner
+from sigvault.domain.reviewing import ReviewCase
+from sigvault.domain.verdicts import ReviewState
+from sigvault.reporting.words import headline
+from sigvault.web.rendering import render, url
+from sigvault.web.rights import Right
+from sigvault.web.views.cases import known_signer
+from sigvault.web.visits import Visit
+
+_PAGE = 25
+
+_STATES = (ReviewState.OPEN, ReviewState.DISPUTED, ReviewState.DECIDED)
+
+
+@dataclass(frozen=True)
+class QueueRow:
+    """A case in the queue.
+
+    Attributes:
+        case: the case.
+        signer: as the visitor calls it.
+        headline: the machine's answer; empty while it is hidden.
+        mine: whether this person has given a verdict on it.
+    """
+
+    case: ReviewCase
+    signer: str
+    headline: str
+    mine: bool
+
+
+def show_queue(visit: Visit) -> Response:
+    """The cases in one state, oldest first."""
+    state = _state(visit.asked("state"))
+    after = visit.number("after")
+    problem, found = "", tuple[ReviewCase, ...]()
+    try:
+        found = visit.vault.reviews(
+            state=state,
+            signer=known_signer(visit, visit.asked("signer")),
+            after=after,
+            limit=_PAGE + 1,
+            namespace=visit.someone.namespace,
+        )
+    except UnknownSigner as error:
+        problem = str(error)
+    return render(
+        visit,
+        "queue",
+        state=state,
+        counts=[
+            (each, visit.vault.count_reviews(state=each, namespace=visit.someone.namespace))
+            for each in _STATES
+        ],
+        signer=visit.asked("signer").strip(),
+        rows=[_row(visit, case) for case in found[:_PAGE]],
+        more=found[_PAGE - 1].event if len(found) > _PAGE else 0,
+        after=after,
+        problem=problem,
+    )
+
+
+def next_case(visit: Visit, after: int) -> str:
+    """The address of the next case that this person can decide; of the queue if there is none."""
+    if not visit.may(Right.DECIDE):
+        return "/queue"
+    for start in (after, 0) if after else (0,):
+        for state in (ReviewState.OPEN, ReviewState.DISPUTED):
+            case = _first(visit, state, start, after)
+            if case is not None:
+                return f"/cases/{case.event}"
+    return "/queue"
+
+
+def _first(visit: Visit, state: ReviewState, start: int, but: int) -> ReviewCase | None:
+    """The first case after a number that this person has not given a verdict on."""
+    name, namespace = visit.someone.name, visit.someone.namespace
+    while found := visit.vault.reviews(state=state, after=start, limit=_PAGE, namespace=namespace):
+        for case in found:
+            if case.event != but and all(verdict.by != name for verdict in case.verdicts):
+                return case
+        start = found[-1].event
+    return None
+
+
+def _state(text: str) -> ReviewState:
+    return next((state for state in _STATES if state.value == text), ReviewState.OPEN)
+
+
+def _row(visit: Visit, case: ReviewCase) -> QueueRow:
+    mine = any(verdict.by == visit.someone.name for verdict in case.verdicts)
+    hidden = visit.blind and not mine and case.state is not ReviewState.DECIDED
+    return QueueRow(
+        case,
+        visit.someone.outside(case.signer),
+        "" if hidden else headline(case.evidence.decision),
+        mine,
+    )
+
+
+def queue_address(state: ReviewState, signer: str = "", after: int = 0) -> str:
+    """The address of a part of the queue."""
+    return url("/queue", state=state.value, signer=signer, after=after or "")

@@ -1,0 +1,76 @@
+"""What a browser carries from page to page, in one signed cookie."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, field
+
+from itsdangerous import BadSignature, TimestampSigner
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sigvault.web.page_settings import PageSettings
+
+_SECURE_NAME = "__Host-sigvault"
+"""Browsers take a cookie of this name over TLS alone, and from no other host."""
+
+_PLAIN_NAME = "sigvault"
+
+
+@dataclass
+class Session:
+    """One browser's session.
+
+    Attributes:
+        token: has to come back with every form, so that no other site can send one.
+        key: the identifier of the key that was signed in with; empty without.
+        blind: whether the person wants the machine's answers hidden until a verdict.
+        notice: said once, on the next page.
+        about: the number of the case that the notice is about; 0 for none.
+    """
+
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    key: str = ""
+    blind: bool = False
+    notice: str = ""
+    about: int = 0
+
+    def take_notice(self) -> tuple[str, int]:
+        """What is to be said on this page; it is not said again."""
+        notice, self.notice = (self.notice, self.about), ""
+        self.about = 0
+        return notice
+
+
+def load_session(request: Request, settings: PageSettings) -> Session:
+    """The browser's session; a fresh one if it has none, or an old or a forged one."""
+    cookie = request.cookies.get(_cookie_name(request), "")
+    try:
+        text = _signer(settings).unsign(cookie, max_age=int(settings.session_hours * 3600))
+        return Session(**json.loads(text))
+    except (BadSignature, ValueError, TypeError):
+        return Session()
+
+
+def save_session(
+    request: Request, response: Response, session: Session, settings: PageSettings
+) -> None:
+    """Send the session along: never to scripts, never with a request from another site."""
+    response.set_cookie(
+        _cookie_name(request),
+        _signer(settings).sign(json.dumps(asdict(session))).decode("ascii"),
+        max_age=int(settings.session_hours * 3600),
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def _cookie_name(request: Request) -> str:
+    return _SECURE_NAME if request.url.scheme == "https" else _PLAIN_NAME
+
+
+def _signer(settings: PageSettings) -> TimestampSigner:
+    return TimestampSigner(settings.secret, salt="sigvault.web.sessions")

@@ -1,0 +1,63 @@
+"""Leave-one-out against the slow way: a gallery without the reference, compared as always."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes import FakeEmbedder, draw_signature, make_threshold
+from sigvault.domain.comparison import Decision, compare
+from sigvault.domain.gallery import Gallery, Reference
+from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
+from sigvault.imaging.decode import decode_bytes
+from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
+from sigvault.services.consistency import leave_each_out
+
+EMBEDDER = FakeEmbedder()
+
+
+def _gallery(*pictures: bytes) -> Gallery:
+    inks = [DEFAULT_PREPROCESSING.prepare(decode_bytes(each)).ink for each in pictures]
+    references = tuple(
+        Reference(ReferenceId(f"r{place}"), embedding)
+        for place, embedding in enumerate(EMBEDDER.embed(inks))
+    )
+    return Gallery(SignerId("53"), GenerationId(1), references)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_each_is_scored_as_a_probe_against_the_rest(count):
+    gallery = _gallery(*(draw_signature(1, number) for number in range(count)))
+    threshold = make_threshold(count - 1, EMBEDDER.model)
+    for place, own in enumerate(leave_each_out(gallery, threshold)):
+        left = gallery.references[place]
+        rest = tuple(each for each in gallery.references if each is not left)
+        slow = compare(
+            left.embedding,
+            Gallery(gallery.signer, gallery.generation, rest),
+            threshold.fusion,
+        )
+        assert own.reference == left.id
+        assert own.score == pytest.approx(slow.value, abs=1e-6)
+        assert own.decision is threshold.decide(slow.value)
+        mean = sum(score.cosine for score in slow.per_reference) / len(rest)
+        assert own.cosine == pytest.approx(mean, abs=1e-6)
+        mean = sum(score.local for score in slow.per_reference) / len(rest)
+        assert own.local == pytest.approx(mean, abs=1e-6)
+
+
+def test_another_signers_signature_stands_out():
+    gallery = _gallery(*(draw_signature(1, number) for number in range(3)), draw_signature(2))
+    found = leave_each_out(gallery, make_threshold(3, EMBEDDER.model, accept=0.8, refuse=0.5))
+    assert [own.decision for own in found][3] is Decision.REFUSE
+    assert min(found, key=lambda own: own.cosine).reference == "r3"
+
+
+def test_one_reference_has_nothing_to_be_compared_with():
+    assert leave_each_out(_gallery(draw_signature(1)), None) == ()
+
+
+def test_nothing_is_decided_without_a_threshold():
+    for own in leave_each_out(_gallery(draw_signature(1), draw_signature(1, 1)), None):
+        assert own.score is None
+        assert own.decision is None
+        assert own.cosine > 0.5

@@ -1,0 +1,196 @@
+"""Cases: the queue, verdicts, two people, blind mode."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from fakes import draw_signature
+from sigvault.domain.access import Role
+from sigvault.domain.identifiers import SignerId
+from sigvault.domain.verdicts import ReviewState, Verdict
+from sigvault.web.app import create_pages
+from sigvault.web.page_settings import PageSettings
+
+
+def _decide(browser, event, verdict="refuse", reason="the line is slow"):
+    return browser.post(f"/cases/{event}", {"verdict": verdict, "reason": reason})
+
+
+def test_the_queue_shows_what_is_open_and_filters(local, vault, doubtful):
+    first, second = doubtful(vault), doubtful(vault, number=10)
+    vault.verify(SignerId("2"), draw_signature(2, 9))
+    page = local.get("/queue").text
+    assert f"/cases/{first}" in page
+    assert f"/cases/{second}" in page
+    assert page.count("Needs review") == 2
+    assert f"/cases/{first}" in local.get("/queue?signer=2").text
+    assert "Nothing waits" in local.get("/queue?signer=1").text
+    assert "there is no signer nobody" in local.get("/queue?signer=nobody").text
+    assert "Nobody disagrees" in local.get("/queue?state=disputed").text
+
+
+def test_a_long_queue_has_pages(local, vault, doubtful):
+    events = [doubtful(vault, number=9) for _ in range(30)]
+    page = local.get("/queue").text
+    more = re.search(r'href="(/queue[^"]*after[^"]*)"', page)[1].replace("&amp;", "&")
+    rest = local.get(more).text
+    assert all((f'/cases/{event}"' in page) != (f'/cases/{event}"' in rest) for event in events)
+
+
+def test_a_case_shows_evidence_and_signatures(local, vault, doubtful):
+    event = doubtful(vault)
+    page = local.get(f"/cases/{event}").text
+    score = vault.review(event).evidence.score
+    assert f"{score.value:.3f}" in page
+    assert "Needs review" in page
+    assert "support" in page
+    assert "Reference 3" in page
+    assert f'/pictures/probe?event={event}&amp;view=scan"' in page
+    for reference in score.per_reference:
+        assert reference.reference in page
+        assert f"{reference.cosine:.3f}" in page
+    pictures = {link.replace("&amp;", "&") for link in re.findall(r'"(/pictures/[^"]+)"', page)}
+    assert len(pictures) == 12
+    for picture in pictures:
+        answer = local.get(picture)
+        assert answer.status_code == 200
+        assert answer.content.startswith(b"\x89PNG")
+        assert answer.headers["cache-control"] == "no-store"
+    assert local.get(f"/pictures/probe?event={event}&view=ink&tone=red").status_code == 400
+
+
+def test_a_verdict_is_recorded_and_the_next_case_follows(local, vault, doubtful):
+    first, second = doubtful(vault), doubtful(vault, number=10)
+    answer = _decide(local, first)
+    assert answer.headers["location"] == f"/cases/{second}"
+    page = local.get(f"/cases/{second}").text
+    assert f"Case {first}: your verdict “Refuse” is recorded" in page
+    assert "recorded" not in local.get(f"/cases/{second}").text  # said once
+    case = vault.review(first)
+    assert case.state is ReviewState.DECIDED
+    (said,) = case.verdicts
+    assert (said.verdict, said.by, said.reason) == (Verdict.REFUSE, "local", "the line is slow")
+    assert case.evidence.decision == "review"  # the machine's stays
+    assert vault.audit_log(after=said.event - 1)[0].kind == "reviewed"
+    decided = local.get(f"/cases/{first}").text
+    assert "the line is slow" in decided
+    assert "Did signer" not in decided
+    assert _decide(local, second, "cannot-tell", "a smear").headers["location"] == "/queue"
+    listed = local.get("/queue?state=decided").text
+    assert "tell" in listed
+    assert f"/cases/{first}" in listed
+
+
+@pytest.mark.parametrize(
+    ("form", "problem"),
+    [
+        ({"verdict": "refuse", "reason": "  "}, "Say why"),
+        ({"verdict": "maybe", "reason": "so"}, "Choose a verdict"),
+        ({"reason": "so"}, "Choose a verdict"),
+        ({"verdict": "refuse", "reason": "x" * 5000}, "characters"),
+    ],
+)
+def test_a_verdict_without_a_reason_is_none(local, vault, doubtful, form, problem):
+    event = doubtful(vault)
+    answer = local.post(f"/cases/{event}", form)
+    assert answer.status_code == 400
+    assert problem in answer.text
+    assert vault.review(event).verdicts == ()
+
+
+def test_nobody_decides_twice(local, vault, doubtful):
+    event = doubtful(vault)
+    _decide(local, event)
+    answer = _decide(local, event, "accept", "on second thoughts")
+    assert answer.status_code == 409
+    assert "There is a verdict already" in answer.text
+    assert len(vault.review(event).verdicts) == 1
+
+
+def test_two_people_decide_apart_from_each_other(opened, person, doubtful):
+    vault = opened(reviewers=2)
+    event = doubtful(vault)
+    app = create_pages(vault, PageSettings(reviewers=2))
+    anna = person(vault, Role.REVIEWER, name="anna", app=app)
+    bela = person(vault, Role.REVIEWER, name="bela", app=app)
+    assert "You are the first" in anna.get(f"/cases/{event}").text
+    assert _decide(anna, event, "refuse", "patched line").headers["location"] == "/queue"
+    assert "patched line" in anna.get(f"/cases/{event}").text
+    assert "you decided" in anna.get("/queue").text
+    page = bela.get(f"/cases/{event}").text
+    assert "1 person has decided" in page
+    assert "patched line" not in page
+    _decide(bela, event, "accept", "fluent")
+    assert vault.review(event).state is ReviewState.DISPUTED
+    cara = person(vault, Role.REVIEWER, name="cara", app=app)
+    assert f"/cases/{event}" in cara.get("/queue?state=disputed").text
+    _decide(cara, event, "refuse", "patched")
+    assert vault.review(event).outcome is Verdict.REFUSE
+    assert "patched line" in bela.get(f"/cases/{event}").text
+
+
+def test_blind_mode_hides_the_machines_answer_until_a_verdict(local, vault, doubtful):
+    event = doubtful(vault)
+    score = vault.review(event).evidence.score
+    said = [f"{score.value:.3f}", "Needs review", "support", "refuse below"]
+    said += [f"{each.cosine:.3f}" for each in score.per_reference]
+    assert local.post("/blind", {"blind": "on"}).headers["location"] == "/queue"
+    for page in (local.get("/queue").text, local.get(f"/cases/{event}").text):
+        for word in said:
+            assert word not in page
+    history = local.get("/signers/show?signer=2").text
+    assert f"{score.value:.3f}" not in history
+    answer = _decide(local, event)
+    assert "Needs review" in local.get(answer.headers["location"]).text  # told afterwards
+    assert vault.review(event).verdicts[0].blind
+    shown = local.get(f"/cases/{event}").text
+    assert f"{score.value:.3f}" in shown
+    assert ", blind" in shown
+
+
+def test_who_saw_the_answer_before_is_not_blind(local, vault, doubtful):
+    event = doubtful(vault)
+    local.get(f"/cases/{event}")
+    local.post("/blind", {"blind": "on", "case": str(event)})
+    assert "will not count as blind" in local.get(f"/cases/{event}").text
+    _decide(local, event)
+    assert not vault.review(event).verdicts[0].blind
+
+
+def test_blind_mode_can_be_set_for_everybody(vault, browse, doubtful):
+    event = doubtful(vault)
+    browser = browse(vault, PageSettings(blind=True))
+    page = browser.get(f"/cases/{event}").text
+    assert "hidden until you have decided" in page
+    assert "Show the machine" not in page
+    assert "Blind mode" not in browser.get("/queue").text
+    browser.post("/blind", {})
+    assert "hidden until you have decided" in browser.get(f"/cases/{event}").text
+
+
+def test_a_probe_that_is_not_kept_is_said(opened, browse, doubtful):
+    vault = opened(keep_probes="never")
+    event = doubtful(vault)
+    browser = browse(vault)
+    page = browser.get(f"/cases/{event}")
+    assert page.status_code == 200
+    assert "There is no picture" in page.text
+    assert browser.get(f"/pictures/probe?event={event}").status_code == 404
+
+
+def test_the_case_of_an_erased_signer_is_gone(local, vault, doubtful):
+    event = doubtful(vault)
+    local.get(f"/cases/{event}")
+    vault.erase(SignerId("2"))
+    assert local.get(f"/cases/{event}").status_code == 404
+    assert local.get(f"/pictures/probe?event={event}").status_code == 404
+    assert _decide(local, event).status_code == 404
+
+
+def test_a_case_by_a_threshold_that_is_gone_shows_its_points(local, vault, doubtful):
+    event = doubtful(vault)
+    page = local.get(f"/cases/{event}").text
+    assert "only its points are drawn" in page  # the fake's threshold has but two points
+    assert "refuse below" in page

@@ -1,0 +1,198 @@
+"""Enrolling, verifying and identifying by hand, signers, audit, thresholds, generations."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from fakes import FakeEmbedder, draw_blank, draw_signature
+from sigvault.domain.identifiers import SignerId
+from sigvault.services.reindexing import ReindexPlan
+from sigvault.vault import EnrollmentItem
+
+
+def _pictures(*drawn: bytes):
+    return [("pictures", (f"{place}.png", data, "image/png")) for place, data in enumerate(drawn)]
+
+
+def test_dropped_pictures_are_enrolled_and_compared(local, vault):
+    drawn = [draw_signature(50, number) for number in range(3)]
+    form = {"signer": "53", "name": "Berta Example"}
+    page = local.post("/enroll", form, files=_pictures(*drawn)).text
+    assert "3 enrolled, 0 already there, 0 failed" in page
+    assert "The references go together" in page
+    assert page.count("Like the others") == 3
+    detail = vault.signer(SignerId("53"))
+    assert detail.summary.name == "Berta Example"
+    assert {each.enrolled_by for each in detail.references} == {"local"}
+
+
+def test_a_reference_that_differs_is_pointed_at(local, vault):
+    drawn = [*(draw_signature(50, number) for number in range(3)), draw_signature(77)]
+    page = local.post("/enroll", {"signer": "53"}, files=_pictures(*drawn)).text
+    assert "The fourth differs from the others" in page
+    assert "Differs from the others" in page
+
+
+def test_each_picture_is_settled_on_its_own(local):
+    drawn = [draw_signature(50), draw_blank(), b"no picture", draw_signature(1, 0)]
+    page = local.post("/enroll", {"signer": "53"}, files=_pictures(*drawn)).text
+    assert "1 enrolled, 0 already there, 3 failed" in page
+    assert "under signer 1" in page
+    assert "nothing to compare it with" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "files", "problem"),
+    [
+        ("/enroll", {"signer": "53"}, None, "Choose pictures"),
+        ("/enroll", {}, _pictures(b"x"), "an identifier"),
+        ("/verify", {"signer": "1"}, None, "Choose a picture"),
+        ("/verify", {}, _pictures(b"x"), "Say who"),
+        ("/identify", {}, None, "Choose a picture"),
+    ],
+)
+def test_a_form_that_is_not_filled_in_says_what_is_missing(local, path, form, files, problem):
+    answer = local.post(path, form, files=files)
+    assert answer.status_code == 400
+    assert problem in answer.text
+
+
+def test_verifying_by_hand_shows_the_answer_and_its_evidence(local, vault):
+    answer = local.post("/verify", {"signer": "1"}, files=_pictures(draw_signature(1, 9)))
+    assert answer.status_code == 200
+    assert "Accepted" in answer.text
+    assert "data:image/png;base64," in answer.text  # the probe isn't kept, but shown once
+    event = re.search(r"/cases/(\d+)", answer.text)[1]
+    case = vault.review(int(event))
+    assert not case.probe_kept
+    assert vault.audit_log(after=case.event - 1)[0].personal["by"] == "local"
+    assert (
+        "Refused"
+        in local.post("/verify", {"signer": "0"}, files=_pictures(draw_signature(1, 9))).text
+    )
+
+
+@pytest.mark.parametrize(
+    ("signer", "picture", "status", "words"),
+    [
+        ("nobody", draw_signature(1, 9), 404, "there is no signer nobody"),
+        ("1", b"no picture", 415, "Save it as PNG"),
+        ("1", draw_blank(), 422, "Nothing was decided"),
+    ],
+)
+def test_what_can_not_be_verified_is_said_in_the_form(local, signer, picture, status, words):
+    answer = local.post("/verify", {"signer": signer}, files=_pictures(picture))
+    assert answer.status_code == status
+    assert words in answer.text
+    assert f'value="{signer}"' in answer.text
+
+
+def test_identifying_names_candidates(local):
+    page = local.post("/identify", files=_pictures(draw_signature(3, 9))).text
+    assert "12 references" in page
+    assert page.index("signer=3") < page.index("signer=1")
+    assert local.post("/identify", files=_pictures(draw_blank())).status_code == 422
+
+
+def test_signers_are_found_by_identifier_and_name(local, vault):
+    assert local.get("/signers").text.count("/signers/show") == 4
+    assert local.get("/signers?search=aDa").text.count("/signers/show") == 1
+    assert local.get("/signers?search=3").text.count("/signers/show") == 1
+    assert "Nobody of that" in local.get("/signers?search=zzz").text
+    items = [
+        EnrollmentItem(SignerId(f"n{place:03}"), draw_signature(60 + place)) for place in range(52)
+    ]
+    vault.enroll(items)
+    page = local.get("/signers").text
+    assert page.count("/signers/show") == 50
+    more = re.search(r'href="(/signers\?after=[^"]+)"', page)[1]
+    assert local.get(more).text.count("/signers/show") == 6
+
+
+def test_a_signers_page_shows_references_spread_and_history(local, vault):
+    vault.verify(SignerId("1"), draw_signature(1, 9))
+    page = local.get("/signers/show?signer=1").text
+    assert "Ada Example" in page
+    assert page.count("<figure") == 3
+    assert "spread: mean cosine" in page
+    assert page.count("Reference enrolled") == 3
+    assert "Verified" in page
+    assert local.get("/signers/show?signer=nobody").status_code == 404
+
+
+def test_erasing_takes_the_identifier_once_more(local, vault):
+    for typed in ("", "2", "1 or 2"):
+        answer = local.post("/signers/erase?signer=1", {"typed": typed})
+        assert answer.status_code == 400
+        assert "Nothing was erased" in answer.text
+    assert len(vault.signers()) == 4
+    answer = local.post("/signers/erase?signer=1", {"typed": "1"})
+    assert answer.headers["location"] == "/signers"
+    assert "Signer 1 is erased: 3 references" in local.get("/signers").text
+    assert len(vault.signers()) == 3
+    assert vault.audit_log(after=vault.status().events - 1)[0].personal["by"] == "local"
+
+
+def test_the_audit_log_is_paged_newest_first(local, vault):
+    for number in range(60):
+        vault.verify(SignerId("1"), draw_signature(1, number % 3))
+    total = vault.status().events
+    page = local.get("/audit").text
+    numbers = [int(each) for each in re.findall(r'id="event-(\d+)"', page)]
+    assert numbers == list(range(total, total - 50, -1))
+    older = local.get("/audit?page=2").text
+    numbers = [int(each) for each in re.findall(r'id="event-(\d+)"', older)]
+    assert numbers == list(range(total - 50, 0, -1))
+    assert local.get("/audit?page=9").status_code == 200
+    of_signer = local.get("/audit?signer=0").text
+    assert of_signer.count("Reference enrolled") == 3
+    assert "there is no signer nobody" in local.get("/audit?signer=nobody").text
+
+
+def test_the_check_says_whether_the_chain_is_whole(local, vault):
+    assert "The chain is whole" in local.post("/audit").text
+    image = next((vault.status().location / "images").rglob("*"))
+    picture = next(path for path in image.parent.rglob("*") if path.is_file())
+    picture.chmod(0o600)
+    picture.write_bytes(b"changed")
+    page = local.post("/audit").text
+    assert "Something is wrong" in page
+    assert "missing or changed" in page
+
+
+def test_a_threshold_says_what_it_costs(local):
+    page = local.get("/thresholds?references=3").text
+    assert "3 references" in page
+    assert "Genuine signatures not accepted" in page
+    assert "What isn't known" in page.replace("&#39;", "'")
+    assert "no verifications by this threshold yet" in page
+
+
+def test_moving_the_accept_point_shows_what_it_would_mean(local, vault, doubtful):
+    for number in range(3):
+        doubtful(vault, number=9 + number)
+    now = local.get("/thresholds?references=3").text
+    assert "0 were above the accept point, 3 in between and 0 below" in now
+    moved = local.get("/thresholds?references=3&at=0").text  # the lowest point: 0.6
+    assert "Moved, 0.600" in moved
+    assert "3 would be accepted (0 now)" in moved
+    assert vault.thresholds()[1].accept == 0.85  # nothing is changed by looking
+    assert local.get("/thresholds?references=3&at=999").status_code == 200
+    assert local.get("/thresholds?references=77").status_code == 200
+
+
+def test_generations_are_listed_activated_and_dropped(local, vault):
+    vault.reindex(FakeEmbedder("other"), ReindexPlan(activate=False))
+    page = local.get("/generations").text
+    assert "Generation 1" in page
+    assert "being built" in page
+    answer = local.post("/generations/drop", {"generation": "2", "typed": "no"})
+    assert answer.status_code == 400
+    answer = local.post("/generations/drop", {"generation": "2", "typed": "2"})
+    assert answer.headers["location"] == "/generations"
+    assert "Generation 2 is removed" in local.get("/generations").text
+    assert local.post("/generations/activate", {"generation": "2"}).status_code == 404
+    assert local.post("/generations/activate", {"generation": "x"}).status_code == 400
+    assert local.post("/generations/rollback").status_code == 409
