@@ -14,6 +14,7 @@ from sigvault.cli.options import check_report
 if TYPE_CHECKING:
     from sigvault.evaluation.generation_changes import Margins
     from sigvault.evaluation.generation_comparison import GenerationComparison
+    from sigvault.evaluation.probe_flips import ProbeFlips
 
 OWN_GALLERIES = "the vault's own galleries"
 
@@ -79,6 +80,7 @@ def write_generation_report(
     document: dict[str, Any],
     comparisons: Mapping[str, GenerationComparison],
     reasons: Sequence[str],
+    probes: ProbeFlips | None = None,
 ) -> None:
     """Write a page or the whole document, and note in the document where.
 
@@ -87,6 +89,7 @@ def write_generation_report(
         document: the command's result.
         comparisons: by what they were made on, in words.
         reasons: what speaks against the new generation.
+        probes: what would change for kept probes.
 
     Raises:
         StorageFailed: If the file can't be written.
@@ -100,4 +103,4 @@ def write_generation_report(
     if report.suffix == ".json":
         write_page(report, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     else:
-        write_page(report, render_comparisons(comparisons, reasons))
+        write_page(report, render_comparisons(comparisons, reasons, probes))

@@ -14,6 +14,8 @@ from sigvault.evaluation.generation_comparison import GenerationComparison
 from sigvault.evaluation.generation_page import (
     COLUMNS,
     cells_of,
+    describe_flip,
+    describe_probes,
     describe_signer,
     flips_of,
     notes_of,
@@ -81,6 +83,9 @@ def reindexing_tables(done: Reindexing, *, asked: bool) -> list[Text]:
         Text(f"reference {one.reference} can't be embedded: {one.message}")
         for one in done.embedded.unusable[:_SHOWN]
     ]
+    if done.probes is not None:
+        lines.append(Text(describe_probes(done.probes)))
+        lines += [Text(describe_flip(flip)) for flip in done.probes.flips[:_SHOWN]]
     if done.activation is not None:
         return [*lines, *activation_lines(done.activation)]
     lines += [Text(f"against it: {reason}", style="bold red") for reason in done.reasons]

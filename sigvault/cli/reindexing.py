@@ -97,7 +97,7 @@ def reindex(
     if done.fresh is not None:
         compared["fresh signatures"] = done.fresh
     document = to_document(done)
-    write_generation_report(report, document, compared, done.reasons)
+    write_generation_report(report, document, compared, done.reasons, done.probes)
     tables = [table for on, one in compared.items() for table in comparison_tables(one, on)]
     output.result(document, *tables, *reindexing_tables(done, asked=activate))
     return ExitCode.DONE if done.activation or not (activate or done.reasons) else ExitCode.REFUSE

@@ -8,6 +8,7 @@ from sigvault.domain.comparison import Rate
 from sigvault.evaluation.generation_changes import WORDS, Change
 from sigvault.evaluation.generation_comparison import GenerationComparison, SignerChange
 from sigvault.evaluation.generation_scores import DECISIONS
+from sigvault.evaluation.probe_flips import ProbeDecision, ProbeFlips
 
 COLUMNS = ("", "Old", "New", "Difference", "At most", "")
 """The heads of a table of changes; see `cells_of`."""
@@ -84,20 +85,42 @@ def describe_signer(change: SignerChange) -> str:
     )
 
 
+def describe_probes(probes: ProbeFlips) -> str:
+    """What would change for probes that are kept, in a line."""
+    left = f" ({probes.left_out} more could not be decided about)" if probes.left_out else ""
+    return f"{_flips('kept probes', probes.table)}{left}"
+
+
+def describe_flip(flip: ProbeDecision) -> str:
+    """One kept probe about which the two generations differ."""
+    people = f", people said {flip.verdict.value}" if flip.verdict else ""
+    return (
+        f"verification {flip.event} of signer {flip.signer}: {flip.old} to {flip.new} "
+        f"(recorded {flip.recorded}{people})"
+    )
+
+
 def render_comparisons(
-    comparisons: Mapping[str, GenerationComparison], reasons: Sequence[str] = ()
+    comparisons: Mapping[str, GenerationComparison],
+    reasons: Sequence[str] = (),
+    probes: ProbeFlips | None = None,
 ) -> str:
     """A page of Markdown; it names the signers who fare worse.
 
     Args:
         comparisons: by what they were made on, in words.
         reasons: what speaks against the new generation.
+        probes: what would change for kept probes.
     """
     lines = ["# Another generation beside the one that decides", ""]
     lines += ["It may decide." if not reasons else "It may NOT decide:", ""]
     lines += [*(f"- {reason}" for reason in reasons), ""] if reasons else []
     for on, comparison in comparisons.items():
         lines += _section(comparison, on)
+    if probes is not None:
+        lines += ["## Kept probes", "", f"{describe_probes(probes)}.", ""]
+        lines += ["Of most of them nobody knows who wrote them, so this judges nothing.", ""]
+        lines += [*(f"- {describe_flip(flip)}" for flip in probes.flips), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

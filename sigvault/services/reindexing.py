@@ -15,6 +15,7 @@ from sigvault.domain.ports import Embedder
 from sigvault.evaluation.generation_changes import Margins, Verdict
 from sigvault.evaluation.generation_comparison import GenerationComparison, compare_generations
 from sigvault.evaluation.generation_scores import MOST_SIGNERS, Side
+from sigvault.evaluation.probe_flips import ProbeFlips
 from sigvault.services.filling import BATCH, Embedded, begin_generation, fill
 from sigvault.services.generations import (
     Activation,
@@ -24,6 +25,7 @@ from sigvault.services.generations import (
     refuse_active,
     require_decidable,
 )
+from sigvault.services.probe_replay import replay_probes
 from sigvault.services.resources import BoundGeneration, Resources, bind, load_active
 from sigvault.storage.embeddings import load_galleries
 from sigvault.storage.engine import read_session, write_session
@@ -75,6 +77,7 @@ class Reindexing:
         embedded: how far it was filled.
         comparison: with the generation that decided, on the vault's own galleries.
         fresh: the same on fresh signatures; None without any.
+        probes: how decisions about kept probes would change; None where none is kept.
         activation: that it decides from now on; None if it doesn't.
         reasons: what speaks against it; empty if nothing does.
     """
@@ -84,6 +87,7 @@ class Reindexing:
     embedded: Embedded
     comparison: GenerationComparison
     fresh: GenerationComparison | None
+    probes: ProbeFlips | None
     activation: Activation | None
     reasons: tuple[str, ...]
 
@@ -144,14 +148,25 @@ def reindex(
         seed=plan.seed,
         progress=_telling(progress, "Comparing"),
     )
+    probes = replay_probes(
+        resources,
+        active,
+        bound,
+        threads=plan.readers or 1,
+        progress=_telling(progress, "Deciding about kept probes"),
+    )
     reasons = _reasons(comparison, on_fresh, bound, embedded)
     activation = None
     if plan.activate:
         figures: dict[str, Any] = {"galleries": comparison.summary()}
         if on_fresh is not None:
             figures["fresh"] = on_fresh.summary()
+        if probes is not None:
+            figures["probes"] = probes.summary()
         activation = _activate(resources, bound, plan, by, reasons, figures)
-    return Reindexing(bound.id, bound.model, embedded, comparison, on_fresh, activation, reasons)
+    return Reindexing(
+        bound.id, bound.model, embedded, comparison, on_fresh, probes, activation, reasons
+    )
 
 
 def activate_compared(
