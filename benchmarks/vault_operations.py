@@ -29,16 +29,15 @@ from sqlalchemy import insert, text
 from sigvault.bootstrap import create_vault
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.gallery import Gallery
+from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
 from sigvault.domain.image import InkImage
 from sigvault.embedding.card import bundled_model, read_card
 from sigvault.services import verification
 from sigvault.services.erasure import erase
-from sigvault.services.resources import BoundGeneration, load_active
 from sigvault.settings import Settings
-from sigvault.storage.embeddings import add_embeddings, load_gallery
-from sigvault.storage.engine import checkpoint, read_session, write_session
-from sigvault.storage.signers import get_signer
+from sigvault.storage.embeddings import add_embeddings
+from sigvault.storage.engine import checkpoint, write_session
 from sigvault.storage.tables import ReferenceRow, SignerRow, SignerStatus
 from sigvault.vault import Vault
 
@@ -197,10 +196,8 @@ def verify(
     probe = made(rng, resources.models.find(read_card(bundled_model()).id).model, local=local)
 
     def read(signer: SignerId) -> tuple[SignerKey, BoundGeneration, Gallery]:
-        with read_session(resources.engine) as session:
-            active = load_active(session)
-            key = get_signer(session, signer).key
-            return key, active, load_gallery(session, key, active.id)
+        claim = verification.read_claim(resources.engine, signer)
+        return claim.key, claim.generation, claim.gallery
 
     def decide(signer: SignerId) -> object:
         key, active, gallery = read(signer)

@@ -431,7 +431,12 @@ def canonical_json(content: Any) -> str:
 
 def digest_personal(salt: str, personal: dict[str, Any]) -> str:
     """Salted SHA-256 of a personal part; without the salt nothing can be guessed from it."""
-    return hashlib.sha256(f"{salt}\n{canonical_json(personal)}".encode()).hexdigest()
+    return digest_content(salt, canonical_json(personal))
+
+
+def digest_content(salt: str, content: str) -> str:
+    """The same of a personal part that `canonical_json` has written already."""
+    return hashlib.sha256(f"{salt}\n{content}".encode()).hexdigest()
 
 
 def chain_hash(

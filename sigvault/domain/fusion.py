@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from sigvault.domain.aims import OMIT_DEFAULT
 from sigvault.domain.gallery import Spread
 
 
@@ -14,22 +16,32 @@ from sigvault.domain.gallery import Spread
 class FusionRule:
     """The rule that a model's scores are fused by; chosen by measurement, kept in its card.
 
-    The fused score is ``(1 - w) (g - a s_g) + w (l - b s_l)``: g and l are the means of the best
-    ``top`` cosines and local scores, s_g and s_l the gallery's own mean similarities (its
+    The fused score is ``(1 - w) (g - t a s_g) + w (l - t b s_l)``: g and l are the means of the
+    best ``top`` cosines and local scores, s_g and s_l the gallery's own mean similarities (its
     spread; left out with a single reference), w ``local_weight``, a ``cosine_spread`` and b
-    ``local_spread``.
+    ``local_spread``. The trust ``t = P / (P + spread_prior)`` shrinks the spread as an empirical
+    Bayes estimate does (Efron, Morris: Stein's Estimation Rule and Its Competitors, JASA 1973):
+    R references have P = R (R - 1) / 2 pairs, and the mean of a single pair says little. A spread
+    below ``cosine_floor`` or ``local_floor`` counts as that much: else a gallery that holds hardly
+    together would lift everybody's signature above its threshold.
 
     Attributes:
         top: how many of the best references count, at least 1.
         local_weight: the share of the local score, in [0, 1].
         cosine_spread: how much of the gallery's own mean cosine is subtracted, in [0, 1].
         local_spread: how much of the gallery's own mean local score is subtracted, in [0, 1].
+        spread_prior: how many pairs the spread of signers at large counts for, at least 0.
+        cosine_floor: the least own mean cosine that a gallery is taken to have, in [-1, 1].
+        local_floor: the least own mean local score that a gallery is taken to have, in [-1, 1].
     """
 
     top: int = 3
     local_weight: float = 2.0 / 3.0
     cosine_spread: float = 0.5
     local_spread: float = 0.5
+    spread_prior: float = field(default=0.0, metadata=OMIT_DEFAULT)
+    cosine_floor: float = field(default=-1.0, metadata=OMIT_DEFAULT)
+    local_floor: float = field(default=-1.0, metadata=OMIT_DEFAULT)
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -43,6 +55,17 @@ class FusionRule:
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} is {value}, not in [0, 1]")
+        for name in ("cosine_floor", "local_floor"):
+            value = getattr(self, name)
+            if not -1.0 <= value <= 1.0:
+                raise ValueError(f"{name} is {value}, not in [-1, 1]")
+        if not 0.0 <= self.spread_prior < math.inf:
+            raise ValueError(f"spread_prior is {self.spread_prior}, not a number from 0 upwards")
+
+    def trust(self, references: int) -> float:
+        """The share of the spread that is subtracted with so many references, in [0, 1]."""
+        pairs = references * (references - 1) / 2
+        return pairs / (pairs + self.spread_prior) if pairs else 0.0
 
     def fuse(
         self, cosines: Sequence[float], locals_: Sequence[float], spread: Spread | None
@@ -65,8 +88,9 @@ class FusionRule:
         cosine = _mean_of_best(cosines, self.top)
         local = _mean_of_best(locals_, self.top)
         if spread is not None:
-            cosine -= self.cosine_spread * spread.cosine
-            local -= self.local_spread * spread.local
+            trust = self.trust(len(cosines))
+            cosine -= trust * self.cosine_spread * max(spread.cosine, self.cosine_floor)
+            local -= trust * self.local_spread * max(spread.local, self.local_floor)
         return (1.0 - self.local_weight) * cosine + self.local_weight * local
 
 

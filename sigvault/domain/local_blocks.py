@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -36,13 +36,13 @@ def match_local_block(
     if len(shapes) > 1:
         raise ValueError(f"local features of {len(shapes)} shapes don't compare: {sorted(shapes)}")
     (rows, columns, _), *_ = shapes
-    barrier = _barrier(rows, columns, radius)
-    inked = _pack(probes)
+    enrolled, inked = _pack(references), _pack(probes)
     scores = np.zeros((len(references), len(probes)))
-    for number, grid in enumerate(references):
-        own = _pack([grid])
-        if len(own.cells) and len(inked.cells):
-            scores[number] = _match_one(own, inked, barrier)
+    if len(enrolled.cells) and len(inked.cells):
+        barrier = _barrier(rows, columns, radius)
+        for number, own in enumerate(enrolled.split()):
+            if len(own.cells):
+                scores[number] = _match_one(own, inked, barrier)
     return np.clip(scores, -1.0, 1.0)
 
 
@@ -59,6 +59,12 @@ class _Packed:
     cells: npt.NDArray[np.int64]
     unit: npt.NDArray[np.float32]
     counts: npt.NDArray[np.int64]
+
+    def split(self) -> Iterator[_Packed]:
+        """Each grid's cells alone."""
+        ends = np.cumsum(self.counts).tolist()
+        for start, end in zip([0, *ends[:-1]], ends, strict=True):
+            yield _Packed(self.cells[start:end], self.unit[start:end], np.array([end - start]))
 
 
 def _pack(grids: Sequence[npt.NDArray[np.int8]]) -> _Packed:
@@ -82,7 +88,7 @@ def _barrier(rows: int, columns: int, radius: float) -> npt.NDArray[np.float32]:
 
 def _match_one(own: _Packed, others: _Packed, barrier: npt.NDArray[np.float32]) -> Floats:
     """The local score of one grid with each of several, float64 (grids,)."""
-    cosine = own.unit @ others.unit.T
+    cosine = _products(own.unit, others.unit)
     cosine += np.take(barrier[own.cells], others.cells, axis=1)
     filled = np.flatnonzero(others.counts)
     starts = (np.cumsum(others.counts) - others.counts)[filled]
@@ -91,6 +97,28 @@ def _match_one(own: _Packed, others: _Packed, barrier: npt.NDArray[np.float32]) 
     scores = np.zeros(len(others.counts))
     scores[filled] = 0.5 * (forward + backward)
     return scores
+
+
+def _products(
+    rows: npt.NDArray[np.float32], columns: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """All scalar products, float32 (rows, columns), on the calling thread alone.
+
+    Waking other threads for so little takes longer than it saves, on a busy machine a hundred
+    times as long, so the product is cut into pieces that OpenBLAS doesn't share out.
+    """
+    width = max(1, _ONE_THREAD // rows.size)
+    if len(columns) <= width:
+        return rows @ columns.T
+    products = np.empty((len(rows), len(columns)), np.float32)
+    for start in range(0, len(columns), width):
+        piece = columns[start : start + width]
+        np.matmul(rows, piece.T, out=products[:, start : start + width])
+    return products
+
+
+_ONE_THREAD = 262_144
+"""Multiplications up to which OpenBLAS stays on one thread (its ``interface/gemm.c``)."""
 
 
 def _reachable(best: npt.NDArray[np.float32]) -> Floats:

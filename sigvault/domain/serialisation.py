@@ -13,9 +13,9 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Hashable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NewType, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from sigvault.domain.comparison import Candidate, Evidence, Score, Threshold
@@ -47,7 +47,15 @@ def score_to_dict(score: Score) -> dict[str, Any]:
 
 def evidence_to_dict(evidence: Evidence) -> dict[str, Any]:
     """All that a decision rests on."""
-    return _to_dict(evidence, "evidence")
+    content = _to_dict(replace(evidence, threshold=None), "evidence")  # type: ignore[arg-type]
+    content["threshold"] = dict(_threshold_kept(evidence.threshold))
+    return content
+
+
+@lru_cache(maxsize=256)
+def _threshold_kept(threshold: Threshold) -> dict[str, Any]:
+    """The same few thresholds stand in all evidence, and each takes half of its writing."""
+    return threshold_to_dict(threshold)
 
 
 def evidence_from_dict(content: Mapping[str, Any]) -> Evidence:
@@ -116,14 +124,53 @@ def card_from_dict(content: Mapping[str, Any]) -> ModelCard:
 
 
 def _to_dict(value: Any, path: str) -> dict[str, Any]:
-    return {
-        field.name: _to_plain(getattr(value, field.name), f"{path}.{field.name}")
-        for field in fields(value)
-        if not (field.metadata.get("omit_default") and getattr(value, field.name) == field.default)
-    }
+    try:
+        return _fields_to_plain(value)
+    except _NotPlain as error:
+        raise ValueError(f"{path}{error.path} {error.reason}") from None
 
 
-def _to_plain(value: Any, path: str) -> Any:
+class _NotPlain(Exception):
+    """A value that JSON can't hold, and where it was met; the path is put together on the way up.
+
+    Attributes:
+        path: where, such as ``.origin.data[2]``.
+        reason: what it is.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+
+def _fields_to_plain(value: Any) -> dict[str, Any]:
+    plain = {}
+    for name, default in _written(cast("Hashable", type(value))):
+        item = getattr(value, name)
+        if default is not MISSING and item == default:
+            continue
+        plain[name] = _below(item, ".", name)
+    return plain
+
+
+@cache
+def _written(kind: Hashable) -> tuple[tuple[str, Any], ...]:
+    """A dataclass's fields, each with the default at which it is left out."""
+    return tuple(
+        (field.name, field.default if field.metadata.get("omit_default") else MISSING)
+        for field in _fields(kind)
+    )
+
+
+def _below(value: Any, mark: str, place: str | int) -> Any:
+    try:
+        return _to_plain(value)
+    except _NotPlain as error:
+        at = f"[{place}]" if mark == "[" else f"{mark}{place}"
+        raise _NotPlain(f"{at}{error.path}", error.reason) from None
+
+
+def _to_plain(value: Any) -> Any:
     """What ``json`` can write, and nothing that it would write wrongly."""
     if value is None or isinstance(value, bool):
         return value
@@ -132,16 +179,24 @@ def _to_plain(value: Any, path: str) -> Any:
     if isinstance(value, str | int):
         return value
     if isinstance(value, float):
-        return _finite(value, path)
+        if not math.isfinite(value):
+            raise _NotPlain("", f"is {_describe(value)}, which is no finite number")
+        return float(value)
     if is_dataclass(value):
-        return _to_dict(value, path)
+        return _fields_to_plain(value)
     if isinstance(value, Mapping):
-        return {_key(key, path): _to_plain(item, f"{path}.{key}") for key, item in value.items()}
+        return {_plain_key(key): _below(item, ".", key) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_to_plain(item, f"{path}[{place}]") for place, item in enumerate(value)]
+        return [_below(item, "[", place) for place, item in enumerate(value)]
     if isinstance(value, frozenset):
-        return sorted(_to_plain(item, path) for item in value)
-    raise ValueError(f"{path} is a {type(value).__name__}, which JSON can't hold")
+        return sorted(_to_plain(item) for item in value)
+    raise _NotPlain("", f"is a {type(value).__name__}, which JSON can't hold")
+
+
+def _plain_key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise _NotPlain("", f"has the key {key!r}, which is no text")
+    return key
 
 
 @cache
@@ -181,8 +236,15 @@ def _from_plain(hint: Any, content: Any, path: str) -> Any:
     if isinstance(hint, type) and is_dataclass(hint):
         return _from_dict(hint, content, path)
     if origin is dict and isinstance(content, Mapping):
-        return _to_plain(content, path)
+        return _to_dict_of(content, path)
     return _from_scalar(origin or hint, content, path)
+
+
+def _to_dict_of(content: Mapping[str, Any], path: str) -> Any:
+    try:
+        return _to_plain(content)
+    except _NotPlain as error:
+        raise ValueError(f"{path}{error.path} {error.reason}") from None
 
 
 def _from_optional(hint: Any, content: Any, path: str) -> Any:
@@ -221,12 +283,6 @@ def _finite(value: float, path: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{path} is {_describe(value)}, which is no finite number")
     return number
-
-
-def _key(key: Any, path: str) -> str:
-    if not isinstance(key, str):
-        raise ValueError(f"{path} has the key {key!r}, which is no text")  # noqa: TRY004
-    return key
 
 
 def _describe(content: Any) -> str:

@@ -20,6 +20,12 @@ FUSION_REFERENCES = (1, 3, 5)
 LOCAL_WEIGHTS = (0.0, 0.25, 0.5, 2.0 / 3.0, 0.75, 0.9, 1.0)
 SPREADS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
+SPREAD_PRIOR = 0.5
+"""Half a pair: a fixed part of every rule tried, like the half count of Jeffreys' prior."""
+
+FLOOR_QUANTILE = 0.05
+"""Of twenty galleries, the one that holds together least is taken to be like the next."""
+
 TIE = 0.0005
 """Criteria that lie this close, half a thousandth, count as equal."""
 
@@ -75,7 +81,7 @@ def choose_fusion(
     """
     if not scores:
         raise DatasetError("there are no comparisons to choose a fusion rule by")
-    tried = fusion_grid(max(scores)) if rules is None else rules
+    tried = _with_floors(fusion_grid(max(scores)), scores) if rules is None else rules
     known: dict[tuple[int, FusionRule], _Errors] = {}
     trials = sorted((_try(rule, scores, known) for rule in tried), key=lambda t: t.criterion)
     good = [trial for trial in trials if trial.criterion <= trials[0].criterion + TIE]
@@ -91,8 +97,33 @@ def fusion_grid(references: int) -> tuple[FusionRule, ...]:
         idle = (weight == 1.0 and cosine > 0.0) or (weight == 0.0 and local > 0.0)
         without_spread = references == 1 and (cosine > 0.0 or local > 0.0)
         if not (idle or without_spread):
-            rules.append(FusionRule(top, weight, cosine, local))
+            rules.append(FusionRule(top, weight, cosine, local, SPREAD_PRIOR))
     return tuple(rules)
+
+
+def _with_floors(
+    rules: Sequence[FusionRule], scores: Mapping[int, ComparisonScores]
+) -> list[FusionRule]:
+    """The rules with the floors that the galleries of these comparisons give."""
+    spreads = [
+        (each.cosine_spread[mated], each.local_spread[mated])
+        for references, each in scores.items()
+        if references > 1 and (mated := each.kind == Kind.MATED).any()
+    ]
+    if not spreads:
+        return list(rules)
+    cosine, local = (
+        float(np.quantile(np.concatenate(kind), FLOOR_QUANTILE))
+        for kind in zip(*spreads, strict=True)
+    )
+    return [
+        replace(
+            rule,
+            cosine_floor=cosine if rule.cosine_spread else -1.0,
+            local_floor=local if rule.local_spread else -1.0,
+        )
+        for rule in rules
+    ]
 
 
 @dataclass(frozen=True)

@@ -401,6 +401,7 @@ def _leave_one_out(inside: PairScores, rule: FusionRule) -> Floats:
 def _allowance(inside: PairScores, rule: FusionRule) -> float:
     """What the rule subtracts for a gallery's spread, from its scores (R, R)."""
     above = np.triu_indices(len(inside.cosine), 1)
-    cosine = rule.cosine_spread * inside.cosine[above].mean()
-    local = rule.local_spread * inside.local[above].mean()
-    return float((1.0 - rule.local_weight) * cosine + rule.local_weight * local)
+    cosine = rule.cosine_spread * max(inside.cosine[above].mean(), rule.cosine_floor)
+    local = rule.local_spread * max(inside.local[above].mean(), rule.local_floor)
+    allowance = (1.0 - rule.local_weight) * cosine + rule.local_weight * local
+    return rule.trust(len(inside.cosine)) * float(allowance)

@@ -263,8 +263,11 @@ def apply_fusion(scores: ComparisonScores, rule: FusionRule) -> Floats:
     cosine = _mean_of_best(scores.cosine, rule.top)
     local = _mean_of_best(scores.local, rule.top)
     if scores.references > 1:
-        cosine -= rule.cosine_spread * scores.cosine_spread
-        local -= rule.local_spread * scores.local_spread
+        trust = rule.trust(scores.references)
+        own_cosine = np.maximum(scores.cosine_spread, rule.cosine_floor)
+        own_local = np.maximum(scores.local_spread, rule.local_floor)
+        cosine -= trust * rule.cosine_spread * own_cosine
+        local -= trust * rule.local_spread * own_local
     return (1.0 - rule.local_weight) * cosine + rule.local_weight * local
 
 

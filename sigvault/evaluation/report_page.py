@@ -121,7 +121,8 @@ def _describe(report: EvaluationReport) -> list[str]:
     names = ", ".join(subject.left_out) or "none"
     rules = "; ".join(
         f"best {rule.top}, local weight {rule.local_weight:.2f}, spread {rule.cosine_spread:g} "
-        f"and {rule.local_spread:g}"
+        f"and {rule.local_spread:g}, prior {rule.spread_prior:g} pairs, "
+        f"floors {rule.cosine_floor:.2f} and {rule.local_floor:.2f}"
         for rule in subject.rules
     )
     return [

@@ -299,6 +299,7 @@ def _view_origin(evidence: Evidence) -> tuple[tuple[str, str], ...]:
 def _view_facts(case: Case) -> tuple[tuple[str, str], ...]:
     evidence = case.evidence
     fusion, spread = evidence.score.fusion, evidence.score.spread
+    trust = fusion.trust(len(evidence.score.per_reference))
     facts = [
         ("Audit event", str(case.event)),
         ("Claimed signer", evidence.signer),
@@ -309,7 +310,9 @@ def _view_facts(case: Case) -> tuple[tuple[str, str], ...]:
         (
             "Fusion",
             f"mean of the best {fusion.top}; local share {percent(fusion.local_weight)}; "
-            f"spread subtracted {fusion.cosine_spread:g} (cosine), {fusion.local_spread:g} (local)",
+            f"spread subtracted {trust * fusion.cosine_spread:.2g} (cosine), "
+            f"{trust * fusion.local_spread:.2g} (local), taken to be at least "
+            f"{fusion.cosine_floor:.2g} and {fusion.local_floor:.2g}",
         ),
     ]
     if spread is not None:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from sqlalchemy.orm import Session
-
 from sigvault.domain.audit import ProbesForgotten, Verified
 from sigvault.domain.errors import ConfigurationError, ProbeNotKept, SigvaultError, UnknownEvent
 from sigvault.domain.identifiers import EventNumber, SignerKey
@@ -15,13 +13,14 @@ from sigvault.services.acquisition import digest_of
 from sigvault.services.pending_images import settle_pending
 from sigvault.services.resources import Resources
 from sigvault.storage.audit_log import append, read
+from sigvault.storage.driver import DriverTransaction
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.kept_probes import drop_probes, keep_probe, kept_digest, needed_images
 
 
 @contextmanager
 def keeping(resources: Resources, probe: bytes | None) -> Iterator[Keeper]:
-    """What keeps a probe in the writing session inside of the block; nothing stays if it fails.
+    """What keeps a probe in the writing transaction inside of the block; nothing stays if it fails.
 
     Args:
         resources: the vault's.
@@ -54,14 +53,14 @@ class Keeper:
         self._probe = probe
         self.note = ""
 
-    def keep(self, session: Session, event: EventNumber, signer: SignerKey) -> None:
+    def keep(self, transaction: DriverTransaction, event: EventNumber, signer: SignerKey) -> None:
         """Write the image and its row."""
         if self._probe is None:
             return
         resources = self._resources
         self.note = resources.pending.note(digest_of(self._probe))
         digest = resources.images.write(self._probe)
-        keep_probe(session, event, signer, (digest, len(self._probe)), resources.clock())
+        keep_probe(transaction, event, signer, (digest, len(self._probe)), resources.clock())
 
 
 def read_probe(resources: Resources, event: EventNumber) -> bytes:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from sigvault.domain.audit import AuditRecord, Reviewed, Verified
 from sigvault.domain.errors import AlreadyReviewed, ConfigurationError, UnknownEvent, VaultDamaged
-from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
+from sigvault.domain.identifiers import EventNumber, SignerId
 from sigvault.domain.reviewing import ReviewCase, ReviewVerdict
 from sigvault.domain.serialisation import evidence_from_dict
 from sigvault.domain.verdicts import ReviewState, Verdict
@@ -127,11 +127,6 @@ def decide(
         row.state = resources.rules.state_after(verdicts)
         (record,) = read_events(session, [number])
     return record
-
-
-def ask(session: Session, event: EventNumber, signer: SignerKey) -> None:
-    """Ask people about a verification, in the transaction that records it."""
-    rows.open_review(session, event, signer)
 
 
 def _require_undecided(case: ReviewCase, by: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from sigvault.domain.aims import Aim
 from sigvault.domain.audit import AcquisitionFailed, Verified
 from sigvault.domain.comparison import Decision, Evidence, Threshold, compare, select_threshold
@@ -17,13 +19,15 @@ from sigvault.domain.ports import Embedder
 from sigvault.domain.serialisation import evidence_to_dict, finding_to_dict
 from sigvault.domain.verdicts import KeepProbes
 from sigvault.imaging.preprocessing import PreparedSignature
-from sigvault.services import reviews
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
 from sigvault.services.kept_probes import keeping
 from sigvault.services.resources import BoundGeneration, Resources, load_active, recipe_of
-from sigvault.storage.audit_log import append
+from sigvault.storage.audit_log import append, append_directly
+from sigvault.storage.claims import Claim, find_claim, is_enrolled
+from sigvault.storage.driver import read_directly, write_directly
 from sigvault.storage.embeddings import load_gallery
 from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.reviews import open_review_directly
 from sigvault.storage.signers import find_signer, get_signer
 
 
@@ -71,21 +75,44 @@ def verify(
         ImageError: If the probe is no usable picture; it is recorded.
         FailureToAcquire: If it can't serve as a signature; it is recorded.
     """
-    with read_session(resources.engine) as session:
-        active = load_active(session)
-        key = get_signer(session, signer).key
-        gallery = load_gallery(session, key, active.id)
+    with resources.timed("read"):
+        claim = read_claim(resources.engine, signer)
+    key, gallery, active = claim.key, claim.gallery, claim.generation
     threshold = require_threshold(active, len(gallery.references))
     if aim is not None:
         threshold = threshold.at(aim)
     embedder = resources.embedder_for(active)
     acquired = acquire_probe(resources, embedder, probe, signer=(signer, key), by=by)
-    (embedding,) = embedder.embed([acquired.prepared.ink])
-    evidence = weigh(embedding, acquired, gallery, threshold, active)
+    with resources.timed("embed"):
+        (embedding,) = embedder.embed([acquired.prepared.ink])
+    with resources.timed("compare"):
+        evidence = weigh(embedding, acquired, gallery, threshold, active)
     asked = evidence.decision is Decision.REVIEW
     keeps = (keep or resources.rules.keep_probes).keeps(asked=asked)
-    event = _record(resources, key, evidence, by, acquired.data if keeps else None)
+    with resources.timed("record"):
+        event = _record(resources, key, evidence, by, acquired.data if keeps else None)
     return Verification(evidence, event, acquired.prepared)
+
+
+def read_claim(engine: Engine, signer: SignerId) -> Claim:
+    """The claimed signer's gallery with the generation that decides, at one point in time.
+
+    Raises:
+        UnknownSigner: If there is no such signer.
+        EmptyGallery: If the signer has no references.
+        VaultDamaged: If no generation decides, or something can't be read.
+    """
+    with read_directly(engine) as transaction:
+        claim = find_claim(transaction, signer)
+    return claim or read_claim_slowly(engine, signer)
+
+
+def read_claim_slowly(engine: Engine, signer: SignerId) -> Claim:
+    """The same through the mapper, which says what is missing; see `read_claim`."""
+    with read_session(engine) as session:
+        active = load_active(session)
+        key = get_signer(session, signer).key
+        return Claim(key, load_gallery(session, key, active.id), active)
 
 
 def weigh(
@@ -150,7 +177,9 @@ def acquire_probe(
         FailureToAcquire: If it can't serve as a signature; the message holds all findings.
     """
     try:
-        acquired = acquire(read_source(probe), recipe_of(embedder))
+        data = read_source(probe)
+        with resources.decoding, resources.timed("prepare"):
+            acquired = acquire(data, recipe_of(embedder), resources.limits)
     except ImageError as error:
         _record_failure(resources, error, (), signer, by)
         raise
@@ -199,14 +228,13 @@ def _record(
         model=evidence.model,
         evidence={"by": by, "evidence": evidence_to_dict(evidence)},
     )
-    with keeping(resources, probe) as keeper, write_session(resources.engine) as session:
-        found = find_signer(session, evidence.signer)
-        if found is None or found.key != key:
+    with keeping(resources, probe) as keeper, write_directly(resources.engine) as transaction:
+        if not is_enrolled(transaction, evidence.signer, key):
             raise UnknownSigner(
                 f"signer {evidence.signer} was erased while the probe was being verified"
             )
-        number = append(session, event, resources.clock())
+        number = append_directly(transaction, event, resources.clock())
         if evidence.decision is Decision.REVIEW:
-            reviews.ask(session, number, key)
-        keeper.keep(session, number, key)
+            open_review_directly(transaction, number, key)
+        keeper.keep(transaction, number, key)
     return number

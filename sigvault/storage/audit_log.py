@@ -11,9 +11,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from sigvault.domain.audit import (
@@ -23,10 +23,12 @@ from sigvault.domain.audit import (
     SignerErased,
     canonical_json,
     chain_hash,
+    digest_content,
     digest_personal,
 )
 from sigvault.domain.errors import VaultDamaged
 from sigvault.domain.identifiers import EventNumber, SignerKey
+from sigvault.storage.driver import DriverTransaction
 from sigvault.storage.tables import AuditEventRow, AuditHeadRow, AuditPersonalRow, Base
 
 
@@ -67,17 +69,59 @@ def append(session: Session, event: AuditEvent, at: datetime) -> EventNumber:
         VaultDamaged: If the end of the log is missing.
         ValueError: If the time has no zone, or the event holds what JSON can't.
     """
+    sealed = _seal(event, at, _locked_head(session))
+    connection = session.connection()
+    connection.execute(_INSERT_EVENT, sealed.event)
+    connection.execute(_INSERT_PERSONAL, sealed.personal)
+    connection.execute(_MOVE_HEAD, {"last": sealed.number, "end": sealed.event["hash"]})
+    return sealed.number
+
+
+def append_directly(transaction: DriverTransaction, event: AuditEvent, at: datetime) -> EventNumber:
+    """Append an event as `append` does, by the driver alone.
+
+    Raises:
+        VaultDamaged: If the end of the log is missing.
+        ValueError: If the time has no zone, or the event holds what JSON can't.
+    """
+    found = transaction.rows("SELECT number, hash FROM audit_head WHERE id = 1")
+    if not found:
+        raise VaultDamaged(_NO_END)
+    sealed = _seal(event, at, _End(*found[0]))
+    transaction.run(_INSERT_EVENT_DIRECTLY, tuple(sealed.event.values()))
+    transaction.run(_INSERT_PERSONAL_DIRECTLY, tuple(sealed.personal.values()))
+    transaction.run(
+        "UPDATE audit_head SET number = ?, hash = ? WHERE id = 1",
+        (sealed.number, sealed.event["hash"]),
+    )
+    return sealed.number
+
+
+class _End(NamedTuple):
+    """Where the log ends."""
+
+    number: EventNumber
+    hash: str
+
+
+class _Sealed(NamedTuple):
+    """An event with its hash, as the two tables hold it, in the order of their columns."""
+
+    number: EventNumber
+    event: dict[str, object]
+    personal: dict[str, object]
+
+
+def _seal(event: AuditEvent, at: datetime, end: _End) -> _Sealed:
     if at.tzinfo is None:
         raise ValueError(f"{at} has no time zone")
     moment = at.astimezone(UTC)
-    public, personal, salt = event.public(), event.personal(), secrets.token_hex(16)
-    end = _locked_head(session)
+    public, salt = event.public(), secrets.token_hex(16)
+    content = canonical_json(event.personal())
     number = EventNumber(end.number + 1)
-    digest = digest_personal(salt, personal)
-    hash_ = chain_hash(number, moment, event.kind, public, digest, end.hash)
-    connection = session.connection()
-    connection.execute(
-        _INSERT_EVENT,
+    digest = digest_content(salt, content)
+    return _Sealed(
+        number,
         {
             "number": number,
             "at": moment.isoformat(timespec="microseconds"),
@@ -86,22 +130,21 @@ def append(session: Session, event: AuditEvent, at: datetime) -> EventNumber:
             "public": canonical_json(public),
             "personal_digest": digest,
             "previous": end.hash,
-            "hash": hash_,
+            "hash": chain_hash(number, moment, event.kind, public, digest, end.hash),
         },
+        {"event": number, "signer_key": event.subject(), "salt": salt, "content": content},
     )
-    connection.execute(
-        _INSERT_PERSONAL,
-        {
-            "event": number,
-            "signer_key": event.subject(),
-            "salt": salt,
-            "content": canonical_json(personal),
-        },
-    )
-    connection.execute(_MOVE_HEAD, {"last": number, "end": hash_})
-    return number
 
 
+_INSERT_EVENT_DIRECTLY = (
+    "INSERT INTO audit_events"
+    " (number, at, kind, signer_key, public, personal_digest, previous, hash)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_PERSONAL_DIRECTLY = (
+    "INSERT INTO audit_personal (event, signer_key, salt, content) VALUES (?, ?, ?, ?)"
+)
+_NO_END = "the end of the audit log is missing: run `sigvault audit check`"
 _TABLES = Base.metadata.tables
 _INSERT_EVENT = insert(_TABLES[AuditEventRow.__tablename__])
 _INSERT_PERSONAL = insert(_TABLES[AuditPersonalRow.__tablename__])
@@ -122,7 +165,7 @@ def head(session: Session) -> tuple[EventNumber, str]:
     """
     end = session.execute(_HEAD).one_or_none()
     if end is None:
-        raise VaultDamaged("the end of the audit log is missing: run `sigvault audit check`")
+        raise VaultDamaged(_NO_END)
     return end.number, end.hash
 
 
@@ -333,10 +376,10 @@ def _to_record(event: AuditEventRow, personal: AuditPersonalRow | None) -> Audit
         ) from error
 
 
-def _locked_head(session: Session) -> Row[EventNumber, str]:
+def _locked_head(session: Session) -> _End:
     """The end of the log, which no other transaction can move before this one is over."""
     session.flush()
     end = session.execute(_LOCKED_HEAD).one_or_none()
     if end is None:
-        raise VaultDamaged("the end of the audit log is missing: run `sigvault audit check`")
-    return end
+        raise VaultDamaged(_NO_END)
+    return _End(end.number, end.hash)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from sigvault.storage.references import count_references
 from sigvault.storage.tables import (
     EmbeddingRow,
     GenerationRow,
+    LocalEncoding,
     ReferenceRow,
     SignerRow,
     VectorEncoding,
@@ -64,6 +65,26 @@ class Owner:
     reference: ReferenceId
     key: SignerKey
     signer: SignerId
+
+
+class StoredEmbedding(NamedTuple):
+    """An embedding as it lies in its row.
+
+    Attributes:
+        reference: the reference that was embedded.
+        encoding: how the vector is stored.
+        vector: the global embedding.
+        local_encoding: how the local features are stored.
+        local: the local features.
+        local_shape: their shape.
+    """
+
+    reference: ReferenceId
+    encoding: VectorEncoding
+    vector: bytes
+    local_encoding: LocalEncoding
+    local: bytes
+    local_shape: Sequence[int]
 
 
 def add_embeddings(
@@ -173,16 +194,50 @@ def load_galleries(
     Raises:
         VaultDamaged: If an embedding can't be read.
     """
-    names: dict[SignerKey, SignerId] = {}
-    references: dict[SignerKey, list[Reference]] = {}
+    stored: dict[tuple[SignerKey, SignerId, ModelId, int], list[StoredEmbedding]] = {}
     wanted: list[SignerKey] = sorted(set(signers))
     for some in _chunks(wanted):
         for row in session.execute(_GALLERIES, {"keys": some, "generation": generation}):
             if row.external_id is not None:
-                names[row.key] = row.external_id
-                reference = Reference(row.reference_id, _decode(row))
-                references.setdefault(row.key, []).append(reference)
-    return {key: Gallery(names[key], generation, tuple(found)) for key, found in references.items()}
+                owner = row.key, row.external_id, row.model_id, row.dimension
+                embedding = StoredEmbedding(
+                    row.reference_id,
+                    row.encoding,
+                    row.vector,
+                    row.local_encoding,
+                    row.local,
+                    row.local_shape,
+                )
+                stored.setdefault(owner, []).append(embedding)
+    return {
+        key: decode_gallery(signer, generation, model, dimension, found)
+        for (key, signer, model, dimension), found in stored.items()
+    }
+
+
+def decode_gallery(
+    signer: SignerId,
+    generation: GenerationId,
+    model: ModelId,
+    dimension: int,
+    stored: Sequence[StoredEmbedding],
+) -> Gallery:
+    """A gallery from its rows, in their order.
+
+    Args:
+        signer: whose it is.
+        generation: the generation of all rows.
+        model: the generation's model.
+        dimension: D, the length of its vectors.
+        stored: at least one row.
+
+    Raises:
+        VaultDamaged: If an embedding can't be read.
+    """
+    references = tuple(
+        Reference(each.reference, _decode(each, model, dimension)) for each in stored
+    )
+    return Gallery(signer, generation, references)
 
 
 _GALLERIES = (
@@ -356,14 +411,14 @@ def _check_fit(generation: GenerationRow, embeddings: Iterable[Embedding]) -> No
             )
 
 
-def _decode(row: Any) -> Embedding:  # noqa: ANN401 - one of _GALLERIES
-    vector = decode_vector(row.vector, row.encoding, row.dimension)
-    local = decode_local(row.local, row.local_encoding, row.local_shape)
+def _decode(stored: StoredEmbedding, model: ModelId, dimension: int) -> Embedding:
+    vector = decode_vector(stored.vector, stored.encoding, dimension)
+    local = decode_local(stored.local, stored.local_encoding, stored.local_shape)
     try:
-        return Embedding(vector, local, ModelId(row.model_id))
+        return Embedding(vector, local, model)
     except ValueError as error:
         raise VaultDamaged(
-            f"the embedding of reference {row.reference_id} is damaged ({error}): "
+            f"the embedding of reference {stored.reference} is damaged ({error}): "
             "restore the vault from a backup"
         ) from error
 

@@ -9,9 +9,11 @@ see one snapshot and never wait for a writer.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -27,6 +29,15 @@ WRITER_LOCK = int.from_bytes(b"sigvault")
 """The advisory lock that PostgreSQL writers queue for: any 63-bit number that nobody else takes."""
 
 _MODE = "sigvault_mode"
+
+
+class Mode(StrEnum):
+    """What an SQLite connection is set up for; one from the pool keeps what it was set up for."""
+
+    READ = "read"
+    WRITE = "write"
+    MIGRATE = "migrate"
+
 
 _CACHE_KIB = 64 * 1024
 """Memory for pages of SQLite's, of each connection, taken as it is needed."""
@@ -105,7 +116,7 @@ def reading(engine: Engine) -> Engine:
     """The same engine for transactions that only read."""
     if engine.dialect.name == "postgresql":
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return engine.execution_options(**{_MODE: "read"})
+    return engine.execution_options(**{_MODE: Mode.READ})
 
 
 def lock_writers(connection: Connection) -> None:
@@ -136,7 +147,7 @@ def insert_rows(
 
 def migrating(engine: Engine) -> Engine:
     """The same engine for migrations: SQLite rebuilds tables, which must not cascade."""
-    return engine.execution_options(**{_MODE: "migrate"})
+    return engine.execution_options(**{_MODE: Mode.MIGRATE})
 
 
 def checkpoint(engine: Engine) -> bool:
@@ -206,9 +217,21 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    mode = connection.get_execution_options().get(_MODE, "write")
-    if connection.info.get(_MODE) != mode:  # a connection from the pool keeps what was set
-        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if mode == 'read' else 'OFF'}")
-        connection.exec_driver_sql(f"PRAGMA foreign_keys = {'OFF' if mode == 'migrate' else 'ON'}")
-        connection.info[_MODE] = mode
-    connection.exec_driver_sql("BEGIN" if mode == "read" else "BEGIN IMMEDIATE")
+    mode = connection.get_execution_options().get(_MODE, Mode.WRITE)
+    set_mode(connection.exec_driver_sql, connection.info, mode)
+    connection.exec_driver_sql("BEGIN" if mode == Mode.READ else "BEGIN IMMEDIATE")
+
+
+def set_mode(execute: Callable[[str], object], info: MutableMapping[Any, Any], mode: Mode) -> None:
+    """Set an SQLite connection up for a transaction that is about to begin.
+
+    Args:
+        execute: executes a statement on the connection.
+        info: what is noted with the connection for as long as it lives.
+        mode: what the transaction is for.
+    """
+    if info.get(_MODE) == mode:
+        return
+    execute(f"PRAGMA query_only = {'ON' if mode == Mode.READ else 'OFF'}")
+    execute(f"PRAGMA foreign_keys = {'OFF' if mode == Mode.MIGRATE else 'ON'}")
+    info[_MODE] = mode

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.identifiers import EventNumber, SignerKey
+from sigvault.storage.driver import DriverTransaction
 from sigvault.storage.tables import KeptProbeRow, ReferenceRow
 
 _AT_ONCE = 500
@@ -16,23 +17,26 @@ _AT_ONCE = 500
 
 
 def keep_probe(
-    session: Session, event: EventNumber, signer: SignerKey, image: tuple[str, int], at: datetime
+    transaction: DriverTransaction,
+    event: EventNumber,
+    signer: SignerKey,
+    image: tuple[str, int],
+    at: datetime,
 ) -> None:
     """Note that the probe of a verification is kept.
 
     Args:
-        session: a writing session.
+        transaction: a writing one.
         event: the verification's number.
         signer: the claimed signer.
         image: SHA-256 of its bytes, hex, and how many they are.
         at: since when.
     """
-    digest, size = image
-    row = KeptProbeRow(
-        event=event, signer_key=signer, image_digest=digest, image_bytes=size, kept_at=at
+    transaction.run(
+        "INSERT INTO kept_probes (event, signer_key, image_digest, image_bytes, kept_at)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (event, signer, *image, transaction.time(at)),
     )
-    session.add(row)
-    session.flush()
 
 
 def kept_digest(session: Session, event: EventNumber) -> str | None:

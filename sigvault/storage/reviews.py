@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from sigvault.domain.identifiers import EventNumber, SignerKey
 from sigvault.domain.verdicts import ReviewState
+from sigvault.storage.driver import DriverTransaction
 from sigvault.storage.namespaces import begins_with
 from sigvault.storage.tables import ReviewRow, SignerRow, VerdictRow
 
@@ -20,6 +21,16 @@ def open_review(session: Session, event: EventNumber, signer: SignerKey) -> Revi
     session.add(row)
     session.flush()
     return row
+
+
+def open_review_directly(
+    transaction: DriverTransaction, event: EventNumber, signer: SignerKey
+) -> None:
+    """Ask people as `open_review` does, by the driver alone."""
+    transaction.run(
+        "INSERT INTO reviews (event, signer_key, state) VALUES (?, ?, ?)",
+        (event, signer, ReviewState.OPEN.value),
+    )
 
 
 def find_review(session: Session, event: EventNumber) -> ReviewRow | None:

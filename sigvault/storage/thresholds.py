@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
@@ -16,6 +18,7 @@ from sigvault.domain.errors import VaultDamaged
 from sigvault.domain.identifiers import EventNumber, GenerationId
 from sigvault.domain.serialisation import threshold_from_dict, threshold_to_dict
 from sigvault.storage.audit_log import append
+from sigvault.storage.driver import DriverTransaction
 from sigvault.storage.tables import AuditEventRow, ThresholdRow
 
 
@@ -76,10 +79,15 @@ def load_thresholds(session: Session, generation: GenerationId) -> tuple[Thresho
     Raises:
         VaultDamaged: If one can't be read.
     """
-    return tuple(
-        _load(session, generation, references, hash_)
-        for references, hash_ in session.execute(_HASHES, {"generation": generation})
-    )
+
+    def load(references: int, hash_: str) -> Threshold:
+        def payload() -> Any:  # noqa: ANN401 - JSON
+            return session.get_one(ThresholdRow, (generation, references)).payload
+
+        return _keep(hash_, generation, references, payload)
+
+    found = session.execute(_HASHES, {"generation": generation}).all()
+    return tuple(load(references, hash_) for references, hash_ in found)
 
 
 _HASHES = (
@@ -89,6 +97,33 @@ _HASHES = (
     .order_by(ThresholdRow.references)
 )
 
+
+def load_thresholds_directly(
+    transaction: DriverTransaction, generation: GenerationId
+) -> tuple[Threshold, ...]:
+    """The same as `load_thresholds`, by the driver alone.
+
+    Raises:
+        VaultDamaged: If one can't be read.
+    """
+
+    def load(references: int, hash_: str) -> Threshold:
+        def payload() -> Any:  # noqa: ANN401 - JSON
+            return transaction.rows(_PAYLOAD_DIRECTLY, (generation, references))[0][0]
+
+        return _keep(hash_, generation, references, payload)
+
+    found = transaction.rows(_HASHES_DIRECTLY, (generation,))
+    return tuple(load(references, hash_) for references, hash_ in found)
+
+
+_HASHES_DIRECTLY = (
+    'SELECT t."references", a.hash FROM thresholds AS t'
+    " JOIN audit_events AS a ON a.number = t.event"
+    ' WHERE t.generation_id = ? ORDER BY t."references"'
+)
+_PAYLOAD_DIRECTLY = 'SELECT payload FROM thresholds WHERE generation_id = ? AND "references" = ?'
+
 _MOST_KEPT = 64
 """Thresholds kept in memory: a few generations'."""
 
@@ -96,13 +131,15 @@ _kept: OrderedDict[tuple[str, int], Threshold] = OrderedDict()
 _keeping = threading.Lock()
 
 
-def _load(session: Session, generation: GenerationId, references: int, hash_: str) -> Threshold:
+def _keep(
+    hash_: str, generation: GenerationId, references: int, payload: Callable[[], Any]
+) -> Threshold:
+    """The threshold kept under this hash, or else the one that the payload holds."""
     with _keeping:
         found = _kept.get((hash_, references))
     if found is not None:
         return found
-    row = session.get_one(ThresholdRow, (generation, references))
-    found = _read(row)
+    found = _read(generation, references, payload())
     with _keeping:
         _kept[hash_, references] = found
         while len(_kept) > _MOST_KEPT:
@@ -110,17 +147,14 @@ def _load(session: Session, generation: GenerationId, references: int, hash_: st
     return found
 
 
-def _read(row: ThresholdRow) -> Threshold:
+def _read(generation: GenerationId, references: int, payload: Any) -> Threshold:  # noqa: ANN401 - JSON
+    """A threshold from JSON, as text or read already: that is up to the driver."""
+    which = f"the threshold for {references} references of generation {generation}"
     try:
-        threshold = threshold_from_dict(row.payload)
+        content = json.loads(payload) if isinstance(payload, str) else payload
+        threshold = threshold_from_dict(content)
     except ValueError as error:
-        raise VaultDamaged(
-            f"the threshold for {row.references} references of generation {row.generation_id} "
-            f"can't be read ({error}): calibrate again"
-        ) from error
-    if threshold.references != row.references:
-        raise VaultDamaged(
-            f"the threshold for {row.references} references of generation {row.generation_id} "
-            f"says {threshold.references}: calibrate again"
-        )
+        raise VaultDamaged(f"{which} can't be read ({error}): calibrate again") from error
+    if threshold.references != references:
+        raise VaultDamaged(f"{which} says {threshold.references}: calibrate again")
     return threshold

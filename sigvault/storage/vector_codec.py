@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Sequence
 
@@ -90,7 +91,7 @@ def decode_local(
     Raises:
         VaultDamaged: If the bytes don't fill the shape.
     """
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     try:
         # One byte more than fits is enough to tell that there are too many.
         plain = (

@@ -146,7 +146,8 @@ def describe(subject: Subject) -> tuple[tuple[str, str], ...]:
     """What was measured, as labels and values."""
     rules = "; ".join(
         f"mean of the best {rule.top}, local weight {rule.local_weight:.2f}, spread weights "
-        f"{rule.cosine_spread:g} (cosine) and {rule.local_spread:g} (local)"
+        f"{rule.cosine_spread:g} (cosine) and {rule.local_spread:g} (local), "
+        f"prior {rule.spread_prior:g} pairs, floors {rule.cosine_floor:.2f} and {rule.local_floor:.2f}"
         for rule in subject.rules
     )
     return (
