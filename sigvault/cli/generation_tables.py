@@ -89,7 +89,7 @@ def reindexing_tables(done: Reindexing, *, asked: bool) -> list[Text]:
     if done.activation is not None:
         return [*lines, *activation_lines(done.activation)]
     lines += [Text(f"against it: {reason}", style="bold red") for reason in done.reasons]
-    if asked:
+    if asked or done.reasons:
         lines.append(
             Text(
                 f"It does NOT decide. `sigvault generation activate {done.generation} --force` "

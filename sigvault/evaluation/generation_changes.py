@@ -233,7 +233,9 @@ def _equal_error(found: Found, resampling: Resampling) -> Change:
     margins, bootstraps, seed = resampling
     old, new = (equal_error_rate(side, bootstraps=bootstraps, seed=seed) for side in sides)
     apart = paired_difference(sides[1], sides[0], bootstraps=bootstraps, seed=seed)
-    return Change("eer", old.rate, new.rate, apart, margins.eer)
+    probes = len(sides[0].all_mated)
+    rates = [allow_for_clean(each.rate, probes) for each in (old, new)]
+    return Change("eer", rates[0], rates[1], apart, margins.eer)
 
 
 def _beyond(found: Found, side: int, kind: Kind) -> tuple[Floats, ...]:

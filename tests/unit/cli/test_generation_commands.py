@@ -133,7 +133,10 @@ def test_a_reindex_is_told_in_tables(prepared, capsys):
     assert "equal error rate" in text
     assert "6 references embedded just now" in text
     assert "It does NOT decide" in text
-    assert "activate 2" in shown(capsys, *reindexing_tables(prepared, asked=False))
+    assert "does NOT decide" in shown(capsys, *reindexing_tables(prepared, asked=False))
+    fit = replace(prepared, reasons=())
+    text = shown(capsys, *reindexing_tables(fit, asked=False))
+    assert "activate 2` lets it decide" in text
 
 
 def test_an_activation_says_what_was_embedded_first(capsys):

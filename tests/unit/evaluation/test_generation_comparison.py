@@ -169,6 +169,9 @@ def test_what_never_happened_is_not_known_more_finely_than_by_the_rule_of_three(
         assert change.verdict is Verdict.UNKNOWN
         if not change.old.value:
             assert change.old.high == pytest.approx(clean)
+    separate = changes(found)["eer"]
+    assert (separate.old.value, separate.verdict) == (0.0, Verdict.FIT)
+    assert separate.old.high == pytest.approx(1.0 - 0.05 ** (1.0 / 48))
     assert len(found.reasons) == 4
     assert "about 28 signers like these would do" in found.reasons[0]
     assert "--compare-on DATA" in found.reasons[-1]
