@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -29,12 +28,6 @@ from peers.catalogue import PEERS
 from peers.plots import draw_all
 from peers.report import as_markdown
 from peers.running import Plan, measure_size
-
-_READ_FACTS = """
-import dataclasses, json, sys
-from peers.catalogue import load_peer
-print("facts", json.dumps(dataclasses.asdict(load_peer(sys.argv[1]).facts)))
-"""
 
 
 def main() -> None:
@@ -75,30 +68,11 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "rounds": chosen.rounds,
         "fill_limit": chosen.fill_limit,
-        "facts": _facts(chosen, results),
+        "facts": {
+            result["peer"]: result["fill"]["facts"] for result in results if result["rounds"]
+        },
         "results": results,
     }
-
-
-def _facts(chosen: argparse.Namespace, results: list[dict[str, Any]]) -> dict[str, Any]:
-    """What is to be known of each store that was measured, with its versions."""
-    facts = {}
-    for result in results:
-        if result["rounds"]:
-            own = PEERS[result["peer"]].own
-            python = sys.executable if own else str(chosen.python)
-            folder = Path(__file__).resolve().parent
-            paths = [str(folder), str(folder.parent)] if own else [str(folder)]
-            answer = subprocess.run(  # noqa: S603 - our own code
-                [python, "-c", _READ_FACTS, result["peer"]],
-                check=True,
-                capture_output=True,
-                text=True,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-            ).stdout
-            fact = json.loads(answer.rpartition("facts ")[2])
-            facts[result["peer"]] = fact | {"versions": result["fill"]["versions"]}
-    return facts
 
 
 def _processor() -> str:

@@ -86,7 +86,12 @@ def nearest(vectors: Vectors, probes: Vectors) -> Numbers:
         block = probes @ vectors[start : start + _BLOCK].T
         found = np.broadcast_to(np.arange(start, start + block.shape[1]), block.shape)
         scores, numbers = np.hstack([scores, block]), np.hstack([numbers, found])
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :K]
+        likely = np.argpartition(-scores, K, axis=1)[:, :K]
+        scores, numbers = (
+            np.take_along_axis(scores, likely, 1),
+            np.take_along_axis(numbers, likely, 1),
+        )
+        best = np.argsort(-scores, axis=1, kind="stable")
         scores = np.take_along_axis(scores, best, 1)
         numbers = np.take_along_axis(numbers, best, 1)
     return numbers

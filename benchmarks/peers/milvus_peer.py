@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 import numpy as np
+from milvus_lite.server_manager import server_manager_instance
 from pymilvus import DataType, MilvusClient
 
 from peers.adapter import DIMENSION, EACH, Facts, K, Numbers, Peer, Vectors, padded
@@ -68,8 +69,9 @@ class MilvusPeer(Peer):
         self.client.delete("refs", filter=f"signer == {signer}")
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect, and end the server in this process, which writes in threads."""
         self.client.close()
+        server_manager_instance.release_all()
 
     def _connect(self) -> None:
         self.client = MilvusClient(uri=str(self.folder / "refs.db"))

@@ -65,6 +65,11 @@ def as_markdown(document: dict[str, Any]) -> str:
         parts.append(_identify(some))
         parts.append(_operations(some))
         parts.append(_resources(some))
+        parts += [
+            f"{result['peer']} did not bring up {missed} of what was just enrolled or asked for.\n"
+            for result in measured(some)
+            if (missed := sum(each["not_found"] for each in result["rounds"]))
+        ]
         if failed := [result for result in some if result["reason"]]:
             lines = [f"- {result['peer']}: {result['reason']}" for result in failed]
             parts.append("Not measured, or not to the end:\n\n" + "\n".join(lines) + "\n")
