@@ -84,7 +84,12 @@ class EnrollmentRequest(Request):
     """References of one signer."""
 
     images: list[Image] = Field(min_length=1, max_length=32)
-    signer_name: str = Field("", max_length=200, description="Shown to people; may be empty.")
+    signer_name: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="Shown to people; may be empty.",
+    )
     force: bool = Field(False, description="Enroll an image that another signer has, too.")
 
 
