@@ -99,13 +99,15 @@ def test_a_probe_is_verified(client, vault, form):
 
 
 def test_a_probe_is_verified_at_a_rate(client):
-    body = {"image": encoded(PROBE), "measure": "fmr", "rate": 0.05}
+    body = {"image": encoded(PROBE), "aim": "fmr=0.05"}
     found = client.post("/v1/signers/1/verify", json=body)
     assert found.status_code == 200, found.text
     assert "moved" in found.json()["threshold"]["origin"]["protocol"]
-    body["rate"] = 1e-7
+    form = client.post("/v1/signers/1/verify", files={"image": PROBE}, data={"aim": "fmr=0.05"})
+    assert form.json()["threshold"] == found.json()["threshold"]
+    body["aim"] = "fmr=0.0000001"
     problem(client.post("/v1/signers/1/verify", json=body), 409, "unsupported-aim")
-    del body["rate"]
+    body["aim"] = "fmr=1"
     problem(client.post("/v1/signers/1/verify", json=body), 422, "invalid-request")
 
 
