@@ -22,8 +22,12 @@ VARIABLES = {
     "device": "SIGVAULT_DEVICE",
     "threads": "SIGVAULT_THREADS",
     "by": "SIGVAULT_BY",
+    "index": "SIGVAULT_INDEX",
 }
 """Each setting's name, which is also its key in a settings file, and its variable."""
+
+INDEXES = ("auto", "exact", "torch", "flat", "codes", "ivf", "cagra")
+"""What can be asked for to search with; see docs/indexes.md."""
 
 SETTINGS_FILE = "SIGVAULT_SETTINGS"
 """The variable that names a settings file (TOML); variables win over the file."""
@@ -41,6 +45,8 @@ class Settings:
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``: where to embed.
         threads: how many threads an embedding may use, or None to let the library choose.
         by: who enrolls, verifies and erases, for the audit log.
+        index: the kind of index to search with, one of ``INDEXES``; ``"auto"`` for the exact one
+            that fits the vault and the machine.
     """
 
     vault: Path
@@ -49,6 +55,7 @@ class Settings:
     device: str = "auto"
     threads: int | None = None
     by: str = "unknown"
+    index: str = "auto"
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -64,6 +71,11 @@ class Settings:
         if self.threads is not None and self.threads < 1:
             raise ConfigurationError(
                 f"{self.threads} threads can't work: set {VARIABLES['threads']} to 1 or more"
+            )
+        if self.index not in INDEXES:
+            raise ConfigurationError(
+                f"the index is '{self.index}', which is none of {', '.join(INDEXES)}: "
+                f"set {VARIABLES['index']} to one of them"
             )
         if self.database_url is not None and not self.database_url.startswith("postgresql"):
             raise ConfigurationError(
@@ -102,6 +114,7 @@ def load_settings(
         device=found.get("device", "auto"),
         threads=_threads(found.get("threads")),
         by=found.get("by") or _login_name(),
+        index=found.get("index", "auto"),
     )
 
 
