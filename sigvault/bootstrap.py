@@ -41,6 +41,7 @@ from sigvault.storage.failures import translate_os
 from sigvault.vault import Vault
 
 if TYPE_CHECKING:
+    from sigvault.indexing.choice import SearchOptions
     from sigvault.indexing.contents import StorableIndex
     from sigvault.indexing.snapshot import SnapshotIdentity
 
@@ -90,7 +91,7 @@ def open_vault(
     except BaseException:
         engine.dispose()
         raise
-    files = _IndexFiles(settings.vault / "index", settings.device, settings.threads)
+    files = _IndexFiles(settings.vault / "index", settings.device, settings.threads, settings.index)
     return Vault(resources, GalleryIndex(engine, files), location=settings.vault, by=settings.by)
 
 
@@ -177,7 +178,8 @@ def diagnose(
             cards = [card for card in vault.models() if card.id in used]
             groups.append(_examine_models(settings, cards, given=embedder is not None))
             active = next(one for one in generations if one.status == "active")
-            groups.append([examine_choice(active.vectors, active.dimension, settings.device)])
+            searching = _search_options(settings.device, settings.threads, settings.index)
+            groups.append([examine_choice(active.vectors, active.dimension, searching)])
     except SigvaultError as error:
         groups.append([unopened(error)])
     return joined(groups)
@@ -385,16 +387,17 @@ class _IndexFiles:
         folder: where.
         device: where to search.
         threads: how many threads a search may use, or None for the index's choice.
+        index: the kind of index, or ``"auto"``.
     """
 
     folder: Path
     device: str
     threads: int | None
+    index: str
 
     def open(
         self, state: IndexState, table: GenerationVectors, knows: Callable[[str], bool]
     ) -> tuple[StorableIndex, int]:
-        from sigvault.indexing.choice import SearchOptions
         from sigvault.indexing.opening import open_index
 
         opened = open_index(
@@ -403,7 +406,7 @@ class _IndexFiles:
             table,
             last_change=state.last_change,
             is_ours=lambda manifest: knows(manifest.history),
-            options=SearchOptions(device=self.device, threads=self.threads),
+            options=_search_options(self.device, self.threads, self.index),
         )
         return opened.index, opened.caught_up.added + opened.caught_up.removed
 
@@ -423,6 +426,11 @@ class _IndexFiles:
 
         return write
 
+    def describe(self, index: StorableIndex) -> str:
+        from sigvault.indexing.recall import own_recall
+
+        return "" if index.exact or not len(index) else own_recall(index).in_words()
+
     def discard(self) -> None:
         from sigvault.indexing.snapshot import discard_snapshots
 
@@ -434,3 +442,10 @@ class _IndexFiles:
 
         active = state.generation
         return SnapshotIdentity(active.model, active.id, active.dimension)
+
+
+def _search_options(device: str, threads: int | None, index: str) -> SearchOptions:
+    from sigvault.indexing.choice import IndexKind, SearchOptions
+
+    kind = None if index == "auto" else IndexKind(index)
+    return SearchOptions(device=device, threads=threads, kind=kind)

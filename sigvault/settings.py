@@ -25,8 +25,12 @@ VARIABLES = {
     "by": "SIGVAULT_BY",
     "keep_probes": "SIGVAULT_KEEP_PROBES",
     "reviewers": "SIGVAULT_REVIEWERS",
+    "index": "SIGVAULT_INDEX",
 }
 """Each setting's name, which is also its key in a settings file, and its variable."""
+
+INDEXES = ("auto", "exact", "torch", "flat", "codes", "ivf", "cagra")
+"""What can be asked for to search with; see docs/indexes.md."""
 
 SETTINGS_FILE = "SIGVAULT_SETTINGS"
 """The variable that names a settings file (TOML); variables win over the file."""
@@ -47,6 +51,8 @@ class Settings:
         keep_probes: of which verifications the probe's bytes are kept for people to look at:
             ``"never"``, ``"review"`` or ``"always"``.
         reviewers: how many different people have to give the same verdict: 1 or 2.
+        index: the kind of index to search with, one of ``INDEXES``; ``"auto"`` for the exact one
+            that fits the vault and the machine.
     """
 
     vault: Path
@@ -57,6 +63,7 @@ class Settings:
     by: str = "unknown"
     keep_probes: str = KeepProbes.REVIEW.value
     reviewers: int = 1
+    index: str = "auto"
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -82,6 +89,11 @@ class Settings:
             raise ConfigurationError(
                 f"{self.reviewers} people can't be asked about a case: set "
                 f"{VARIABLES['reviewers']} to 1 or {MOST_REVIEWERS}"
+            )
+        if self.index not in INDEXES:
+            raise ConfigurationError(
+                f"the index is '{self.index}', which is none of {', '.join(INDEXES)}: "
+                f"set {VARIABLES['index']} to one of them"
             )
         if self.database_url is not None and not self.database_url.startswith("postgresql"):
             raise ConfigurationError(
@@ -124,6 +136,7 @@ def load_settings(
         reviewers=1
         if (reviewers := _number(found.get("reviewers"), "reviewers")) is None
         else reviewers,
+        index=found.get("index", "auto"),
     )
 
 

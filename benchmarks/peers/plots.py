@@ -47,7 +47,7 @@ def _peers(results: Sequence[Result]) -> list[str]:
 def _identify(results: Sequence[Result]) -> Figure:
     """Time of a probe by size of batch, a panel a size."""
     sizes, peers = _sizes(results), _peers(results)
-    figure = Figure(figsize=(5.6 * len(sizes) + 1.4, 1.6 + 0.46 * len(peers)), layout="constrained")
+    figure = Figure(figsize=(5.6 * len(sizes) + 1.4, 2.0 + 0.46 * len(peers)), layout="constrained")
     panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     for panel, size in zip(panels, sizes, strict=True):
         some = [result for result in results if result["references"] == size]
@@ -72,7 +72,7 @@ def _identify(results: Sequence[Result]) -> Figure:
         panel.text(1.015, 1.01, "recall@10", transform=panel.transAxes, fontsize=9)
         _finish(panel, peers, "milliseconds a probe, p50 with a line to p99")
         panel.set_title(f"Identify among {size:,} references")
-    panels[0].legend(loc="best", frameon=True)
+    _legend(figure, panels[0])
     return figure
 
 
@@ -101,14 +101,14 @@ def _operations(results: Sequence[Result]) -> Figure:
     _dots(panel, results, lambda result: cold_start(result)[0])
     _finish(panel, peers, "seconds, with imports")
     panel.set_title("Cold start to the first right answer")
-    panel.legend(loc="best", frameon=True)
+    _legend(figure, panel)
     return figure
 
 
 def _resources(results: Sequence[Result]) -> Figure:
     """Filling, memory and disk."""
     peers = _peers(results)
-    figure = Figure(figsize=(14, 1.6 + 0.42 * len(peers)), layout="constrained")
+    figure = Figure(figsize=(14, 2.0 + 0.42 * len(peers)), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True)
     columns: dict[str, tuple[str, Callable[[Result], float]]] = {
         "Filling, with what searches need": (
@@ -124,7 +124,7 @@ def _resources(results: Sequence[Result]) -> Figure:
         _dots(panel, results, value)
         _finish(panel, peers, unit)
         panel.set_title(title)
-    panels[2].legend(loc="best", frameon=True)
+    _legend(figure, panels[2])
     return figure
 
 
@@ -137,6 +137,11 @@ def _dots(panel: Axes, results: Sequence[Result], value: Callable[[Result], floa
                 row = peers.index(result["peer"]) + _offset(place, len(sizes))
                 _dot(panel, value(result), value(result), row, place, label)
                 label = ""
+
+
+def _legend(figure: Figure, panel: Axes) -> None:
+    """Below all panels, where it covers nothing."""
+    figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 
 def _offset(place: int, among: int) -> float:

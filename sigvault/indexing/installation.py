@@ -6,7 +6,7 @@ from importlib.metadata import distributions
 
 from sigvault.domain.diagnosis import Finding, Severity
 from sigvault.domain.errors import IndexFailed
-from sigvault.indexing.choice import choose_kind
+from sigvault.indexing.choice import SearchOptions, choose_kind
 from sigvault.indexing.faiss_index import faiss_version
 from sigvault.indexing.hardware import detect_hardware, usable_gpus
 
@@ -28,10 +28,10 @@ def examine_faiss() -> list[Finding]:
     return judge_faiss(faiss_distributions())
 
 
-def examine_choice(count: int, dimension: int, device: str) -> Finding:
+def examine_choice(count: int, dimension: int, options: SearchOptions) -> Finding:
     """What so many vectors are searched with, why, and whether memory suffices."""
     try:
-        choice = choose_kind(count, dimension, detect_hardware(device))
+        choice = choose_kind(count, dimension, detect_hardware(options.device), options)
     except IndexFailed as error:
         return Finding("search", Severity.PROBLEM, str(error), "set SIGVAULT_DEVICE")
     free = "unknown" if choice.available is None else f"{choice.available / 1e9:.2f} GB"

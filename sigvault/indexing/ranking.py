@@ -110,7 +110,8 @@ def search_layer(layer: Layer, probes: npt.NDArray[np.float32], k: int) -> Searc
         Rows and scores (Q, k), padded with -1 and -inf where there are fewer vectors.
 
     Raises:
-        IndexFailed: If the source fails, or is not exact and its reach is below k.
+        IndexFailed: If the source fails, or is not exact and its reach is below k,
+            though there are more.
     """
     source = layer.source
     _check_reach(source, k)
@@ -140,7 +141,8 @@ def search_layer(layer: Layer, probes: npt.NDArray[np.float32], k: int) -> Searc
 
 
 def _check_reach(source: CandidateSource, k: int) -> None:
-    if not source.exact and k > source.reach:
+    # Where there are fewer than k at all, nothing is missed that is in reach.
+    if not source.exact and source.reach < min(k, source.size):
         raise IndexFailed(
             f"this kind of index finds at most {source.reach} vectors for a probe, not {k}: "
             "ask for fewer, or use an exact kind"

@@ -30,6 +30,13 @@ class Recall:
     probes: int
     k: int
 
+    def in_words(self) -> str:
+        """For people."""
+        return (
+            f"of the {self.k} nearest, {self.mean:.1%} are found on average and {self.worst:.1%} "
+            f"at worst, by {self.probes} probes like the vault's own vectors"
+        )
+
 
 def measure_recall(
     index: VectorIndex, oracle: VectorIndex, probes: npt.NDArray[np.float32], k: int

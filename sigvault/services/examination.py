@@ -281,10 +281,14 @@ def _index(index: GalleryIndex[Any], *, repair: bool) -> list[Finding]:
     """Compare what the index finds with what the database holds."""
     try:
         apart = index.compare()
+        described = index.describe()
     except IndexFailed as error:
         return [Finding("index", Severity.PROBLEM, str(error), "searches fail, verification works")]
     if not apart.missing and not apart.extra:
-        return [Finding("index", Severity.FINE, f"finds the {index.size} vectors of the database")]
+        found = f"finds the {index.size} vectors of the database"
+        if described:  # not exact
+            found = f"holds the {index.size} vectors of the database; {described}"
+        return [Finding("index", Severity.FINE, found)]
     if repair:
         index.discard()
     return [

@@ -71,6 +71,13 @@ class IndexKeeper(Protocol[_Index]):
         What is kept is the index as it is now, however it changes until then.
         """
 
+    def describe(self, index: _Index) -> str:
+        """How much of what there is to find it finds, for people; empty for an exact one.
+
+        Raises:
+            IndexFailed: If it can't be searched.
+        """
+
     def discard(self) -> None:
         """Remove all files."""
 
@@ -146,6 +153,16 @@ class GalleryIndex(Generic[_Index]):
             held = self._current(session).rows()
             rows = GenerationVectors(session, load_active(session).id).rows()
         return IndexDifference(len(np.setdiff1d(rows, held)), len(np.setdiff1d(held, rows)))
+
+    def describe(self) -> str:
+        """How much of what there is to find it finds; empty for an exact one.
+
+        Raises:
+            IndexFailed: If the index can't be made or searched.
+            StorageFailed: If the database can't be read.
+        """
+        self.current()
+        return "" if self._index is None else self._keeper.describe(self._index)
 
     def keep(self) -> None:
         """Keep the index in files for the next opening, if that pays; a failure is no matter."""

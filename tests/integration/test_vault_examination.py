@@ -13,6 +13,7 @@ from sigvault.bootstrap import create_vault, diagnose, open_vault
 from sigvault.domain.diagnosis import Diagnosis, Severity
 from sigvault.services import examination
 from sigvault.services.enrollment import EnrollmentItem
+from sigvault.settings import Settings
 from sigvault.storage.engine import make_engine, write_session
 from sigvault.storage.integrity import contradictions, writer_at_work
 
@@ -185,6 +186,24 @@ def test_a_generation_that_is_being_filled_is_noted(folder):
         vault.reindex(FakeEmbedder("new"))  # two signers can't tell
     notes = of(look(folder), Severity.NOTE)
     assert any("generation 2" in each and "6 of 6 vectors" in each for each in notes)
+
+
+def test_an_index_that_is_not_exact_is_used_where_it_is_asked_for_and_its_recall_told(folder):
+    pytest.importorskip("faiss")
+    settings = Settings(folder, device="cpu", index="ivf")
+    with open_vault(settings, embedder=FakeEmbedder()) as vault:
+        assert not vault._index.current().exact
+        found = vault.identify(draw_signature(1, 9), fpir=0.2)
+        assert found.candidates[0].signer == "1"
+        more = [EnrollmentItem("3", draw_signature(3, number)) for number in range(3)]
+        assert vault.enroll(more).enrolled == 3
+        found = vault.identify(draw_signature(3, 9), fpir=0.2)  # beside the inverted file
+        assert found.candidates[0].signer == "3"
+    fine = of(look(settings), Severity.FINE)
+    # A probe searches all of so few lists.
+    assert any("index: holds the 9 vectors" in each and "100.0% are found" in each for each in fine)
+    assert any("9 vectors with ivf on the CPU: it was asked for" in each for each in fine)
+    assert not any("are found on average" in each for each in of(look(folder), Severity.FINE))
 
 
 def test_an_index_that_differs_from_the_database_is_told_and_built_anew(folder):

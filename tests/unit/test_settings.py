@@ -6,7 +6,8 @@ import platformdirs
 import pytest
 
 from sigvault.domain.errors import ConfigurationError
-from sigvault.settings import Settings, load_settings
+from sigvault.indexing.choice import IndexKind
+from sigvault.settings import INDEXES, Settings, load_settings
 
 
 def test_without_anything_the_vault_lies_in_the_users_data():
@@ -26,9 +27,10 @@ def test_the_environment_is_read(tmp_path: Path):
         "SIGVAULT_DEVICE": "cpu",
         "SIGVAULT_THREADS": "3",
         "SIGVAULT_BY": "clerk",
+        "SIGVAULT_INDEX": "ivf",
     }
     assert load_settings(env=env) == Settings(
-        tmp_path, "postgresql://me@host/db", tmp_path / "model", "cpu", 3, "clerk"
+        tmp_path, "postgresql://me@host/db", tmp_path / "model", "cpu", 3, "clerk", "ivf"
     )
 
 
@@ -46,6 +48,10 @@ def test_an_empty_variable_counts_as_not_set():
     assert load_settings(env={"SIGVAULT_DEVICE": "", "SIGVAULT_THREADS": ""}).threads is None
 
 
+def test_every_kind_of_index_can_be_asked_for():
+    assert set(INDEXES) == {"auto", *IndexKind}
+
+
 def test_relative_folders_become_absolute_and_the_home_is_expanded(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -58,6 +64,7 @@ def test_relative_folders_become_absolute_and_the_home_is_expanded(tmp_path, mon
     ("env", "words"),
     [
         ({"SIGVAULT_DEVICE": "tpu"}, "SIGVAULT_DEVICE"),
+        ({"SIGVAULT_INDEX": "hnsw"}, "SIGVAULT_INDEX"),
         ({"SIGVAULT_THREADS": "many"}, "SIGVAULT_THREADS"),
         ({"SIGVAULT_THREADS": "0"}, "SIGVAULT_THREADS"),
         ({"SIGVAULT_DATABASE_URL": "mysql://host/db"}, "SIGVAULT_DATABASE_URL"),

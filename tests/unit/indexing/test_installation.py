@@ -6,6 +6,7 @@ import pytest
 
 from sigvault.domain.diagnosis import Severity
 from sigvault.indexing import installation
+from sigvault.indexing.choice import IndexKind, SearchOptions
 from sigvault.indexing.hardware import Hardware
 from sigvault.indexing.installation import (
     examine_choice,
@@ -42,19 +43,24 @@ def test_one_that_can_not_be_imported_is_a_problem(monkeypatch):
 
 
 def test_the_choice_of_index_is_told_with_its_reason_and_memory():
-    found = examine_choice(1000, 256, "cpu")
+    found = examine_choice(1000, 256, SearchOptions("cpu"))
     assert found.severity is Severity.FINE
     assert "1,000 vectors with exact on the CPU" in found.message
+
+
+def test_an_index_that_is_asked_for_is_told():
+    found = examine_choice(1000, 256, SearchOptions("cpu", kind=IndexKind.INVERTED))
+    assert "1,000 vectors with ivf on the CPU: it was asked for" in found.message
 
 
 def test_an_index_that_memory_does_not_hold_is_a_warning(monkeypatch):
     poor = Hardware(cores=2, memory=10**6, gpus=(), faiss=True)
     monkeypatch.setattr(installation, "detect_hardware", lambda _: poor)
-    found = examine_choice(10**6, 256, "cpu")
+    found = examine_choice(10**6, 256, SearchOptions("cpu"))
     assert found.severity is Severity.WARNING
     assert "free memory" in found.remedy
 
 
 def test_a_device_that_is_not_there_is_a_problem():
-    found = examine_choice(10, 256, "tpu")
+    found = examine_choice(10, 256, SearchOptions("tpu"))
     assert found.severity is Severity.PROBLEM

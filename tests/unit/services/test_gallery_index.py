@@ -85,6 +85,9 @@ class Shelf:
 
         return write
 
+    def describe(self, index) -> str:
+        return f"{len(index)} of many"
+
     def discard(self) -> None:
         self.kept = None
 
