@@ -17,12 +17,13 @@ from peers.adapter import EACH, Deciding, Facts, K, Numbers, Peer, Recording, Ve
 from sigvault.bootstrap import create_vault, open_vault
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.gallery import Gallery
+from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
 from sigvault.domain.image import InkImage, SignatureImage
 from sigvault.imaging.prepared import PreparedSignature
 from sigvault.services import enrollment, identification, verification
 from sigvault.services.acquisition import Acquired
-from sigvault.services.resources import BoundGeneration, load_active
+from sigvault.services.resources import load_active
 from sigvault.settings import Settings
 from sigvault.storage.embeddings import add_embeddings, load_gallery
 from sigvault.storage.engine import read_session, write_session

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 
 from sigvault.domain.diagnosis import Finding, Severity
 from sigvault.domain.errors import IndexFailed, SigvaultError
+from sigvault.domain.generation import BoundGeneration
 from sigvault.services.acquisition import digest_of
 from sigvault.services.filling import fill
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.pending_images import settle_pending
-from sigvault.services.resources import BoundGeneration, Resources, load_active
+from sigvault.services.resources import Resources, load_active
 from sigvault.storage.audit_log import check_chain
 from sigvault.storage.embeddings import count_missing, count_vectors
 from sigvault.storage.engine import read_session, write_session

@@ -11,13 +11,14 @@ from itertools import islice
 
 from sigvault.domain.audit import ReindexStarted
 from sigvault.domain.errors import ImageError, StorageFailed, VaultDamaged
+from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId, ReferenceId
 from sigvault.domain.image import InkImage
 from sigvault.domain.ports import Embedder
 from sigvault.imaging.preprocessing import Recipe
 from sigvault.services.acquisition import acquire
 from sigvault.services.reading_ahead import read_ahead
-from sigvault.services.resources import BoundGeneration, Resources, bind, recipe_of, require_model
+from sigvault.services.resources import Resources, bind, recipe_of, require_model
 from sigvault.storage.audit_log import append
 from sigvault.storage.embeddings import add_embeddings, count_missing, missing_references
 from sigvault.storage.engine import read_session, write_session

@@ -13,6 +13,7 @@ from sigvault.domain.comparison import Threshold
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import DatasetError
 from sigvault.domain.gallery import Gallery, Reference
+from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import ReferenceId, SignerId
 from sigvault.domain.ports import Embedder
 from sigvault.evaluation.generation_changes import Margins
@@ -20,7 +21,6 @@ from sigvault.evaluation.generation_comparison import GenerationComparison, comp
 from sigvault.evaluation.generation_scores import Side
 from sigvault.evaluation.protocols import EvaluationSigner
 from sigvault.services.calibration import calibrate_signers
-from sigvault.services.resources import BoundGeneration
 from sigvault.services.unseen_signers import (
     LEAST_SIGNERS as LEAST_UNSEEN,
 )

@@ -13,10 +13,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from sigvault.domain.errors import IndexFailed
+from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId
 from sigvault.domain.ports import VectorIndex
 from sigvault.services.generation_vectors import GenerationVectors
-from sigvault.services.resources import BoundGeneration, load_active
+from sigvault.services.resources import load_active
 from sigvault.storage.audit_log import head, read
 from sigvault.storage.engine import read_session
 from sigvault.storage.index_changes import changes_since, last_change

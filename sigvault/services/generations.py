@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from sigvault.domain.audit import AuditRecord, GenerationActivated, GenerationDropped
 from sigvault.domain.errors import ConfigurationError, GenerationUnfit
+from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import EventNumber, GenerationId, ModelId
 from sigvault.domain.ports import Embedder
 from sigvault.services.filling import fill
 from sigvault.services.gallery_index import GalleryIndex
-from sigvault.services.resources import BoundGeneration, Resources, bind
+from sigvault.services.resources import Resources, bind
 from sigvault.storage.audit_log import append, events_of_kind, read
 from sigvault.storage.embeddings import count_missing, count_vectors, delete_some_vectors
 from sigvault.storage.engine import checkpoint, read_session, write_session

@@ -20,12 +20,13 @@ from sigvault.domain.comparison import (
 )
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import ConfigurationError, EmptyGallery
+from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.ports import VectorIndex
 from sigvault.domain.searching import SearchAim
 from sigvault.services.gallery_index import GalleryIndex
-from sigvault.services.resources import BoundGeneration, Resources, load_active
+from sigvault.services.resources import Resources, load_active
 from sigvault.services.verification import acquire_probe
 from sigvault.storage.audit_log import append
 from sigvault.storage.embeddings import count_vectors, load_galleries, owners

@@ -10,6 +10,7 @@ import numpy as np
 
 from sigvault.domain.errors import ConfigurationError, GenerationUnfit
 from sigvault.domain.gallery import Gallery, Reference
+from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId, ModelId, SignerKey
 from sigvault.domain.ports import Embedder
 from sigvault.evaluation.generation_changes import Margins, Verdict
@@ -26,7 +27,7 @@ from sigvault.services.generations import (
     require_decidable,
 )
 from sigvault.services.probe_replay import replay_probes
-from sigvault.services.resources import BoundGeneration, Resources, bind, load_active
+from sigvault.services.resources import Resources, bind, load_active
 from sigvault.storage.embeddings import load_galleries
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.generations import get_generation

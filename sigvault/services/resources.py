@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from sigvault.domain.errors import DemonstrationModel, GenerationMismatch
-from sigvault.domain.generation import BoundGeneration as BoundGeneration  # noqa: PLC0414
+from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import ModelId
 from sigvault.domain.ports import Embedder
 from sigvault.domain.reviewing import ReviewRules

@@ -13,6 +13,7 @@ from sigvault.domain.comparison import Decision, Evidence, Threshold, compare, s
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import FailureToAcquire, ImageError, NotCalibrated, UnknownSigner
 from sigvault.domain.gallery import Gallery
+from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.ports import Embedder
@@ -21,7 +22,7 @@ from sigvault.domain.verdicts import KeepProbes
 from sigvault.imaging.preprocessing import PreparedSignature
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
 from sigvault.services.kept_probes import keeping
-from sigvault.services.resources import BoundGeneration, Resources, load_active, recipe_of
+from sigvault.services.resources import Resources, load_active, recipe_of
 from sigvault.storage.audit_log import append, append_directly
 from sigvault.storage.claims import Claim, find_claim, is_enrolled
 from sigvault.storage.driver import read_directly, write_directly

@@ -21,12 +21,12 @@ from sigvault.domain.errors import (
     UnknownGeneration,
     VaultBusy,
 )
+from sigvault.domain.generation import BoundGeneration
 from sigvault.evaluation.generation_changes import Margins, Verdict
 from sigvault.services import filling, fresh_comparison, generations
 from sigvault.services.acquisition import digest_of
 from sigvault.services.enrollment import EnrollmentItem
 from sigvault.services.reindexing import ReindexPlan
-from sigvault.services.resources import BoundGeneration
 from sigvault.storage.engine import read_session
 from sigvault.storage.job_lock import job_lock
 from sigvault.storage.tables import EmbeddingRow, IndexChangeRow

@@ -6,10 +6,11 @@ from fakes import FakeEmbedder, draw_signature, make_threshold
 from sigvault.domain.comparison import compare
 from sigvault.domain.errors import GenerationMismatch, NotCalibrated
 from sigvault.domain.gallery import Gallery, Reference
+from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
 from sigvault.services.acquisition import acquire
-from sigvault.services.resources import BoundGeneration, require_model
+from sigvault.services.resources import require_model
 from sigvault.services.verification import require_threshold, weigh
 
 EMBEDDER = FakeEmbedder()
