@@ -24,7 +24,7 @@ def listening(app: FastAPI) -> Iterator[str]:
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        patience = time.monotonic() + 60
+        patience = time.monotonic() + 240
         while not server.started:
             assert thread.is_alive()
             assert time.monotonic() < patience
