@@ -9,10 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 AXE = Path(__file__).parent / "e2e" / "vendor" / "axe.min.js"
 """Deque's axe-core, which finds what keeps people with a screen reader or a keyboard out."""
+
+PATIENCE = 120_000
+"""Milliseconds that a page may take: the computer may be slow, and busy with other tests."""
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -52,7 +62,8 @@ def watched_page(chromium: Browser, address: str, **context: object) -> Iterator
             complaints.append(f"request to {request.url}")
 
     opened = chromium.new_context(base_url=address, **context)
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     page = opened.new_page()
     page.on("console", note_message)
     page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))

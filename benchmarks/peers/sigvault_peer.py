@@ -16,18 +16,15 @@ from vault_operations import NoNetwork
 from peers.adapter import EACH, Deciding, Facts, K, Numbers, Peer, Recording, Vectors
 from sigvault.bootstrap import create_vault, open_vault
 from sigvault.domain.embedding import Embedding
-from sigvault.domain.gallery import Gallery
-from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
 from sigvault.domain.image import InkImage, SignatureImage
 from sigvault.imaging.prepared import PreparedSignature
 from sigvault.services import enrollment, identification, verification
 from sigvault.services.acquisition import Acquired
-from sigvault.services.resources import load_active
+from sigvault.services.verification import read_claim
 from sigvault.settings import Settings
-from sigvault.storage.embeddings import add_embeddings, load_gallery
-from sigvault.storage.engine import read_session, write_session
-from sigvault.storage.signers import get_signer
+from sigvault.storage.embeddings import add_embeddings
+from sigvault.storage.engine import write_session
 from sigvault.storage.tables import ReferenceRow, SignerRow, SignerStatus
 
 GENERATION = GenerationId(1)
@@ -123,7 +120,7 @@ class SigvaultPeer(Peer, Recording, Deciding):
 
     def verify(self, signer: int, probe: Vectors) -> Vectors:
         """Read the gallery and compare the vectors."""
-        _, _, gallery = self._read(signer)
+        gallery = read_claim(self._resources.engine, _name(signer)).gallery
         return np.stack([one.embedding.vector for one in gallery.references]) @ probe
 
     def verify_recorded(self, signer: int, probe: Vectors) -> None:
@@ -159,12 +156,6 @@ class SigvaultPeer(Peer, Recording, Deciding):
 
     def _embedding(self, vector: Vectors) -> Embedding:
         return Embedding(np.array(vector), NO_LOCAL, NETWORK.model)
-
-    def _read(self, signer: int) -> tuple[SignerKey, BoundGeneration, Gallery]:
-        with read_session(self._resources.engine) as session:
-            active = load_active(session)
-            key = get_signer(session, _name(signer)).key
-            return key, active, load_gallery(session, key, active.id)
 
 
 def _name(signer: int) -> SignerId:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
 
@@ -18,7 +19,7 @@ from sigvault.domain.errors import SigvaultError
 from sigvault.web.advice import Advice, advise
 from sigvault.web.rendering import render
 from sigvault.web.rights import Right, Visitor, local_visitor, visitor_of
-from sigvault.web.sessions import load_session, save_session
+from sigvault.web.sessions import Session, load_session, save_session
 from sigvault.web.visits import Desk, Upload, Visit
 
 _LOG = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ def page(desk: Desk, handler: Handler, right: Right | None) -> Endpoint:
     """
 
     async def endpoint(request: Request) -> Response:
-        session = load_session(request, desk.settings)
+        carried = load_session(request, desk.settings)
+        session = Session() if carried is None else replace(carried)
         visit = Visit(desk, request, session, None)
         try:
             visitor = await run_in_threadpool(_recognise, visit)
@@ -64,7 +66,8 @@ def page(desk: Desk, handler: Handler, right: Right | None) -> Endpoint:
         except Exception:  # the last resort: the page says nothing of the program's inside
             _LOG.exception("%s %s failed", request.method, request.url.path)
             response = error_page(visit, HTTPException(500, _MISTAKE))
-        save_session(request, response, session, desk.settings)
+        if session != carried:  # a slow answer must not bring back what another one changed
+            save_session(request, response, session, desk.settings)
         return response
 
     return endpoint

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import asdict, dataclass, field
 
-from itsdangerous import BadSignature, TimestampSigner
+from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -43,14 +42,14 @@ class Session:
         return notice
 
 
-def load_session(request: Request, settings: PageSettings) -> Session:
-    """The browser's session; a fresh one if it has none, or an old or a forged one."""
+def load_session(request: Request, settings: PageSettings) -> Session | None:
+    """The browser's session; None if it has none, or an old or a forged one."""
     cookie = request.cookies.get(_cookie_name(request), "")
     try:
-        text = _signer(settings).unsign(cookie, max_age=int(settings.session_hours * 3600))
-        return Session(**json.loads(text))
-    except (BadSignature, ValueError, TypeError):
-        return Session()
+        content = _serializer(settings).loads(cookie, max_age=_lifetime(settings))
+        return Session(**content)
+    except (BadData, TypeError):
+        return None
 
 
 def save_session(
@@ -59,8 +58,8 @@ def save_session(
     """Send the session along: never to scripts, never with a request from another site."""
     response.set_cookie(
         _cookie_name(request),
-        _signer(settings).sign(json.dumps(asdict(session))).decode("ascii"),
-        max_age=int(settings.session_hours * 3600),
+        _serializer(settings).dumps(asdict(session)),
+        max_age=_lifetime(settings),
         path="/",
         secure=request.url.scheme == "https",
         httponly=True,
@@ -72,5 +71,9 @@ def _cookie_name(request: Request) -> str:
     return _SECURE_NAME if request.url.scheme == "https" else _PLAIN_NAME
 
 
-def _signer(settings: PageSettings) -> TimestampSigner:
-    return TimestampSigner(settings.secret, salt="sigvault.web.sessions")
+def _lifetime(settings: PageSettings) -> int:
+    return int(settings.session_hours * 3600)
+
+
+def _serializer(settings: PageSettings) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings.secret, salt="sigvault.web.sessions")

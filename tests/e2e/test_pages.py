@@ -19,7 +19,7 @@ from sigvault.vault import EnrollmentItem, Vault
 
 __all__ = ["chromium"]
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 THEMES = ["light", "dark"]
 
@@ -179,9 +179,10 @@ def test_the_probe_is_laid_over_a_reference_and_takes_turns(page):
     expect(stage).to_be_hidden()
     page.keyboard.press("o")
     expect(stage).to_be_visible()
-    expect(stage.locator(".above")).to_have_attribute("opacity", "0.5")
-    page.get_by_label("Opacity of the probe").fill("90")
-    expect(stage.locator(".above")).to_have_attribute("opacity", "0.9")
+    expect(stage.locator(".above")).to_have_attribute("opacity", "1")
+    page.get_by_label("Reference to probe").fill("10")
+    expect(stage.locator(".above")).to_have_attribute("opacity", "0.2")
+    expect(stage.locator(".below")).to_have_attribute("opacity", "1")
     first = stage.locator(".below image").get_attribute("href")
     page.get_by_label("Reference", exact=True).select_option("Reference 3")
     assert stage.locator(".below image").get_attribute("href") != first

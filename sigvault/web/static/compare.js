@@ -63,11 +63,11 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   }
 
+  // In the middle both are seen in full; towards an end the other one fades.
   function shade() {
-    const share = look.mode === "overlay" ? opacity.value / 100 : 1;
-    stage.querySelector(".above").setAttribute("opacity", share);
-    const below = look.mode === "overlay" ? Math.min(1, 2 * (1 - share)) : 1;
-    stage.querySelector(".below").setAttribute("opacity", below);
+    const share = look.mode === "overlay" ? opacity.value / 100 : 0.5;
+    stage.querySelector(".above").setAttribute("opacity", Math.min(1, 2 * share));
+    stage.querySelector(".below").setAttribute("opacity", Math.min(1, 2 * (1 - share)));
   }
 
   function turn(shown) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
 from html.parser import HTMLParser
 
@@ -123,6 +124,21 @@ def test_the_cookie_is_for_this_site_and_no_script(local, vault, browse):
     secure = browse(vault, address="https://localhost").get("/sign-in").headers["set-cookie"]
     assert secure.startswith("__Host-sigvault=")
     assert "Secure" in secure
+
+
+def test_only_a_change_sends_the_cookie_again(local, vault):
+    reference = vault.signer(SignerId("1")).references[0].id
+    assert "set-cookie" in local.get("/signers").headers
+    assert "set-cookie" not in local.get("/signers").headers
+    picture = local.get(f"/pictures/reference?signer=1&reference={reference}&view=scan")
+    assert "set-cookie" not in picture.headers
+    assert "set-cookie" in local.post("/blind", {"blind": "on"}).headers
+
+
+def test_a_sign_in_ends(vault, person):
+    anna = person(vault, Role.AUDITOR, session_hours=0.0005)
+    time.sleep(3.1)
+    assert anna.get("/audit").status_code == 303
 
 
 def test_a_forged_or_old_cookie_is_nobodys(vault, browse):
