@@ -318,12 +318,10 @@ def _body(model: type[BaseModel]) -> dict[str, Any]:
     }
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     properties = {field: _as_file(content_) for field, content_ in schema["properties"].items()}
-    encoding = {field: {"contentType": "image/png"} for field in properties if "image" in field}
-    if encoding:
+    if any("image" in field for field in properties):
         form = {key: value for key, value in schema.items() if key != "$defs"}
         content["multipart/form-data"] = {
-            "schema": {**form, "title": f"{name}Form", "properties": properties},
-            "encoding": encoding,
+            "schema": {**form, "title": f"{name}Form", "properties": properties}
         }
     return {"required": True, "content": content}
 

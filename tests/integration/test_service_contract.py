@@ -57,13 +57,11 @@ TRYING = settings(
 
 @schemathesis.hook
 def map_body(context, body):
-    """As many signers as images, which a schema can't say; a form of its making has one image."""
+    """As many signers as images, which a schema can't say."""
     paired = context.operation.path in ("/v1/enrollments", "/v1/verifications")
     if paired and isinstance(body, dict) and isinstance(body.get("signers"), list):
         signers, images = body["signers"], body.get("images")
-        if isinstance(images, bytes):
-            body["signers"] = signers[:1]
-        elif isinstance(images, list) and 1 <= min(len(signers), len(images)) <= 32:
+        if isinstance(images, list) and 1 <= min(len(signers), len(images)) <= 32:
             count = min(len(signers), len(images))
             body |= {"signers": signers[:count], "images": images[:count]}
     return body
