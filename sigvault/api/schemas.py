@@ -8,7 +8,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 from sigvault.domain.aims import DEFAULT_FPIR, Aim, Measure
 from sigvault.domain.comparison import Decision
@@ -56,8 +64,14 @@ def check_signer(value: object) -> str:
     return value
 
 
+def _whole(value: object) -> object:
+    """A whole number, also where JSON writes it as 5.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Image = Annotated[bytes, PlainValidator(_image), WithJsonSchema(IMAGE_SCHEMA)]
 Signer = Annotated[str, PlainValidator(check_signer), WithJsonSchema(SIGNER_SCHEMA)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 _T = TypeVar("_T")
 
 
@@ -150,7 +164,7 @@ class IdentificationRequest(Request):
     """A probe that nobody is named for."""
 
     image: Image
-    top: int = Field(5, ge=1, le=50, description="Candidates at most.")
+    top: Whole = Field(5, ge=1, le=50, description="Candidates at most.")
     fpir: float = Field(
         DEFAULT_FPIR,
         ge=1e-6,
