@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
@@ -22,8 +23,10 @@ from sigvault.domain.model_card import ModelCard
 from sigvault.domain.ports import Embedder
 from sigvault.domain.reviewing import ReviewRules
 from sigvault.domain.verdicts import KeepProbes
+from sigvault.embedding.batching import BatchingEmbedder, EmbeddingWorker
 from sigvault.embedding.card import CARD_FILE, WEIGHTS_FILE, bundled_model
 from sigvault.embedding.torch_embedder import TorchEmbedder
+from sigvault.imaging.decode import DecodeLimits
 from sigvault.services.creation import found, remove_tables
 from sigvault.services.examination import unopened
 from sigvault.services.gallery_index import GalleryIndex, IndexState
@@ -50,6 +53,7 @@ def open_vault(
     settings: Settings | str | os.PathLike[str] | None = None,
     *,
     embedder: Embedder | Sequence[Embedder] | None = None,
+    serving: Serving | None = None,
 ) -> Vault:
     """Open a vault; the model and the index are loaded when they are first needed.
 
@@ -57,6 +61,7 @@ def open_vault(
         settings: the settings, or the vault's folder; by default what the environment says.
         embedder: what embeds instead of the models that are kept with the vault, or several, each
             for its own model.
+        serving: how it is shared by many who ask at the same time; None if it isn't.
 
     Raises:
         ConfigurationError: If the settings can't be used.
@@ -72,8 +77,9 @@ def open_vault(
         engine=engine,
         images=ImageFolder(settings.vault / "images"),
         pending=PendingImages(settings.vault / "pending"),
-        models=_Models(settings, _given(embedder)),
+        models=_Models(settings, _given(embedder), serving),
         rules=ReviewRules(KeepProbes(settings.keep_probes), settings.reviewers),
+        **({} if serving is None else serving.for_resources()),
     )
     try:
         schema.check(engine)
@@ -86,6 +92,31 @@ def open_vault(
         raise
     files = _IndexFiles(settings.vault / "index", settings.device, settings.threads)
     return Vault(resources, GalleryIndex(engine, files), location=settings.vault, by=settings.by)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How a vault is shared by many who ask at the same time.
+
+    Attributes:
+        worker: embeds for all of them.
+        decoders: how many pictures are decoded and harmonised at the same time.
+        limits: what a picture may cost.
+        observe: told the name of a stage of a decision and the seconds that it took.
+    """
+
+    worker: EmbeddingWorker
+    decoders: int
+    limits: DecodeLimits
+    observe: Callable[[str, float], None]
+
+    def for_resources(self) -> dict[str, Any]:
+        """What the use cases are to know of it."""
+        return {
+            "limits": self.limits,
+            "decoding": BoundedSemaphore(self.decoders),
+            "observe": self.observe,
+        }
 
 
 def create_vault(
@@ -292,12 +323,19 @@ class _Models:
     Attributes:
         settings: where they lie, and what to compute on.
         given: embedders that are used instead of what lies there.
+        serving: who embeds for many; None if everybody does so alone.
     """
 
     settings: Settings
     given: tuple[Embedder, ...]
+    serving: Serving | None
 
     def find(self, model: ModelId) -> Embedder:
+        """The model, embedding for all if it is shared."""
+        found = self._find(model)
+        return found if self.serving is None else BatchingEmbedder(found, self.serving.worker)
+
+    def _find(self, model: ModelId) -> Embedder:
         """One that is given; else what the settings name, what is kept, what is bundled."""
         if self.given:
             own = (embedder for embedder in self.given if embedder.model == model)

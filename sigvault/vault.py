@@ -31,6 +31,7 @@ from sigvault.services import (
     identification,
     kept_probes,
     pictures,
+    readiness,
     reviews,
     signers,
     status,
@@ -51,6 +52,7 @@ from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.generations import Activation, GenerationSummary
 from sigvault.services.identification import Identification
 from sigvault.services.pictures import SignaturePicture
+from sigvault.services.readiness import Readiness
 from sigvault.services.resources import Resources, load_active
 from sigvault.services.signers import ReferenceSummary, SignerDetail, SignerSummary
 from sigvault.services.status import VaultStatus
@@ -85,6 +87,7 @@ __all__ = [
     "IssuedKey",
     "ItemResult",
     "KeepProbes",
+    "Readiness",
     "ReferenceConsistency",
     "ReferenceSummary",
     "Replay",
@@ -479,6 +482,14 @@ class Vault:
     def replay(self, event: EventNumber) -> Replay:
         """Decide a recorded verification once more; see `auditing.replay`."""
         return auditing.replay(self._resources, event)
+
+    def readiness(self) -> Readiness:
+        """What it decides by at this moment; see `readiness.read_readiness`."""
+        return readiness.read_readiness(self._resources, self._index)
+
+    def warm_up(self) -> None:
+        """Load the model and open the index; see `readiness.warm_up`."""
+        readiness.warm_up(self._resources, self._index)
 
     def close(self) -> None:
         """Let go of the database and the files; the vault can't be used any more."""

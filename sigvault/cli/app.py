@@ -25,6 +25,7 @@ from sigvault.cli import (
     reindexing,
     releasing,
     reviews,
+    serving,
     signers,
     synthesizing,
     thresholds,
@@ -74,6 +75,7 @@ app.command("reindex")(reindexing.reindex)
 app.add_typer(generations.app, name="generation")
 app.add_typer(reviews.app, name="review")
 app.add_typer(keys.app, name="key")
+app.command("serve")(serving.serve)
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sigvault.domain.image import QualityFinding, SignatureImage
-from sigvault.imaging.decode import DEFAULT_LIMITS, decode_bytes, read_at_most
+from sigvault.imaging.decode import DEFAULT_LIMITS, DecodeLimits, decode_bytes, read_at_most
 from sigvault.imaging.preprocessing import PreparedSignature, Recipe
 
 
@@ -52,13 +52,13 @@ def read_source(source: Path | bytes) -> bytes:
     return read_at_most(source, DEFAULT_LIMITS.max_bytes + 1)
 
 
-def acquire(data: bytes, preprocessing: Recipe) -> Acquired:
+def acquire(data: bytes, preprocessing: Recipe, limits: DecodeLimits = DEFAULT_LIMITS) -> Acquired:
     """Decode and harmonise a picture; whether it can serve is for the caller to judge.
 
     Raises:
         ImageError: If the bytes are no usable picture.
     """
-    image = decode_bytes(data)
+    image = decode_bytes(data, limits)
     return Acquired(data, image, preprocessing.prepare(image))
 
 

@@ -186,7 +186,7 @@ def enroll(
     embedder = resources.embedder_for(active)
     run = _Run(resources, embedder, active.id, by, names or {}, force)
     try:
-        with closing(_acquire_all(items, recipe_of(embedder))) as acquired:
+        with closing(_acquire_all(resources, items, recipe_of(embedder))) as acquired:
             while batch := list(islice(acquired, BATCH)):
                 for result in run.settle_batch(batch):
                     run.results.append(result)
@@ -205,13 +205,15 @@ _Attempt = tuple[EnrollmentItem, Acquired | SigvaultError]
 
 
 def _acquire_all(
-    items: Iterable[EnrollmentItem], preprocessing: Recipe
+    resources: Resources, items: Iterable[EnrollmentItem], preprocessing: Recipe
 ) -> Generator[_Attempt, None, None]:
     """Read and harmonise images in a few threads, in order, at most two batches ahead."""
 
     def attempt(item: EnrollmentItem) -> _Attempt:
         try:
-            return item, acquire(read_source(item.source), preprocessing)
+            data = read_source(item.source)
+            with resources.decoding:
+                return item, acquire(data, preprocessing, resources.limits)
         except ImageError as error:
             return item, error
 

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from sigvault.domain.errors import IndexFailed
+from sigvault.domain.identifiers import GenerationId
 from sigvault.domain.ports import VectorIndex
 from sigvault.services.generation_vectors import GenerationVectors
 from sigvault.services.resources import BoundGeneration, load_active
@@ -124,6 +125,15 @@ class GalleryIndex(Generic[_Index]):
     def size(self) -> int | None:
         """How many vectors can be found, or None before it is opened."""
         return None if self._index is None else len(self._index)
+
+    def lag(self, session: Session, generation: GenerationId) -> int | None:
+        """By how many changes of a generation the open index is behind; None if it isn't open."""
+        state = self._state
+        if state is None:
+            return None
+        if state.generation.id != generation:
+            return last_change(session, generation)
+        return last_change(session, generation) - state.last_change
 
     def compare(self) -> IndexDifference:
         """Compare all numbers with the database's, after catching up: for an examination.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ from sigvault.domain.generation import BoundGeneration as BoundGeneration  # noq
 from sigvault.domain.identifiers import ModelId
 from sigvault.domain.ports import Embedder
 from sigvault.domain.reviewing import ReviewRules
+from sigvault.imaging.decode import DEFAULT_LIMITS, DecodeLimits
 from sigvault.imaging.preprocessing import Recipe, read_preprocessing
 from sigvault.services.pending_images import PendingImages
 from sigvault.storage.blobs import ImageFolder
@@ -28,6 +31,10 @@ from sigvault.storage.thresholds import load_thresholds
 def utc_now() -> datetime:
     """The present time, UTC."""
     return datetime.now(UTC)
+
+
+def _observe_nothing(_stage: str, _seconds: float) -> None:
+    """Where nobody wants to know."""
 
 
 class ModelShelf(Protocol):
@@ -64,6 +71,9 @@ class Resources:
             without one, and a generation that another process activates is followed.
         clock: the present time, UTC.
         rules: how people are asked.
+        limits: what a picture may cost.
+        decoding: entered by whoever decodes and harmonises a picture, to bound how many do.
+        observe: told the name of a stage of a decision and the seconds that it took.
     """
 
     engine: Engine
@@ -72,8 +82,18 @@ class Resources:
     models: ModelShelf
     clock: Callable[[], datetime] = utc_now
     rules: ReviewRules = field(default_factory=ReviewRules)
+    limits: DecodeLimits = DEFAULT_LIMITS
+    decoding: AbstractContextManager[object] = field(default_factory=nullcontext)
+    observe: Callable[[str, float], None] = _observe_nothing
     _loading: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _embedders: dict[ModelId, Embedder] = field(default_factory=dict, init=False, repr=False)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Tell how long the block takes, if it comes to its end."""
+        began = time.perf_counter()
+        yield
+        self.observe(stage, time.perf_counter() - began)
 
     def embedder_for(self, generation: BoundGeneration) -> Embedder:
         """The embedder of a generation's own model.

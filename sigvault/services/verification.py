@@ -75,18 +75,22 @@ def verify(
         ImageError: If the probe is no usable picture; it is recorded.
         FailureToAcquire: If it can't serve as a signature; it is recorded.
     """
-    claim = read_claim(resources.engine, signer)
+    with resources.timed("read"):
+        claim = read_claim(resources.engine, signer)
     key, gallery, active = claim.key, claim.gallery, claim.generation
     threshold = require_threshold(active, len(gallery.references))
     if aim is not None:
         threshold = threshold.at(aim)
     embedder = resources.embedder_for(active)
     acquired = acquire_probe(resources, embedder, probe, signer=(signer, key), by=by)
-    (embedding,) = embedder.embed([acquired.prepared.ink])
-    evidence = weigh(embedding, acquired, gallery, threshold, active)
+    with resources.timed("embed"):
+        (embedding,) = embedder.embed([acquired.prepared.ink])
+    with resources.timed("compare"):
+        evidence = weigh(embedding, acquired, gallery, threshold, active)
     asked = evidence.decision is Decision.REVIEW
     keeps = (keep or resources.rules.keep_probes).keeps(asked=asked)
-    event = _record(resources, key, evidence, by, acquired.data if keeps else None)
+    with resources.timed("record"):
+        event = _record(resources, key, evidence, by, acquired.data if keeps else None)
     return Verification(evidence, event, acquired.prepared)
 
 
@@ -173,7 +177,9 @@ def acquire_probe(
         FailureToAcquire: If it can't serve as a signature; the message holds all findings.
     """
     try:
-        acquired = acquire(read_source(probe), recipe_of(embedder))
+        data = read_source(probe)
+        with resources.decoding, resources.timed("prepare"):
+            acquired = acquire(data, recipe_of(embedder), resources.limits)
     except ImageError as error:
         _record_failure(resources, error, (), signer, by)
         raise

@@ -1,0 +1,448 @@
+"""What comes in and what goes out, as JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+
+from sigvault.domain.aims import DEFAULT_FPIR, Aim, Measure
+from sigvault.domain.comparison import Decision
+from sigvault.domain.verdicts import KeepProbes, ReviewState, Verdict
+
+IMAGE_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "format": "signature-image",
+    "contentEncoding": "base64",
+    "description": "A PNG, JPEG, BMP, TIFF or WebP picture of one page, base64.",
+}
+"""How a picture looks in JSON; in a form it is a file."""
+
+SIGNER_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "format": "signer-id",
+    "minLength": 1,
+    "maxLength": 200,
+    "description": "The signer's identifier: printable characters without blank ends.",
+}
+
+
+def _image(value: object) -> bytes:
+    """A picture's bytes: base64 in JSON, a file in a form."""
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("an image is base64 in JSON, or a file in a form")  # noqa: TRY004
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("the image is no base64; in a form, it has to be a file") from error
+
+
+def check_signer(value: object) -> str:
+    """A signer's identifier.
+
+    Raises:
+        ValueError: If it can't be one.
+    """
+    if not isinstance(value, str) or not 1 <= len(value) <= 200:
+        raise ValueError("a signer is identified by 1 to 200 characters")
+    if value != value.strip() or not value.isprintable():
+        raise ValueError("a signer is identified by printable characters without blank ends")
+    return value
+
+
+Image = Annotated[bytes, PlainValidator(_image), WithJsonSchema(IMAGE_SCHEMA)]
+Signer = Annotated[str, PlainValidator(check_signer), WithJsonSchema(SIGNER_SCHEMA)]
+_T = TypeVar("_T")
+
+
+class Request(BaseModel):
+    """What comes in; nothing unknown is taken."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Answer(BaseModel):
+    """What goes out; all fields are always there."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
+
+
+class Page(Answer, Generic[_T]):
+    """A page of a list."""
+
+    items: list[_T]
+    next: str | None = Field(description="The cursor of the next page; null on the last.")
+
+
+class EnrollmentRequest(Request):
+    """References of one signer."""
+
+    images: list[Image] = Field(min_length=1, max_length=32)
+    signer_name: str = Field("", max_length=200, description="Shown to people; may be empty.")
+    force: bool = Field(False, description="Enroll an image that another signer has, too.")
+
+
+class BulkEnrollmentRequest(Request):
+    """References of several signers: the first image is the first signer's, and so on."""
+
+    signers: list[Signer] = Field(min_length=1, max_length=32)
+    images: list[Image] = Field(min_length=1, max_length=32)
+    force: bool = Field(False, description="Enroll an image that another signer has, too.")
+
+    @model_validator(mode="after")
+    def _pair_up(self) -> Self:
+        if len(self.signers) != len(self.images):
+            raise ValueError("there have to be as many signers as images")
+        return self
+
+
+class _Aimed(Request):
+    """At which rate to decide."""
+
+    measure: Measure | None = Field(None, description="The error rate to decide at.")
+    rate: float | None = Field(None, gt=0.0, lt=1.0, description="Its largest value.")
+    keep_probe: KeepProbes | None = Field(
+        None, description="Whether the probe is kept for people; as the service says if null."
+    )
+
+    @model_validator(mode="after")
+    def _aim_whole(self) -> Self:
+        if (self.measure is None) != (self.rate is None):
+            raise ValueError("give measure and rate together, or neither")
+        return self
+
+    @property
+    def aim(self) -> Aim | None:
+        """The aim, if there is one."""
+        if self.measure is None or self.rate is None:
+            return None
+        return Aim(self.measure, self.rate)
+
+
+class VerificationRequest(_Aimed):
+    """A probe against one signer's references."""
+
+    image: Image
+
+
+class BulkVerificationRequest(_Aimed):
+    """Probes against several signers: the first image claims to be the first signer's."""
+
+    signers: list[Signer] = Field(min_length=1, max_length=32)
+    images: list[Image] = Field(min_length=1, max_length=32)
+
+    @model_validator(mode="after")
+    def _pair_up(self) -> Self:
+        if len(self.signers) != len(self.images):
+            raise ValueError("there have to be as many signers as images")
+        return self
+
+
+class IdentificationRequest(Request):
+    """A probe that nobody is named for."""
+
+    image: Image
+    top: int = Field(5, ge=1, le=50, description="Candidates at most.")
+    fpir: float = Field(
+        DEFAULT_FPIR,
+        gt=0.0,
+        lt=1.0,
+        description="The share of searches by strangers that may bring up an accepted candidate.",
+    )
+
+
+class VerdictRequest(Request):
+    """What a person says about a verification."""
+
+    verdict: Verdict
+    reason: str = Field(min_length=1, max_length=4000, pattern=r"\S", description="Why.")
+    blind: bool = Field(False, description="Given before the machine's scores were seen.")
+
+
+class Finding(Answer):
+    """Something that quality inspection noticed."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+    severe: bool
+    message: str
+
+
+class SignerSummary(Answer):
+    """A signer in a list."""
+
+    signer: str
+    name: str
+    references: int
+    created_at: datetime
+
+
+class Reference(Answer):
+    """An enrolled reference."""
+
+    id: str
+    digest: str = Field(description="SHA-256 of the enrolled bytes, hex.")
+    enrolled_at: datetime
+    enrolled_by: str
+    findings: list[Finding]
+
+
+class SignerDetail(SignerSummary):
+    """All that is known of a signer."""
+
+    events: int = Field(description="Events of the audit log that concern the signer.")
+    reference_list: list[Reference]
+
+
+class Erasure(Answer):
+    """What went with a signer."""
+
+    signer: str
+    references: int
+    images_removed: int
+    audit_parts: int
+    event: int
+
+
+class EnrollmentOutcome(StrEnum):
+    """What became of an image."""
+
+    ENROLLED = "enrolled"
+    ALREADY = "already-enrolled"
+    FAILED = "failed"
+
+
+class EnrollmentResult(Answer):
+    """What became of one image."""
+
+    image: int = Field(description="Its place in the request, from 1.")
+    signer: str
+    outcome: EnrollmentOutcome
+    reference: str | None
+    digest: str | None
+    findings: list[Finding]
+    error: str | None = Field(description="The kind of problem, if it failed.")
+    message: str
+
+
+class Enrollment(Answer):
+    """What became of all images of a request."""
+
+    enrolled: int
+    already: int
+    failed: int
+    results: list[EnrollmentResult]
+
+
+class ReferenceScore(Answer):
+    """The probe against one reference."""
+
+    reference: str
+    cosine: float
+    distance: float
+    local: float
+
+
+class Rate(Answer):
+    """An error rate with its 95 % interval over signers."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ErrorRates(Answer):
+    """What happens when everything from a score upwards passes."""
+
+    fnmr: Rate
+    fmr: Rate
+    skilled_fmr: Rate | None
+
+
+class Origin(Answer):
+    """Where a threshold comes from."""
+
+    data: str
+    protocol: str
+    signers: int
+    mated: int
+    random_forgeries: int
+    skilled_forgeries: int
+    draws: int
+    seed: int
+    model: str
+    preprocessing: str
+
+
+class Threshold(Answer):
+    """Two operating points with the review zone between them."""
+
+    references: int
+    accept: float
+    refuse: float
+    accept_rates: ErrorRates
+    refuse_rates: ErrorRates
+    origin: Origin
+
+
+class Verification(Answer):
+    """A decision, and what it rests on."""
+
+    event: int = Field(description="Where the audit log records it.")
+    signer: str
+    decision: Decision
+    score: float
+    llr: float = Field(description="Base-10 log-likelihood ratio, calibrated.")
+    llr_words: str
+    references: list[ReferenceScore]
+    threshold: Threshold
+    findings: list[Finding]
+    probe_digest: str
+    model: str
+    preprocessing: str
+    generation: int
+
+
+class VerificationResult(Answer):
+    """What became of one probe of several."""
+
+    image: int = Field(description="Its place in the request, from 1.")
+    signer: str
+    verification: Verification | None
+    error: str | None = Field(description="The kind of problem, if nothing was decided.")
+    message: str
+
+
+class BulkVerification(Answer):
+    """What became of several probes."""
+
+    decided: int
+    failed: int
+    results: list[VerificationResult]
+
+
+class Candidate(Answer):
+    """One signer that an identification came up with."""
+
+    rank: int
+    signer: str
+    decision: Decision
+    score: float
+    llr: float
+    llr_words: str
+    references: list[ReferenceScore]
+
+
+class Identification(Answer):
+    """Who may have signed."""
+
+    event: int
+    decision: Decision = Field(description="On the best candidate; refuse without any.")
+    candidates: list[Candidate]
+    undecided: list[str] = Field(description="Signers that came up, but have no threshold.")
+    fpir: float
+    signers: int
+    searched: int
+    unsupported: str = Field(description="Why nobody can be accepted at this rate, or empty.")
+    findings: list[Finding]
+    probe_digest: str
+
+
+class ReviewVerdict(Answer):
+    """What one person said."""
+
+    event: int
+    at: datetime
+    by: str
+    verdict: Verdict
+    reason: str
+    blind: bool
+
+
+class Review(Answer):
+    """A verification that people look at."""
+
+    event: int
+    at: datetime
+    signer: str
+    state: ReviewState
+    outcome: Verdict | None
+    probe_kept: bool
+    verdicts: list[ReviewVerdict]
+    verification: Verification
+
+
+class Generation(Answer):
+    """A model with its preprocessing, vectors, index and thresholds."""
+
+    id: int
+    status: str
+    model: str
+    preprocessing: str
+    dimension: int
+    vectors: int
+    missing: int = Field(description="References that have no vector in it.")
+    thresholds: list[int] = Field(description="Numbers of references with a threshold.")
+    created_at: datetime
+    activated_at: datetime | None
+
+
+class AuditRecord(Answer):
+    """An event of the audit log, as the hash chain covers it."""
+
+    number: int
+    at: datetime
+    kind: str
+    public: dict[str, Any]
+    personal: dict[str, Any] | None = Field(description="Null once erased with the signer.")
+    personal_digest: str
+    previous: str
+    hash: str
+
+
+class AuditCheck(Answer):
+    """Whether the vault is what its audit log says."""
+
+    events: int
+    whole: bool
+    first_broken: int | None
+    reason: str
+    images_missing: list[str]
+    erased_parts: int
+    replayed: int
+
+
+class Health(Answer):
+    """Whether the service lives, or can answer."""
+
+    status: str
+
+
+class ProblemError(Answer):
+    """One thing that is wrong with a request."""
+
+    where: str
+    what: str
+
+
+class Problem(BaseModel):
+    """What went wrong and what to do (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    remedy: str
+    request_id: str
+    errors: list[ProblemError] | None = None
+    results: list[EnrollmentResult] | None = None

@@ -1,0 +1,203 @@
+"""Many callers, one embedding thread: their images share forward passes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sigvault.domain.embedding import Embedding
+from sigvault.domain.errors import StorageFailed
+from sigvault.domain.identifiers import ModelId
+from sigvault.domain.image import InkImage
+from sigvault.domain.model_card import ModelCard
+from sigvault.domain.ports import Embedder
+
+MOST = 8
+"""Images of a forward pass at most: beyond it a CPU gains little, and callers wait."""
+
+LINGER_SECONDS = 0.002
+"""How long a pass waits for more images, where the one before it found several."""
+
+
+@dataclass(eq=False)
+class _Call:
+    """What one caller waits for.
+
+    Attributes:
+        embedder: what embeds.
+        images: what to embed; at most as many as one pass takes.
+        done: set once there is a result or an error.
+        result: the embeddings, in order.
+        error: what went wrong, or None.
+    """
+
+    embedder: Embedder
+    images: Sequence[InkImage]
+    done: threading.Event = field(default_factory=threading.Event)
+    result: list[Embedding] = field(default_factory=list)
+    error: BaseException | None = None
+
+
+class EmbeddingWorker:
+    """One thread that embeds for everybody: a device gains nothing from several.
+
+    Callers wait for their embeddings, so that at most as many calls queue as there are callers. A
+    pass takes what is there; it waits for more only while there is a crowd.
+    """
+
+    def __init__(
+        self,
+        *,
+        most: int = MOST,
+        linger_seconds: float = LINGER_SECONDS,
+        observe: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Start the thread when it is first needed.
+
+        Args:
+            most: images of a forward pass at most.
+            linger_seconds: how long a pass waits for more images while there is a crowd.
+            observe: told the number of images of each pass.
+        """
+        self._most = most
+        self._linger = linger_seconds
+        self._observe = observe
+        self._waiting: deque[_Call] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._crowded = False
+
+    @property
+    def depth(self) -> int:
+        """How many images wait."""
+        with self._changed:
+            return sum(len(call.images) for call in self._waiting)
+
+    def embed(self, embedder: Embedder, images: Sequence[InkImage]) -> list[Embedding]:
+        """Embed, together with what others want embedded by the same model.
+
+        Raises:
+            StorageFailed: If the worker was closed.
+            Exception: Whatever the embedder raises for these images.
+        """
+        calls = [
+            _Call(embedder, images[start : start + self._most])
+            for start in range(0, len(images), self._most)
+        ]
+        embeddings: list[Embedding] = []
+        for call in calls:  # one after the other, so that others' images go in between
+            self._submit(call)
+            call.done.wait()
+            if call.error is not None:
+                raise call.error
+            embeddings += call.result
+        return embeddings
+
+    def close(self) -> None:
+        """Embed what is waiting, and stop."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _submit(self, call: _Call) -> None:
+        with self._changed:
+            if self._closed:
+                raise StorageFailed("the vault is closed: open it again")
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._work, name="sigvault-embed", daemon=True
+                )
+                self._thread.start()
+            self._waiting.append(call)
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while calls := self._next():
+            self._observe(sum(len(call.images) for call in calls))
+            _embed_together(calls)
+
+    def _next(self) -> list[_Call]:
+        """The calls of the next pass, all of one embedder; none once closed and done."""
+        with self._changed:
+            while not self._waiting:
+                if self._closed:
+                    return []
+                self._changed.wait()
+            self._gather()
+            first = self._waiting[0].embedder
+            calls: list[_Call] = []
+            images = 0
+            while self._waiting and self._waiting[0].embedder is first:
+                images += len(self._waiting[0].images)
+                if images > self._most and calls:
+                    break
+                calls.append(self._waiting.popleft())
+            self._crowded = len(calls) > 1
+            return calls
+
+    def _gather(self) -> None:
+        """Wait a little for a full pass, if the last one had several callers."""
+        until = time.monotonic() + self._linger
+        while self._crowded and not self._closed and len(self._waiting) < self._most:
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            self._changed.wait(left)
+
+
+def _embed_together(calls: list[_Call]) -> None:
+    """Embed in one pass; where that fails, each by itself, so that nobody fails for another."""
+    images = [image for call in calls for image in call.images]
+    try:
+        embeddings = calls[0].embedder.embed(images)
+    except Exception as error:
+        if len(calls) > 1:
+            for call in calls:
+                _embed_together([call])
+            return
+        calls[0].error = error
+    else:
+        for call in calls:
+            call.result = embeddings[: len(call.images)]
+            embeddings = embeddings[len(call.images) :]
+    for call in calls:
+        call.done.set()
+
+
+class BatchingEmbedder:
+    """An embedder whose callers share a worker's forward passes."""
+
+    def __init__(self, embedder: Embedder, worker: EmbeddingWorker) -> None:
+        """Take what embeds, and who runs it."""
+        self._embedder = embedder
+        self._worker = worker
+
+    @property
+    def card(self) -> ModelCard:
+        """See Embedder."""
+        return self._embedder.card
+
+    @property
+    def model(self) -> ModelId:
+        """See Embedder."""
+        return self._embedder.model
+
+    @property
+    def dimension(self) -> int:
+        """See Embedder."""
+        return self._embedder.dimension
+
+    @property
+    def preprocessing(self) -> str:
+        """See Embedder."""
+        return self._embedder.preprocessing
+
+    def embed(self, images: Sequence[InkImage]) -> list[Embedding]:
+        """See Embedder."""
+        return self._worker.embed(self._embedder, images)
