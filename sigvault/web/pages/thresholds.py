@@ -7,7 +7,7 @@ from starlette.responses import Response
 from sigvault.domain.comparison import OperatingPoint, Threshold
 from sigvault.web.drawings.det import draw_det
 from sigvault.web.rendering import render
-from sigvault.web.views.costs import view_costs
+from sigvault.web.views.costs import late_scores, view_costs
 from sigvault.web.visits import Visit
 
 
@@ -20,6 +20,7 @@ def show_thresholds(visit: Visit) -> Response:
     at = min(visit.number("at", _nearest(threshold)), max(0, len(threshold.points) - 1))
     point = threshold.points[at] if threshold.points else None
     moved = None if point is None or point.score == threshold.accept else point
+    present, scores = _present(threshold), late_scores(visit, threshold)
     return render(
         visit,
         "thresholds",
@@ -29,8 +30,8 @@ def show_thresholds(visit: Visit) -> Response:
         point=point,
         moved=moved,
         det=draw_det(threshold, None if moved is None else moved.rates),
-        costs=view_costs(visit, threshold, _present(threshold) if point is None else point),
-        present=view_costs(visit, threshold, _present(threshold)),
+        costs=view_costs(threshold, present if moved is None else moved, scores),
+        present=view_costs(threshold, present, scores),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sigvault.domain.aims import LEAST_SIGNERS, RULE_OF_THIRTY, Measure
@@ -61,13 +62,13 @@ class Costs:
     replayed: Replayed
 
 
-def view_costs(visit: Visit, threshold: Threshold, point: OperatingPoint) -> Costs:
+def view_costs(threshold: Threshold, point: OperatingPoint, scores: Sequence[float]) -> Costs:
     """What accepting from a point upwards costs.
 
     Args:
-        visit: whose page it is.
         threshold: the threshold whose accept point is moved.
         point: where to.
+        scores: of late verifications that rest on the threshold.
     """
     rates = point.rates
     return Costs(
@@ -77,7 +78,7 @@ def view_costs(visit: Visit, threshold: Threshold, point: OperatingPoint) -> Cos
             _row(threshold, Measure.SKILLED_FMR, "Skilled forgeries accepted", rates.skilled_fmr),
             _row(threshold, Measure.FMR, "Other people's signatures accepted", rates.fmr),
         ),
-        replayed=_replay(visit, threshold, point.score),
+        replayed=_replay(threshold, point.score, scores),
     )
 
 
@@ -114,24 +115,22 @@ def _support(threshold: Threshold, measure: Measure, rate: Rate) -> str:
     return ""
 
 
-def _replay(visit: Visit, threshold: Threshold, accept: float) -> Replayed:
-    """Late verifications by this threshold, decided with another accept point."""
+def late_scores(visit: Visit, threshold: Threshold) -> tuple[float, ...]:
+    """The scores of the vault's late verifications that rest on a threshold."""
     events = visit.vault.status().events
-    accepted = reviewed = refused = 0
-    for record in visit.vault.audit_log(after=max(0, events - _LATEST)):
-        if record.kind != "verified" or record.personal is None:
-            continue
-        used = record.personal["evidence"]["threshold"]
-        if (
-            used["references"] != threshold.references
-            or record.public["model"] != threshold.origin.model
-        ):
-            continue
-        score = float(record.public["score"])
-        if score >= accept:
-            accepted += 1
-        elif score >= min(threshold.refuse, accept):
-            reviewed += 1
-        else:
-            refused += 1
-    return Replayed(accepted + reviewed + refused, accepted, reviewed, refused)
+    return tuple(
+        float(record.public["score"])
+        for record in visit.vault.audit_log(after=max(0, events - _LATEST))
+        if record.kind == "verified"
+        and record.personal is not None
+        and record.public["model"] == threshold.origin.model
+        and record.personal["evidence"]["threshold"]["references"] == threshold.references
+    )
+
+
+def _replay(threshold: Threshold, accept: float, scores: Sequence[float]) -> Replayed:
+    """Late verifications by this threshold, decided with another accept point."""
+    refuse = min(threshold.refuse, accept)
+    accepted = sum(score >= accept for score in scores)
+    refused = sum(score < refuse for score in scores)
+    return Replayed(len(scores), accepted, len(scores) - accepted - refused, refused)
