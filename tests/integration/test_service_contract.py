@@ -10,7 +10,7 @@ import os
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from live_service import listening
 from schemathesis import GenerationMode
@@ -92,6 +92,15 @@ def description(address):
     return schemathesis.openapi.from_url(f"{url}/openapi.json", headers=headers)
 
 
+def looks_like_a_list(case):
+    """Whether a form has one value where several belong: sent, it is a list of one."""
+    body = case.body if case.media_type == "multipart/form-data" else None
+    if not isinstance(body, dict):
+        return False
+    lists = [body[name] for name in ("signers", "images") if name in body]
+    return any(not isinstance(one, list) for one in lists)
+
+
 @pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
 def test_every_call_is_as_described(call, mode, description, address):
@@ -103,6 +112,7 @@ def test_every_call_is_as_described(call, mode, description, address):
     @TRYING
     @given(case=operation.as_strategy(generation_mode=mode))
     def try_some(case):
+        assume(mode is GenerationMode.POSITIVE or not looks_like_a_list(case))
         case.call_and_validate(headers=address[1], timeout=60)
 
     try_some()
