@@ -10,7 +10,7 @@ import numpy as np
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import GenerationMismatch
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
-from sigvault.domain.local_blocks import match_local_block
+from sigvault.domain.local_blocks import match_local_pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,4 +80,4 @@ class Gallery:
         vectors = np.stack([embedding.vector for embedding in embeddings])
         pairs = np.triu_indices(count, 1)
         cosine = (vectors @ vectors.T)[pairs].astype(np.float64)
-        return Spread(float(cosine.mean()), float(match_local_block(grids, grids)[pairs].mean()))
+        return Spread(float(cosine.mean()), float(match_local_pairs(grids).mean()))

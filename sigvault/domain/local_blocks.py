@@ -32,10 +32,7 @@ def match_local_block(
     Raises:
         ValueError: If the shapes differ.
     """
-    shapes = {grid.shape for grid in (*references, *probes)}
-    if len(shapes) > 1:
-        raise ValueError(f"local features of {len(shapes)} shapes don't compare: {sorted(shapes)}")
-    (rows, columns, _), *_ = shapes
+    rows, columns = _shape((*references, *probes))
     enrolled, inked = _pack(references), _pack(probes)
     scores = np.zeros((len(references), len(probes)))
     if len(enrolled.cells) and len(inked.cells):
@@ -44,6 +41,46 @@ def match_local_block(
             if len(own.cells):
                 scores[number] = _match_one(own, inked, barrier)
     return np.clip(scores, -1.0, 1.0)
+
+
+def match_local_pairs(
+    grids: Sequence[npt.NDArray[np.int8]], radius: float = DEFAULT_RADIUS
+) -> Floats:
+    """The local score of every grid with each later one, which is also that of the later with it.
+
+    Args:
+        grids: int8 (rows, columns, C) each, zero where there is no ink; two or more.
+        radius: the largest displacement, in cells.
+
+    Returns:
+        float64 (pairs,), in the order of ``numpy.triu_indices(len(grids), 1)``.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    rows, columns = _shape(grids)
+    packed = _pack(grids)
+    barrier = _barrier(rows, columns, radius)
+    ends = np.cumsum(packed.counts)
+    parts = []
+    for number, own in enumerate(packed.split()):
+        later = _Packed(
+            packed.cells[ends[number] :],
+            packed.unit[ends[number] :],
+            packed.counts[number + 1 :],
+        )
+        both = len(own.cells) and len(later.cells)
+        parts.append(_match_one(own, later, barrier) if both else np.zeros(len(later.counts)))
+    return np.clip(np.concatenate(parts), -1.0, 1.0)
+
+
+def _shape(grids: Sequence[npt.NDArray[np.int8]]) -> tuple[int, int]:
+    """The rows and columns of all grids."""
+    shapes = {grid.shape for grid in grids}
+    if len(shapes) > 1:
+        raise ValueError(f"local features of {len(shapes)} shapes don't compare: {sorted(shapes)}")
+    ((rows, columns, _),) = shapes
+    return rows, columns
 
 
 @dataclass(frozen=True, eq=False)
