@@ -19,6 +19,7 @@ from sigvault.api.limits import ServiceLimits
 
 _MOST_FIELDS = 256
 _LONGEST_FIELD = 64 * 1024
+_PICTURES = {"image", "images"}
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -174,7 +175,9 @@ def _feed(body: Body, add: Callable[[str, object], None]) -> None:
     count = 0
 
     def on_field(field: Field) -> None:
-        add(_name(field.field_name), (field.value or b"").decode("utf-8"))
+        name, value = _name(field.field_name), field.value or b""
+        # A file that nobody named comes as a field; a picture is a picture all the same.
+        add(name, value if name in _PICTURES else value.decode("utf-8"))
         check()
 
     def on_file(file: File) -> None:

@@ -73,9 +73,12 @@ ReferencePath = Annotated[
     str, Path(pattern="^[0-9a-f]{32}$", description="The reference, 32 hex digits.")
 ]
 LimitQuery = Annotated[int, Query(ge=1, le=200, description="Items of a page at most.")]
-CursorQuery = Annotated[
-    str | None,
-    Query(max_length=2000, description="`next` of the page before; the first page without it."),
+_CURSOR = Query(max_length=2000, description="`next` of the page before; the first without it.")
+SignerCursor = Annotated[
+    str | None, _CURSOR, WithJsonSchema({"type": "string", "format": "signer-cursor"})
+]
+EventCursor = Annotated[
+    str | None, _CURSOR, WithJsonSchema({"type": "string", "format": "event-cursor"})
 ]
 IdempotencyHeader = Annotated[
     str | None,

@@ -227,7 +227,7 @@ KINDS: dict[type[errors.SigvaultError], Kind] = {
     errors.UnsupportedAim: Kind(
         "unsupported-aim",
         "The calibration data can't support this rate",
-        422,
+        409,
         "Ask for the smallest rate that `detail` names, or for none.",
     ),
     errors.VaultBusy: Kind(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -69,12 +70,26 @@ class ServiceMetrics:
             ["lane", "state"],
             registry=self.registry,
         )
+        self._thread = threading.local()
         self.drift = ScoreDrift()
         self.registry.register(self.drift)
 
     def observe_stage(self, stage: str, seconds: float) -> None:
         """How long a stage took."""
         self.stages.labels(stage).observe(seconds)
+        collected: list[tuple[str, float]] | None = getattr(self._thread, "stages", None)
+        if collected is not None:
+            collected.append((stage, seconds))
+
+    @contextmanager
+    def collecting(self) -> Iterator[list[tuple[str, float]]]:
+        """The stages that this thread goes through in the block, with their seconds."""
+        stages: list[tuple[str, float]] = []
+        self._thread.stages = stages
+        try:
+            yield stages
+        finally:
+            self._thread.stages = None
 
     def observe_wait(self, lane: str, seconds: float) -> None:
         """How long a request waited for its turn."""

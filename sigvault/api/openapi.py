@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
@@ -29,13 +28,22 @@ TAGS = [
     {"name": "vault", "description": "What decides, and the audit log."},
     {"name": "health", "description": "Whether the service lives and is ready; no key needed."},
 ]
-_PIXEL = base64.b64encode(
-    bytes.fromhex(
-        "89504e470d0a1a0a0000000d4948445200000001000000010000000037"
-        "6ef9240000000a4944415478016360000000020001737501180000000049454e44ae426082"
-    )
-).decode()
-"""The example of a picture: a picture of one pixel, cut for length."""
+_PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAASwAAAB4AQAAAABgbvKNAAAC+UlEQVR42u1Xu44TMRQ99s4Ks02GlmIzdJR8QMTOJ1"
+    "BQ0MEfQEeEtnCxSCn5hHwIxQhS8AWI0tkKCQkcJCSDvL4UnvHY84hmBSshFEuJPMnxub4PH99hhAljxzFpHGAH2P8D"
+    "uyr+qlE9CWb/rqfmZuJG02Df5R6YOQ/TKuLssZVhpiLOcaPaB3o9DHPNhJkoKz1Ym3oJANoMwnadZzbiQhuuRcvZh+"
+    "XXzMKl/178WU7lHtgymBL72N4ATnX+OgWATQwjaysqo4y3gHRvV9L6tGR7jDoYNeLjaddT4019SlCrmM0+bOm/DOWj"
+    "Zit0OFKukQjqwYyExnka31Vsu3FsG5c3LMhXFOWJUeKNeDBRAdCY1ytmEYzlAHPfAKzwGICBM0nJ87rgK4PCn6K1j6"
+    "DLhWyVp4nbhQSp9hdZA1QBWyXhVXmdTg1oY1EAoPslrmQLEwK8dpX5z7PGcaMithcWIlMhACF8Mo4bP5abZAOlyQHA"
+    "3YNY6sCmOLDJ6tAtAW7xGlkF3K2PPY9E4XYsRieNMbb0sMtaFHgrqFkk6Kp3siRc4f8pWFjxbhHDaMUeBVmQDgBXsG"
+    "UdZt5sIW+kDPj5WUC19p2HzcJp8kKwMA7gANMAcJQVY+LwNK5cSTFMRKUv87wC8BKQwJO8z2ZLALvcZ+dXaRr57MA+"
+    "DIi6kA1MNMmt/PKip0tEmmhGZM+I3jsQ0XZrzsyMiL7ONRGROSPNPalPyqnr6OuuKaJ0b3Y2FB8VwbgCgAcAcHlcZh"
+    "2x5+kF4J3j0guITtgoqIqR4QCnNwgH4J7vF33vRvb2451hlEwVyaQb3AB8nbYHPH6ahdJmZV979atiyi2j0qUibKnc"
+    "xDAWFJCPdUI8lZs9RnlWJGWTieG9iTFTRQxrq0dcpNeRi8vSzX+QH+YWERHN60fazuqJ5gBbn6RW10ONVTRqtjBUzD"
+    "buYz5819tpLUE22pQksKNOryJGGoz1tD6kvMkOP5vIVkyDqWvuje17xSY26RWbHV7HDrB/GfYbxz4r+EsfiP4AAAAA"
+    "SUVORK5CYII="
+)
+"""The example of a picture: a wave written by a pen, PNG in base64."""
 
 EXAMPLE_EVENT = 54
 _RATE = {"value": 0.02, "low": 0.01, "high": 0.03}
@@ -124,11 +132,11 @@ _RESULT = {
     "message": "",
 }
 EXAMPLES: dict[type[BaseModel], Any] = {
-    schemas.EnrollmentRequest: {"images": [_PIXEL], "signer_name": "A. N. Other"},
-    schemas.BulkEnrollmentRequest: {"signers": ["53", "54"], "images": [_PIXEL, _PIXEL]},
-    schemas.VerificationRequest: {"image": _PIXEL},
-    schemas.BulkVerificationRequest: {"signers": ["53", "54"], "images": [_PIXEL, _PIXEL]},
-    schemas.IdentificationRequest: {"image": _PIXEL, "top": 3},
+    schemas.EnrollmentRequest: {"images": [_PICTURE], "signer_name": "A. N. Other"},
+    schemas.BulkEnrollmentRequest: {"signers": ["53", "54"], "images": [_PICTURE, _PICTURE]},
+    schemas.VerificationRequest: {"image": _PICTURE},
+    schemas.BulkVerificationRequest: {"signers": ["53", "54"], "images": [_PICTURE, _PICTURE]},
+    schemas.IdentificationRequest: {"image": _PICTURE, "top": 3},
     schemas.VerdictRequest: {"verdict": "accept", "reason": "The loops agree.", "blind": True},
     schemas.SignerDetail: {**_SUMMARY, "events": 12, "reference_list": [_ENROLLED]},
     schemas.Page[schemas.SignerSummary]: {"items": [_SUMMARY], "next": "WyI1MyJd"},
@@ -310,12 +318,10 @@ def _body(model: type[BaseModel]) -> dict[str, Any]:
     }
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     properties = {field: _as_file(content_) for field, content_ in schema["properties"].items()}
-    encoding = {field: {"contentType": "image/png"} for field in properties if "image" in field}
-    if encoding:
+    if any("image" in field for field in properties):
         form = {key: value for key, value in schema.items() if key != "$defs"}
         content["multipart/form-data"] = {
-            "schema": {**form, "title": f"{name}Form", "properties": properties},
-            "encoding": encoding,
+            "schema": {**form, "title": f"{name}Form", "properties": properties}
         }
     return {"required": True, "content": content}
 

@@ -8,7 +8,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 from sigvault.domain.aims import DEFAULT_FPIR, Aim, Measure
 from sigvault.domain.comparison import Decision
@@ -56,8 +64,14 @@ def check_signer(value: object) -> str:
     return value
 
 
+def _whole(value: object) -> object:
+    """A whole number, also where JSON writes it as 5.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Image = Annotated[bytes, PlainValidator(_image), WithJsonSchema(IMAGE_SCHEMA)]
 Signer = Annotated[str, PlainValidator(check_signer), WithJsonSchema(SIGNER_SCHEMA)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 _T = TypeVar("_T")
 
 
@@ -84,7 +98,12 @@ class EnrollmentRequest(Request):
     """References of one signer."""
 
     images: list[Image] = Field(min_length=1, max_length=32)
-    signer_name: str = Field("", max_length=200, description="Shown to people; may be empty.")
+    signer_name: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="Shown to people; may be empty.",
+    )
     force: bool = Field(False, description="Enroll an image that another signer has, too.")
 
 
@@ -105,24 +124,21 @@ class BulkEnrollmentRequest(Request):
 class _Aimed(Request):
     """At which rate to decide."""
 
-    measure: Measure | None = Field(None, description="The error rate to decide at.")
-    rate: float | None = Field(None, gt=0.0, lt=1.0, description="Its largest value.")
+    aim: str | None = Field(
+        None,
+        pattern=r"^(fmr|skilled_fmr|fnmr)=0\.[0-9]{0,8}[1-9]$",
+        description="An error rate to decide at, such as `fmr=0.001`; the threshold's own if null.",
+    )
     keep_probe: KeepProbes | None = Field(
         None, description="Whether the probe is kept for people; as the service says if null."
     )
 
-    @model_validator(mode="after")
-    def _aim_whole(self) -> Self:
-        if (self.measure is None) != (self.rate is None):
-            raise ValueError("give measure and rate together, or neither")
-        return self
-
-    @property
-    def aim(self) -> Aim | None:
+    def read_aim(self) -> Aim | None:
         """The aim, if there is one."""
-        if self.measure is None or self.rate is None:
+        if self.aim is None:
             return None
-        return Aim(self.measure, self.rate)
+        measure, _, rate = self.aim.partition("=")
+        return Aim(Measure(measure), float(rate))
 
 
 class VerificationRequest(_Aimed):
@@ -148,11 +164,11 @@ class IdentificationRequest(Request):
     """A probe that nobody is named for."""
 
     image: Image
-    top: int = Field(5, ge=1, le=50, description="Candidates at most.")
+    top: Whole = Field(5, ge=1, le=50, description="Candidates at most.")
     fpir: float = Field(
         DEFAULT_FPIR,
-        gt=0.0,
-        lt=1.0,
+        ge=1e-6,
+        le=0.5,
         description="The share of searches by strangers that may bring up an accepted candidate.",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
@@ -103,6 +104,9 @@ def _run(session: Session, address: tuple[str, int], limits: ServiceLimits, grac
             server_header=False,
             timeout_graceful_shutdown=grace,
         )
+        for each in (signal.SIGINT, signal.SIGTERM):
+            # uvicorn stops on them, and sends them again when all is finished: that is no failure.
+            signal.signal(each, lambda _number, _frame: None)
         try:
             uvicorn.Server(config).run()
         finally:

@@ -25,7 +25,7 @@ class Role(StrEnum):
     """Looks at cases with their pictures, and gives verdicts."""
 
     AUDITOR = "auditor"
-    """Reads and checks the audit log, and sees thresholds and generations."""
+    """Reads and checks the audit log, and sees cases and metrics."""
 
     ADMINISTRATOR = "administrator"
     """Erases signers, and does all that the others may, but for giving verdicts."""

@@ -48,8 +48,14 @@ async def verify(
     """Decide whether a signature is the claimed signer's; the decision is recorded."""
 
     def work(asked: schemas.VerificationRequest) -> Response:
-        found = _verify(service, caller, (signer, asked.image), asked.aim, asked.keep_probe)
-        return json_answer(found)
+        claim = signer, asked.image
+        with service.metrics.collecting() as stages:
+            found = _verify(service, caller, claim, asked.read_aim(), asked.keep_probe)
+        answer = json_answer(found)
+        answer.headers["Server-Timing"] = ", ".join(
+            f"{stage};dur={1000 * seconds:.3f}" for stage, seconds in stages
+        )
+        return answer
 
     return await service.with_body(request, service.deciding, schemas.VerificationRequest, work)
 
@@ -65,7 +71,7 @@ async def verify_many(request: Request, caller: Verifying, service: ServiceParam
         def one(numbered: tuple[int, tuple[str, bytes]]) -> schemas.VerificationResult:
             place, claim = numbered
             try:
-                found = _verify(service, caller, claim, asked.aim, asked.keep_probe)
+                found = _verify(service, caller, claim, asked.read_aim(), asked.keep_probe)
             except SigvaultError as error:
                 if problem_of(error).kind.status >= 500:
                     raise

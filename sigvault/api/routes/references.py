@@ -20,15 +20,21 @@ from sigvault.api.dependencies import (
     SignerPath,
     allow,
 )
-from sigvault.api.errors import NOTHING_ENROLLED, REPEATED_AT_ONCE, Problem
+from sigvault.api.errors import NOTHING_ENROLLED, REPEATED_AT_ONCE, Problem, kind_of
 from sigvault.api.openapi import told
 from sigvault.api.pictures import picture_answer
 from sigvault.api.service import Service, json_answer
 from sigvault.domain.access import Role
-from sigvault.domain.errors import RequestDiffers, UnknownReference, UnknownSigner
+from sigvault.domain.errors import (
+    DuplicateAcrossSigners,
+    RequestDiffers,
+    UnknownReference,
+    UnknownSigner,
+)
 from sigvault.domain.identifiers import ReferenceId, SignerId
 from sigvault.vault import EnrollmentItem, RequestName
 
+DUPLICATE = kind_of(DuplicateAcrossSigners)
 router = APIRouter(tags=["signers"])
 Enrolling = Annotated[Caller, allow(Role.ENROLLER)]
 Looking = Annotated[Caller, allow(Role.ENROLLER, Role.VERIFIER, Role.REVIEWER)]
@@ -81,6 +87,7 @@ async def show_reference_image(
     **told(
         schemas.Enrollment,
         NOTHING_ENROLLED,
+        DuplicateAcrossSigners,
         REPEATED_AT_ONCE,
         RequestDiffers,
         takes=schemas.EnrollmentRequest,
@@ -116,6 +123,7 @@ async def enroll(
     **told(
         schemas.Enrollment,
         NOTHING_ENROLLED,
+        DuplicateAcrossSigners,
         REPEATED_AT_ONCE,
         RequestDiffers,
         takes=schemas.BulkEnrollmentRequest,
@@ -170,7 +178,8 @@ def _enroll(
     if not report.enrolled and not report.already:
         first = answer.results[0].message
         results = [result.model_dump(mode="json") for result in answer.results]
-        raise Problem(NOTHING_ENROLLED, first, extra={"results": results})
+        others = all(one.error == DUPLICATE.name for one in answer.results)
+        raise Problem(DUPLICATE if others else NOTHING_ENROLLED, first, extra={"results": results})
     return (201 if report.enrolled else 200), answer.model_dump_json()
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from sigvault.api import answers, schemas
 from sigvault.api.callers import Caller
 from sigvault.api.dependencies import (
-    CursorQuery,
+    EventCursor,
     EventPath,
     LimitQuery,
     ServiceParameter,
@@ -51,7 +51,7 @@ async def list_reviews(
     ),
     signer: SignerQuery = None,
     limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    cursor: EventCursor = None,
 ) -> Response:
     """Cases in order of their verifications."""
 

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from sigvault.api import answers, schemas
 from sigvault.api.callers import Caller
 from sigvault.api.dependencies import (
-    CursorQuery,
     LimitQuery,
     ServiceParameter,
+    SignerCursor,
     SignerPath,
     allow,
     read_cursor,
@@ -33,7 +33,7 @@ async def list_signers(
     caller: Looking,
     service: ServiceParameter,
     limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    cursor: SignerCursor = None,
 ) -> Response:
     """The signers that are enrolled, by identifier."""
 

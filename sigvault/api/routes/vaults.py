@@ -11,7 +11,7 @@ from sigvault.api import answers, schemas
 from sigvault.api.callers import Caller
 from sigvault.api.dependencies import (
     ANYBODY,
-    CursorQuery,
+    EventCursor,
     LimitQuery,
     ServiceParameter,
     allow,
@@ -64,7 +64,7 @@ async def read_audit_log(
     service: ServiceParameter,
     signer: SignerQuery = None,
     limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    cursor: EventCursor = None,
 ) -> Response:
     """Events in order, exactly as the hash chain covers them; a namespace sees one signer's."""
     if caller.namespace and signer is None:
