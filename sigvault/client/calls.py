@@ -273,10 +273,22 @@ def _content(image: Picture) -> bytes:
 def _aimed(aim: Aim | None, keep_probe: KeepProbes | None) -> dict[str, str | list[str]]:
     found: dict[str, str | list[str]] = {}
     if aim is not None:
-        found |= {"measure": aim.measure.value, "rate": repr(aim.rate)}
+        found["aim"] = f"{aim.measure.value}={_decimals(aim.rate)}"
     if keep_probe is not None:
         found["keep_probe"] = keep_probe.value
     return found
+
+
+def _decimals(rate: float) -> str:
+    """A rate without an exponent, as the service takes it.
+
+    Raises:
+        ValueError: If it would have to be rounded, and so be another rate.
+    """
+    text = f"{rate:.9f}".rstrip("0")
+    if float(text) != rate:
+        raise ValueError(f"the service takes rates of nine decimals at most, not {rate!r}")
+    return text
 
 
 def _about(signer: str | None) -> dict[str, str]:

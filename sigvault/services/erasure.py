@@ -12,9 +12,9 @@ from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.pending_images import settle_pending
 from sigvault.services.resources import Resources
 from sigvault.storage.audit_log import append_directly, erase_personal
-from sigvault.storage.driver import directly
-from sigvault.storage.engine import checkpoint, write_session
-from sigvault.storage.signers import erase_signer, get_signer
+from sigvault.storage.driver import write_directly
+from sigvault.storage.engine import checkpoint
+from sigvault.storage.signers import erase_signer_directly, get_key
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,12 @@ def erase(resources: Resources, index: GalleryIndex[Any], signer: SignerId, *, b
         StorageFailed: If the database or an image can't be changed.
         IndexFailed: If a kept index can't be removed.
     """
-    with write_session(resources.engine) as session:
-        row = get_signer(session, signer)
+    with write_directly(resources.engine) as transaction:
+        key = get_key(transaction, signer)
         at = resources.clock()
-        erased = erase_signer(session, row, at)
-        parts = erase_personal(session, row.key)
-        event = append_directly(
-            directly(session), SignerErased(row.key, len(erased.references), by), at
-        )
+        erased = erase_signer_directly(transaction, key, at)
+        parts = erase_personal(transaction, key)
+        event = append_directly(transaction, SignerErased(key, len(erased.references), by), at)
         index.discard()  # a crash after the commit then leaves no vector in a file
     with ExitStack() as last:  # each is tried, whatever becomes of the others
         last.callback(checkpoint, resources.engine)

@@ -23,7 +23,7 @@ from sigvault.storage.driver import read_directly
 from sigvault.storage.engine import write_session
 from sigvault.storage.failures import translate_os
 from sigvault.storage.kept_probes import needed_images
-from sigvault.storage.orphaned_images import clear_orphan, list_orphans
+from sigvault.storage.orphaned_images import clear_orphans, list_orphans
 
 
 class PendingImages:
@@ -88,10 +88,10 @@ class PendingImages:
             if not needed_images(session, [digest]):
                 removed += images.delete(digest)
             self.clear(name)
-        for digest in list_orphans(session):
-            if not needed_images(session, [digest]):
-                removed += images.delete(digest)
-            clear_orphan(session, digest)
+        orphans = list_orphans(session)
+        needed = needed_images(session, orphans) if orphans else set()
+        removed += sum(images.delete(digest) for digest in orphans if digest not in needed)
+        clear_orphans(session, orphans)
         return removed
 
     def _sync(self) -> None:

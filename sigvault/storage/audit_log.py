@@ -28,7 +28,7 @@ from sigvault.domain.audit import (
 )
 from sigvault.domain.errors import VaultDamaged
 from sigvault.domain.identifiers import EventNumber, SignerKey
-from sigvault.storage.driver import DriverTransaction, directly
+from sigvault.storage.driver import DriverTransaction
 from sigvault.storage.tables import AuditEventRow, AuditHeadRow, AuditPersonalRow, Base
 
 
@@ -225,7 +225,7 @@ def events_of_kind(session: Session, kind: str) -> list[EventNumber]:
     return list(session.scalars(query.order_by(AuditEventRow.number.desc())))
 
 
-def erase_personal(session: Session, signer: SignerKey) -> int:
+def erase_personal(transaction: DriverTransaction, signer: SignerKey) -> int:
     """Remove the personal parts of a signer's events; the chain stays whole.
 
     To be called in the transaction that appends SignerErased: without that event the missing
@@ -234,7 +234,7 @@ def erase_personal(session: Session, signer: SignerKey) -> int:
     Returns:
         How many parts were removed.
     """
-    return directly(session).run("DELETE FROM audit_personal WHERE signer_key = ?", (signer,))
+    return transaction.run("DELETE FROM audit_personal WHERE signer_key = ?", (signer,))
 
 
 def check_chain(session: Session) -> ChainCheck:

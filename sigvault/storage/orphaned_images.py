@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sigvault.storage.driver import DriverTransaction
+from sigvault.storage.driver import DriverTransaction, directly
 from sigvault.storage.tables import OrphanedImageRow
 
 
@@ -38,9 +38,7 @@ def list_orphans(session: Session) -> list[str]:
     return list(session.scalars(select(OrphanedImageRow.digest).order_by(OrphanedImageRow.digest)))
 
 
-def clear_orphan(session: Session, digest: str) -> None:
-    """Forget an image whose file is gone or needed again."""
-    row = session.get(OrphanedImageRow, digest)
-    if row is not None:
-        session.delete(row)
-        session.flush()
+def clear_orphans(session: Session, digests: Sequence[str]) -> None:
+    """Forget images whose files are gone or needed again."""
+    statement = "DELETE FROM orphaned_images WHERE digest = ?"
+    directly(session).run_many(statement, [(digest,) for digest in digests])

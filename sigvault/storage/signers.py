@@ -85,10 +85,26 @@ def get_signer(session: Session, external_id: SignerId) -> SignerRow:
     """
     signer = find_signer(session, external_id)
     if signer is None:
-        raise UnknownSigner(
-            f"there is no signer {external_id}: enroll one, or see `sigvault signer list`"
-        )
+        raise _unknown(external_id)
     return signer
+
+
+def get_key(transaction: DriverTransaction, external_id: SignerId) -> SignerKey:
+    """The key of the signer of this identifier.
+
+    Raises:
+        UnknownSigner: If there is none, or the signer was erased.
+    """
+    found = transaction.rows("SELECT key FROM signers WHERE external_id = ?", (external_id,))
+    if not found:
+        raise _unknown(external_id)
+    return SignerKey(found[0][0])
+
+
+def _unknown(external_id: SignerId) -> UnknownSigner:
+    return UnknownSigner(
+        f"there is no signer {external_id}: enroll one, or see `sigvault signer list`"
+    )
 
 
 def list_signers(
@@ -140,21 +156,31 @@ def external_ids(session: Session, keys: Iterable[SignerKey]) -> dict[SignerKey,
 
 
 def erase_signer(session: Session, signer: SignerRow, at: datetime) -> ErasedRows:
-    """Take all that is known of a signer out of the database.
+    """Take all that is known of a signer out of the database; see `erase_signer_directly`."""
+    erased = erase_signer_directly(directly(session), signer.key, at)
+    session.refresh(signer)
+    return erased
+
+
+def erase_signer_directly(
+    transaction: DriverTransaction, signer: SignerKey, at: datetime
+) -> ErasedRows:
+    """Take all that is known of a signer out of the database, by the driver alone.
 
     References, vectors, kept probes, cases, remembered answers, name and identifier go here. The
     personal parts of the audit log are `audit_log.erase_personal`'s matter, the images
     `blobs.ImageFolder.delete`'s.
     """
-    signer.external_id = None
-    signer.name = None
-    signer.status = SignerStatus.ERASED
-    signer.erased_at = at
-    transaction, key = directly(session), (signer.key,)
+    key = (signer,)
+    transaction.run(
+        "UPDATE signers SET external_id = NULL, name = NULL, status = ?, erased_at = ?"
+        " WHERE key = ?",
+        (SignerStatus.ERASED.value, transaction.time(at), signer),
+    )
     owned = transaction.rows('SELECT id, image_digest FROM "references" WHERE signer_key = ?', key)
-    rows = _delete_embeddings(transaction, signer.key)
-    drop_reviews(transaction, signer.key)
-    drop_answers_about(transaction, signer.key)
+    rows = _delete_embeddings(transaction, signer)
+    drop_reviews(transaction, signer)
+    drop_answers_about(transaction, signer)
     probes = transaction.rows(
         "DELETE FROM kept_probes WHERE signer_key = ? RETURNING image_digest", key
     )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from waiting_clients import asking, listening
+from live_service import listening
+from waiting_clients import asking
 
 from fakes import FakeEmbedder, draw_signature
 from sigvault.api.app import create_api

@@ -55,6 +55,9 @@ def test_an_aim_reaches_the_vault(client):
     with pytest.raises(ServiceProblem) as caught:
         client.verify("1", draw_signature(1, 9), aim=Aim(Measure.FMR, 1e-9))
     assert caught.value.problem.kind == "unsupported-aim"
+    for rate in (1e-10, 0.0123456789):
+        with pytest.raises(ValueError, match="nine decimals"):
+            client.verify("1", draw_signature(1, 9), aim=Aim(Measure.FMR, rate))
 
 
 def test_many_probes_are_decided_together(client):

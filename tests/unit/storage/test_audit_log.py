@@ -20,6 +20,7 @@ from sigvault.domain.audit import (
 )
 from sigvault.domain.errors import VaultDamaged
 from sigvault.storage import audit_log
+from sigvault.storage.driver import directly
 from sigvault.storage.engine import read_session, write_session
 
 ANNE, BERT = "a" * 32, "b" * 32
@@ -52,7 +53,7 @@ def check(engine):
 def erase(engine, signer, now):
     with write_session(engine) as session:
         audit_log.append(session, SignerErased(signer, 2), now)
-        return audit_log.erase_personal(session, signer)
+        return audit_log.erase_personal(directly(session), signer)
 
 
 def tamper(engine, *statements):

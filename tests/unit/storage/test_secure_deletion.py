@@ -6,8 +6,9 @@ import pytest
 
 from sigvault.domain.audit import ReferenceEnrolled, SignerErased
 from sigvault.storage import audit_log, signers
+from sigvault.storage.driver import directly
 from sigvault.storage.engine import checkpoint, make_engine, write_session
-from sigvault.storage.orphaned_images import clear_orphan, list_orphans
+from sigvault.storage.orphaned_images import clear_orphans, list_orphans
 from sigvault.storage.vector_codec import encode_local
 
 NAME, IDENTIFIER, NOTE = "Philippa Featherstonehaugh", "staff-0815-4711", "enrolled at Chancery"
@@ -50,10 +51,9 @@ def test_no_byte_of_an_erased_signer_lingers_in_the_database_file(
     with write_session(engine) as session:
         signers.erase_signer(session, signers.get_signer(session, IDENTIFIER), now)
         audit_log.append(session, SignerErased(key, 1), now)
-        audit_log.erase_personal(session, key)
+        audit_log.erase_personal(directly(session), key)
     with write_session(engine) as session:
-        for digest in list_orphans(session):  # as they go once their files are gone
-            clear_orphan(session, digest)
+        clear_orphans(session, list_orphans(session))  # as they go once their files are gone
     assert checkpoint(engine)
 
     assert on_disk(sqlite_file, traces) == set()
