@@ -30,7 +30,13 @@ def test_the_environment_is_read(tmp_path: Path):
         "SIGVAULT_INDEX": "ivf",
     }
     assert load_settings(env=env) == Settings(
-        tmp_path, "postgresql://me@host/db", tmp_path / "model", "cpu", 3, "clerk", "ivf"
+        tmp_path,
+        "postgresql://me@host/db",
+        tmp_path / "model",
+        "cpu",
+        3,
+        "clerk",
+        index="ivf",
     )
 
 
