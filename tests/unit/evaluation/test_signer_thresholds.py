@@ -132,7 +132,8 @@ def naive_gallery(place: int, draw: int, cohort: list[int], rule: FusionRule):
         float(np.mean([pair.cosine for pair in inside])),
         float(np.mean([pair.local for pair in inside])),
     )
-    return among, strangers, rule.fuse([0.5], [0.5], None) - rule.fuse([0.5], [0.5], spread)
+    same = [0.5] * 3, [0.5] * 3
+    return among, strangers, rule.fuse(*same, None) - rule.fuse(*same, spread)
 
 
 @pytest.mark.parametrize(
