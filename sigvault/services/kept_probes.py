@@ -104,10 +104,10 @@ def forget_probes(resources: Resources, older_than: timedelta, *, by: str) -> in
         raise ConfigurationError(f"{older_than} is no age: give zero or more")
     with write_session(resources.engine) as session:
         now = resources.clock()
-        digests = drop_probes(session, before=now - older_than)
+        digests = drop_probes(session, now - older_than)
         if not digests:
             return 0
-        note_orphans(directly(session), sorted(digests))
+        note_orphans(directly(session), digests)
         append(session, ProbesForgotten(len(digests), now - older_than, by), now)
     return settle_pending(resources.engine, resources.images, resources.pending)
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable
 from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from sigvault.storage.blobs import ImageFolder
-from sigvault.storage.driver import read_directly
+from sigvault.storage.driver import directly, read_directly
 from sigvault.storage.engine import write_session
 from sigvault.storage.failures import translate_os
 from sigvault.storage.kept_probes import needed_images
@@ -42,23 +41,15 @@ class PendingImages:
         Raises:
             StorageFailed: If the disk is full or the folder can't be written.
         """
-        (name,) = self.note_all([digest])
-        return name
-
-    def note_all(self, digests: Iterable[str]) -> tuple[str, ...]:
-        """Note several images, durably, with one flush for all; see `note`."""
-        names = []
+        # A name of its own, so that nobody clears a note that somebody made after them.
+        name = f"{digest}.{secrets.token_hex(8)}"
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for digest in digests:
-                # A name of its own, so that nobody clears a note that somebody made after them.
-                names.append(f"{digest}.{secrets.token_hex(8)}")
-                (self._root / names[-1]).touch(mode=0o600)
-            if names:
-                self._sync()
+            (self._root / name).touch(mode=0o600)
+            self._sync()
         except OSError as error:
             raise translate_os(error, self._root) from error
-        return tuple(names)
+        return name
 
     def clear(self, name: str) -> None:
         """Remove a note; one that can't be removed is harmless and is tried again later."""
@@ -82,14 +73,14 @@ class PendingImages:
         Raises:
             StorageFailed: If an image can't be removed.
         """
-        removed = 0
+        transaction, removed = directly(session), 0
         for name in self.names():
             digest = name.partition(".")[0]
-            if not needed_images(session, [digest]):
+            if not needed_images(transaction, [digest]):
                 removed += images.delete(digest)
             self.clear(name)
         orphans = list_orphans(session)
-        needed = needed_images(session, orphans) if orphans else set()
+        needed = needed_images(transaction, orphans)
         removed += sum(images.delete(digest) for digest in orphans if digest not in needed)
         clear_orphans(session, orphans)
         return removed

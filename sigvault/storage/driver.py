@@ -7,7 +7,7 @@ transactions come from the same engine and its pool, and keep the promises of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -41,7 +41,7 @@ class DriverTransaction:
         """Execute a statement; how many rows it touched."""
         return int(self._run(statement, values).rowcount)
 
-    def run_many(self, statement: str, values: list[Values]) -> None:
+    def run_many(self, statement: str, values: Sequence[Values]) -> None:
         """Execute a statement once for each tuple of values."""
         if values:
             self._connection.cursor().executemany(self._marked(statement), values)

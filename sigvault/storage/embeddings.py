@@ -17,7 +17,7 @@ from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import EmptyGallery, GenerationMismatch, UnknownSigner, VaultDamaged
 from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId, SignerKey
-from sigvault.storage.engine import insert_rows
+from sigvault.storage.driver import directly
 from sigvault.storage.generations import get_generation
 from sigvault.storage.index_changes import record_added
 from sigvault.storage.namespaces import begins_with
@@ -126,7 +126,7 @@ def add_embeddings(
         )
         for number, (reference, embedding), vector in zip(numbers, items, vectors, strict=True)
     ]
-    insert_rows(session, EmbeddingRow.__tablename__, _COLUMNS, rows)
+    directly(session).run_many(_INSERT, rows)
     record_added(session, generation, numbers[0], numbers[-1])
     return numbers
 
@@ -142,15 +142,10 @@ def _shape(shape: tuple[int, ...]) -> str:
     return json.dumps(shape)
 
 
-_COLUMNS = (
-    "row",
-    "reference_id",
-    "generation_id",
-    "encoding",
-    "vector",
-    "local_encoding",
-    "local",
-    "local_shape",
+_INSERT = (
+    "INSERT INTO embeddings"
+    " (row, reference_id, generation_id, encoding, vector, local_encoding, local, local_shape)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 

@@ -9,7 +9,7 @@ see one snapshot and never wait for a writer.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -108,7 +108,7 @@ def _session(engine: Engine) -> Iterator[Session]:
     try:
         with Session(engine, expire_on_commit=False) as session:
             yield session
-    except DBAPIError as error:
+    except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:  # the latter of `directly`
         raise translate(error, engine.url) from error
 
 
@@ -123,26 +123,6 @@ def lock_writers(connection: Connection) -> None:
     """Wait until no other transaction writes; SQLite has done so when this one began."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
-
-
-def insert_rows(
-    session: Session, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
-) -> None:
-    """Insert whole rows by the driver itself, which takes a tenth of the time of the mapper.
-
-    Args:
-        session: a writing session.
-        table: the table.
-        columns: its columns, as many as each row has values.
-        rows: values as the driver takes them.
-    """
-    connection = session.connection()
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    statement = (
-        f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608 - our own names alone
-        f" VALUES ({', '.join([mark] * len(columns))})"
-    )
-    connection.exec_driver_sql(statement, list(rows))
 
 
 def migrating(engine: Engine) -> Engine:

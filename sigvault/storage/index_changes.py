@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from sigvault.domain.identifiers import GenerationId
-from sigvault.storage.engine import insert_rows
+from sigvault.storage.driver import DriverTransaction
 from sigvault.storage.tables import ChangeKind, IndexChangeRow
 
 
@@ -28,14 +28,14 @@ class IndexChange:
     row: int
 
 
-def record_changes(
-    session: Session, generation: GenerationId, kind: ChangeKind, rows: Sequence[int]
+def record_removed(
+    transaction: DriverTransaction, generation: GenerationId, rows: Sequence[int]
 ) -> None:
-    """Note that vectors came or went, in the transaction in which they do."""
-    if rows:
-        changes = [(generation, row, kind.value) for row in rows]
-        columns = ("generation_id", "row", "kind")
-        insert_rows(session, IndexChangeRow.__tablename__, columns, changes)
+    """Note that vectors went, in the transaction in which they do."""
+    transaction.run_many(
+        "INSERT INTO index_changes (generation_id, row, kind) VALUES (?, ?, ?)",
+        [(generation, row, ChangeKind.REMOVE.value) for row in rows],
+    )
 
 
 def record_added(session: Session, generation: GenerationId, first: int, last: int) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.identifiers import EventNumber, SignerKey
 from sigvault.storage.driver import DriverTransaction
-from sigvault.storage.tables import KeptProbeRow, ReferenceRow
+from sigvault.storage.tables import KeptProbeRow
 
-_AT_ONCE = 500
-"""Below every database's limit of parameters in a statement."""
+_AT_ONCE = 250
+"""Twice as many are below every database's limit of parameters in a statement."""
 
 
 def keep_probe(
@@ -50,11 +50,6 @@ def kept_among(session: Session, events: Collection[EventNumber]) -> set[EventNu
     return set(session.scalars(query))
 
 
-def count_kept(session: Session) -> int:
-    """How many probes are kept."""
-    return session.scalar(select(func.count()).select_from(KeptProbeRow)) or 0
-
-
 def kept_sizes(session: Session) -> dict[str, int]:
     """The bytes of every kept probe by its digest."""
     query = select(KeptProbeRow.image_digest, KeptProbeRow.image_bytes)
@@ -67,29 +62,28 @@ def list_kept(session: Session) -> dict[EventNumber, tuple[SignerKey, str]]:
     return {event: (key, digest) for event, key, digest in session.execute(query)}
 
 
-def drop_probes(
-    session: Session, *, signer: SignerKey | None = None, before: datetime | None = None
-) -> set[str]:
-    """Forget the probes of a signer, or those kept before a moment, or both.
+def drop_probes(session: Session, before: datetime) -> set[str]:
+    """Forget the probes that were kept before a moment.
 
     Returns:
         The digests of their images, which something else may still need: see `needed_images`.
     """
-    query = delete(KeptProbeRow)
-    if signer is not None:
-        query = query.where(KeptProbeRow.signer_key == signer)
-    if before is not None:
-        query = query.where(KeptProbeRow.kept_at < before)
+    query = delete(KeptProbeRow).where(KeptProbeRow.kept_at < before)
     gone = session.execute(query.returning(KeptProbeRow.event, KeptProbeRow.image_digest))
     return {digest for _, digest in gone}
 
 
-def needed_images(session: Session, digests: Collection[str]) -> set[str]:
+def needed_images(transaction: DriverTransaction, digests: Collection[str]) -> set[str]:
     """Those images that a reference or a kept probe needs."""
     found: set[str] = set()
     ordered = sorted(digests)
     for start in range(0, len(ordered), _AT_ONCE):
-        some = ordered[start : start + _AT_ONCE]
-        for column in (ReferenceRow.image_digest, KeptProbeRow.image_digest):
-            found.update(session.scalars(select(column).where(column.in_(some))))
+        some = tuple(ordered[start : start + _AT_ONCE])
+        marks = ", ".join("?" * len(some))
+        rows = transaction.rows(
+            f'SELECT image_digest FROM "references" WHERE image_digest IN ({marks})'  # noqa: S608
+            f" UNION SELECT image_digest FROM kept_probes WHERE image_digest IN ({marks})",
+            (*some, *some),
+        )
+        found.update(digest for (digest,) in rows)
     return found

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sigvault.storage.driver import DriverTransaction, directly
+from sigvault.storage.kept_probes import needed_images
 from sigvault.storage.tables import OrphanedImageRow
 
 
-def note_orphans(transaction: DriverTransaction, digests: Sequence[str]) -> tuple[str, ...]:
+def note_orphans(transaction: DriverTransaction, digests: Collection[str]) -> tuple[str, ...]:
     """Note those of these images that no reference and no kept probe needs; which they are."""
-    orphans = set(digests)
-    for start in range(0, len(digests), _AT_ONCE):
-        some = tuple(digests[start : start + _AT_ONCE])
-        marks = ", ".join("?" * len(some))
-        needed = transaction.rows(
-            f'SELECT image_digest FROM "references" WHERE image_digest IN ({marks})'  # noqa: S608
-            f" UNION SELECT image_digest FROM kept_probes WHERE image_digest IN ({marks})",
-            (*some, *some),
-        )
-        orphans -= {digest for (digest,) in needed}
-    noted = tuple(sorted(orphans))
+    orphans = tuple(sorted(set(digests) - needed_images(transaction, digests)))
     statement = "INSERT INTO orphaned_images (digest) VALUES (?) ON CONFLICT DO NOTHING"
-    transaction.run_many(statement, [(digest,) for digest in noted])
-    return noted
-
-
-_AT_ONCE = 250
-"""Each image stands in a statement twice; databases limit how much a statement may hold."""
+    transaction.run_many(statement, [(digest,) for digest in orphans])
+    return orphans
 
 
 def list_orphans(session: Session) -> list[str]:

@@ -14,11 +14,11 @@ from sigvault.domain.errors import UnknownSigner
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
 from sigvault.storage.answers import drop_answers_about
 from sigvault.storage.driver import DriverTransaction, directly
+from sigvault.storage.index_changes import record_removed
 from sigvault.storage.namespaces import begins_with
 from sigvault.storage.orphaned_images import note_orphans
 from sigvault.storage.reviews import drop_reviews
 from sigvault.storage.tables import (
-    ChangeKind,
     ReferenceRow,
     SignerRow,
     SignerStatus,
@@ -189,7 +189,7 @@ def erase_signer_directly(
     return ErasedRows(
         references=tuple(reference for reference, _ in owned),
         rows=rows,
-        orphans=note_orphans(transaction, sorted(digests)),
+        orphans=note_orphans(transaction, digests),
     )
 
 
@@ -204,8 +204,6 @@ def _delete_embeddings(
     rows: dict[GenerationId, list[int]] = {}
     for generation, row in sorted(found):
         rows.setdefault(generation, []).append(row)
-    transaction.run_many(
-        "INSERT INTO index_changes (generation_id, row, kind) VALUES (?, ?, ?)",
-        [(generation, row, ChangeKind.REMOVE.value) for generation, row in sorted(found)],
-    )
+    for generation, gone in rows.items():
+        record_removed(transaction, generation, gone)
     return {generation: tuple(gone) for generation, gone in rows.items()}

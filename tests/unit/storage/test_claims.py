@@ -121,6 +121,14 @@ def test_the_databases_errors_are_translated(engine, two_signers):
         transaction.run("UPDATE signers SET external_id = '53'")
 
 
+def test_what_a_session_runs_by_the_driver_fails_as_the_session_does(engine, two_signers):
+    with (
+        pytest.raises(StorageFailed, match="contradictory"),
+        write_session(engine) as session,
+    ):
+        directly(session).run("UPDATE signers SET external_id = '53'")
+
+
 def test_an_event_is_the_same_by_the_driver_and_by_the_mapper(engine, two_signers, now):
     from sigvault.domain.audit import SignerErased
 
