@@ -183,9 +183,9 @@ def write_database(path: Path, vectors: npt.NDArray[np.float16]) -> None:
             " local_encoding, local, local_shape) values (?, ?, 1, 'float16', ?, 'int8', '', '[]')",
             ((row, str(row), vectors[row - 1].tobytes()) for row in rows),
         )
-        database.executemany(
-            "insert into index_changes (generation_id, row, kind) values (1, ?, 'add')",
-            ((row,) for row in rows),
+        database.execute(
+            "insert into index_changes (generation_id, row, kind, length) values (1, 1, 'add', ?)",
+            (len(rows),),
         )
 
 

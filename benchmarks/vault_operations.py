@@ -28,14 +28,13 @@ from sqlalchemy import insert, text
 
 from sigvault.bootstrap import create_vault
 from sigvault.domain.embedding import Embedding
-from sigvault.domain.gallery import Gallery
-from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
 from sigvault.domain.image import InkImage
 from sigvault.embedding.card import bundled_model, read_card
 from sigvault.services import verification
 from sigvault.services.erasure import erase
 from sigvault.settings import Settings
+from sigvault.storage.claims import Claim
 from sigvault.storage.embeddings import add_embeddings
 from sigvault.storage.engine import checkpoint, write_session
 from sigvault.storage.tables import ReferenceRow, SignerRow, SignerStatus
@@ -195,17 +194,17 @@ def verify(
     resources = vault._resources  # noqa: SLF001
     probe = made(rng, resources.models.find(read_card(bundled_model()).id).model, local=local)
 
-    def read(signer: SignerId) -> tuple[SignerKey, BoundGeneration, Gallery]:
-        claim = verification.read_claim(resources.engine, signer)
-        return claim.key, claim.generation, claim.gallery
+    def read(signer: SignerId) -> Claim:
+        return verification.read_claim(resources.engine, signer)
 
     def decide(signer: SignerId) -> object:
-        key, active, gallery = read(signer)
+        claim = read(signer)
+        active, gallery = claim.generation, claim.gallery
         threshold = verification.require_threshold(active, len(gallery.references))
         evidence = verification.weigh(probe, Acquired(), gallery, threshold, active)
-        return verification._record(resources, key, evidence, "benchmark")  # noqa: SLF001
+        return verification._record(resources, claim, evidence, "benchmark")  # noqa: SLF001
 
-    galleries = {signer: read(signer)[2] for signer in signers}
+    galleries = {signer: read(signer).gallery for signer in signers}
 
     def cosines(signer: SignerId) -> object:
         enrolled = [one.embedding.vector for one in galleries[signer].references]
@@ -214,7 +213,8 @@ def verify(
     return [
         *rows("verify: reading generation and gallery", spent(read, signers)),
         *rows("verify: comparing vectors alone", spent(cosines, signers)),
-        *rows("verify: all but the network, event committed", spent(decide, signers)),
+        *rows("verify: all but the network, event committed; the first", spent(decide, signers)),
+        *rows("the same, once the gallery's spread is kept", spent(decide, signers)),
     ]
 
 

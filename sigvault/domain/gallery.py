@@ -47,11 +47,13 @@ class Gallery:
         signer: whose gallery it is.
         generation: the generation that all references belong to.
         references: at least one, in order of enrollment.
+        kept_spread: the spread of these references as it was worked out before, if it was.
     """
 
     signer: SignerId
     generation: GenerationId
     references: tuple[Reference, ...]
+    kept_spread: Spread | None = None
 
     def __post_init__(self) -> None:
         """Check that there are references, all of one model.
@@ -75,6 +77,8 @@ class Gallery:
         count = len(self.references)
         if count < 2:
             return None
+        if self.kept_spread is not None:
+            return self.kept_spread
         embeddings = [reference.embedding for reference in self.references]
         grids = [embedding.local for embedding in embeddings]
         vectors = np.stack([embedding.vector for embedding in embeddings])

@@ -20,7 +20,7 @@ from sigvault.services.generation_vectors import GenerationVectors
 from sigvault.services.resources import load_active
 from sigvault.storage.audit_log import head, read
 from sigvault.storage.engine import read_session
-from sigvault.storage.index_changes import changes_since, last_change
+from sigvault.storage.index_changes import changes_since, count_since, last_change
 from sigvault.storage.tables import ChangeKind
 
 
@@ -135,13 +135,12 @@ class GalleryIndex(Generic[_Index]):
         return None if self._index is None else len(self._index)
 
     def lag(self, session: Session, generation: GenerationId) -> int | None:
-        """By how many changes of a generation the open index is behind; None if it isn't open."""
+        """How many vectors came or went that the open index hasn't seen; None if it isn't open."""
         state = self._state
         if state is None:
             return None
-        if state.generation.id != generation:
-            return last_change(session, generation)
-        return last_change(session, generation) - state.last_change
+        same = state.generation.id == generation
+        return count_since(session, generation, state.last_change if same else 0)
 
     def compare(self) -> IndexDifference:
         """Compare all numbers with the database's, after catching up: for an examination.

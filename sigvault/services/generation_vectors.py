@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -62,10 +63,10 @@ class GenerationVectors:
         A number is never given twice, so what went later than it came is gone for good.
         """
         changes = changes_since(self._session, self._generation, change)
-        came = {each.row for each in changes if each.kind is ChangeKind.ADD}
-        went = {each.row for each in changes if each.kind is ChangeKind.REMOVE}
-        return _sorted(came - went), _sorted(went)
+        came = _rows(change.rows for change in changes if change.kind is ChangeKind.ADD)
+        went = _rows(change.rows for change in changes if change.kind is ChangeKind.REMOVE)
+        return np.setdiff1d(came, went, assume_unique=True), went
 
 
-def _sorted(rows: set[int]) -> npt.NDArray[np.int64]:
-    return np.array(sorted(rows), np.int64)
+def _rows(runs: Iterable[range]) -> npt.NDArray[np.int64]:
+    return np.sort(np.fromiter(chain.from_iterable(runs), np.int64))

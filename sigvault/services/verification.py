@@ -28,6 +28,7 @@ from sigvault.storage.claims import Claim, find_claim, is_enrolled
 from sigvault.storage.driver import read_directly, write_directly
 from sigvault.storage.embeddings import load_gallery
 from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.gallery_spreads import keep_spread
 from sigvault.storage.reviews import open_review_directly
 from sigvault.storage.signers import find_signer, get_signer
 
@@ -78,12 +79,12 @@ def verify(
     """
     with resources.timed("read"):
         claim = read_claim(resources.engine, signer)
-    key, gallery, active = claim.key, claim.gallery, claim.generation
+    gallery, active = claim.gallery, claim.generation
     threshold = require_threshold(active, len(gallery.references))
     if aim is not None:
         threshold = threshold.at(aim)
     embedder = resources.embedder_for(active)
-    acquired = acquire_probe(resources, embedder, probe, signer=(signer, key), by=by)
+    acquired = acquire_probe(resources, embedder, probe, signer=(signer, claim.key), by=by)
     with resources.timed("embed"):
         (embedding,) = embedder.embed([acquired.prepared.ink])
     with resources.timed("compare"):
@@ -91,7 +92,7 @@ def verify(
     asked = evidence.decision is Decision.REVIEW
     keeps = (keep or resources.rules.keep_probes).keeps(asked=asked)
     with resources.timed("record"):
-        event = _record(resources, key, evidence, by, acquired.data if keeps else None)
+        event = _record(resources, claim, evidence, by, acquired.data if keeps else None)
     return Verification(evidence, event, acquired.prepared)
 
 
@@ -214,12 +215,14 @@ def _record_failure(
 
 
 def _record(
-    resources: Resources, key: SignerKey, evidence: Evidence, by: str, probe: bytes | None = None
+    resources: Resources, claim: Claim, evidence: Evidence, by: str, probe: bytes | None = None
 ) -> EventNumber:
     """Append the verification, unless the signer was erased while it was under way.
 
-    People are asked if they are to look, and the probe's bytes are kept if there are any.
+    People are asked if they are to look, and the probe's bytes are kept if there are any. So is
+    the gallery's spread, unless it is kept already.
     """
+    key, spread = claim.key, evidence.score.spread
     event = Verified(
         signer=key,
         decision=evidence.decision,
@@ -237,5 +240,7 @@ def _record(
         number = append_directly(transaction, event, resources.clock())
         if evidence.decision is Decision.REVIEW:
             open_review_directly(transaction, number, key)
+        if claim.vectors and spread is not None:
+            keep_spread(transaction, key, evidence.generation, claim.vectors, spread)
         keeper.keep(transaction, number, key)
     return number

@@ -10,11 +10,12 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sigvault.domain.gallery import Gallery
+from sigvault.domain.gallery import Gallery, Spread
 from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import ModelId, SignerId, SignerKey
 from sigvault.storage.driver import DriverTransaction, Row
 from sigvault.storage.embeddings import StoredEmbedding, decode_gallery
+from sigvault.storage.gallery_spreads import digest_vectors
 from sigvault.storage.tables import GenerationStatus, LocalEncoding, VectorEncoding
 from sigvault.storage.thresholds import load_thresholds_directly
 
@@ -27,11 +28,14 @@ class Claim:
         key: the signer's key.
         gallery: the signer's references in the generation.
         generation: the generation.
+        vectors: the digest of its vectors' numbers, by which its spread is to be kept; empty
+            where it is kept already, or there is none.
     """
 
     key: SignerKey
     gallery: Gallery
     generation: BoundGeneration
+    vectors: str = ""
 
 
 def find_claim(transaction: DriverTransaction, signer: SignerId) -> Claim | None:
@@ -48,15 +52,19 @@ def find_claim(transaction: DriverTransaction, signer: SignerId) -> Claim | None
     if not active:
         return None
     id_, model, preprocessing, dimension = active[0]
-    found = transaction.rows(_GALLERY, (signer, id_))
+    found = transaction.rows(_GALLERY, (id_, signer, id_))
     if not found:
         return None
+    key, *_, kept_for, cosine, local, _ = found[0]
+    vectors = digest_vectors([row[-1] for row in found])
+    kept = Spread(cosine, local) if kept_for == vectors else None
     gallery = decode_gallery(
-        signer, id_, ModelId(model), dimension, [_stored(row) for row in found]
+        signer, id_, ModelId(model), dimension, [_stored(row) for row in found], kept
     )
     thresholds = load_thresholds_directly(transaction, id_)
     generation = BoundGeneration(id_, ModelId(model), preprocessing, dimension, thresholds)
-    return Claim(SignerKey(found[0][0]), gallery, generation)
+    to_be_kept = kept is None and len(found) > 1
+    return Claim(SignerKey(key), gallery, generation, vectors if to_be_kept else "")
 
 
 def is_enrolled(transaction: DriverTransaction, signer: SignerId, key: SignerKey) -> bool:
@@ -66,7 +74,7 @@ def is_enrolled(transaction: DriverTransaction, signer: SignerId, key: SignerKey
 
 
 def _stored(row: Row) -> StoredEmbedding:
-    _, reference, encoding, vector, local_encoding, local, shape = row
+    _, reference, encoding, vector, local_encoding, local, shape, *_ = row
     return StoredEmbedding(
         reference,
         _VECTORS[encoding],
@@ -87,8 +95,10 @@ _VECTORS = {encoding.value: encoding for encoding in VectorEncoding}
 _LOCALS = {encoding.value: encoding for encoding in LocalEncoding}
 _ACTIVE = "SELECT id, model_id, preprocessing, dimension FROM generations WHERE status = ?"
 _GALLERY = (
-    "SELECT s.key, r.id, e.encoding, e.vector, e.local_encoding, e.local, e.local_shape"
+    "SELECT s.key, r.id, e.encoding, e.vector, e.local_encoding, e.local, e.local_shape,"
+    " g.vectors, g.cosine, g.local, e.row"
     " FROM signers AS s"
+    " LEFT JOIN gallery_spreads AS g ON g.signer_key = s.key AND g.generation_id = ?"
     ' JOIN "references" AS r ON r.signer_key = s.key'
     " JOIN embeddings AS e ON e.reference_id = r.id"
     # Not by the index over generations, which SQLite would take: it holds all vectors.

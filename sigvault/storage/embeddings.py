@@ -15,14 +15,15 @@ from sqlalchemy.orm import Session
 
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import EmptyGallery, GenerationMismatch, UnknownSigner, VaultDamaged
-from sigvault.domain.gallery import Gallery, Reference
+from sigvault.domain.gallery import Gallery, Reference, Spread
 from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId, SignerKey
 from sigvault.storage.driver import directly
 from sigvault.storage.generations import get_generation
-from sigvault.storage.index_changes import record_added
+from sigvault.storage.index_changes import record_changes
 from sigvault.storage.namespaces import begins_with
 from sigvault.storage.references import count_references
 from sigvault.storage.tables import (
+    ChangeKind,
     EmbeddingRow,
     GenerationRow,
     LocalEncoding,
@@ -126,8 +127,9 @@ def add_embeddings(
         )
         for number, (reference, embedding), vector in zip(numbers, items, vectors, strict=True)
     ]
-    directly(session).run_many(_INSERT, rows)
-    record_added(session, generation, numbers[0], numbers[-1])
+    transaction = directly(session)
+    transaction.run_many(_INSERT, rows)
+    record_changes(transaction, generation, ChangeKind.ADD, numbers)
     return numbers
 
 
@@ -216,6 +218,7 @@ def decode_gallery(
     model: ModelId,
     dimension: int,
     stored: Sequence[StoredEmbedding],
+    kept_spread: Spread | None = None,
 ) -> Gallery:
     """A gallery from its rows, in their order.
 
@@ -225,6 +228,7 @@ def decode_gallery(
         model: the generation's model.
         dimension: D, the length of its vectors.
         stored: at least one row.
+        kept_spread: the gallery's spread, where it is known.
 
     Raises:
         VaultDamaged: If an embedding can't be read.
@@ -232,7 +236,7 @@ def decode_gallery(
     references = tuple(
         Reference(each.reference, _decode(each, model, dimension)) for each in stored
     )
-    return Gallery(signer, generation, references)
+    return Gallery(signer, generation, references, kept_spread)
 
 
 _GALLERIES = (

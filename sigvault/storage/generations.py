@@ -12,6 +12,7 @@ from sigvault.domain.identifiers import GenerationId, ModelId
 from sigvault.domain.model_card import ModelCard
 from sigvault.domain.serialisation import card_from_dict, card_to_dict
 from sigvault.storage.tables import (
+    GallerySpreadRow,
     GenerationRow,
     GenerationStatus,
     IndexChangeRow,
@@ -150,7 +151,7 @@ def latest_of_model(session: Session, model: ModelId) -> GenerationRow | None:
 
 def delete_generation(session: Session, generation: GenerationId) -> None:
     """Delete a generation that has no vectors any more, with its thresholds."""
-    for table in (IndexChangeRow, ThresholdRow):
+    for table in (IndexChangeRow, GallerySpreadRow, ThresholdRow):
         session.execute(delete(table).where(table.generation_id == generation))
     session.delete(get_generation(session, generation))
     session.flush()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, text
+import numpy as np
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.identifiers import GenerationId
@@ -15,48 +16,61 @@ from sigvault.storage.tables import ChangeKind, IndexChangeRow
 
 @dataclass(frozen=True)
 class IndexChange:
-    """A vector that came or went.
+    """Vectors of consecutive numbers that came or went.
 
     Attributes:
         sequence: the change's number; later ones are larger, with gaps.
-        kind: whether it came or went.
-        row: the vector's number.
+        kind: whether they came or went.
+        rows: the vectors' numbers.
     """
 
     sequence: int
     kind: ChangeKind
-    row: int
+    rows: range
 
 
-def record_removed(
-    transaction: DriverTransaction, generation: GenerationId, rows: Sequence[int]
+def record_changes(
+    transaction: DriverTransaction,
+    generation: GenerationId,
+    kind: ChangeKind,
+    rows: Sequence[int],
 ) -> None:
-    """Note that vectors went, in the transaction in which they do."""
+    """Note that vectors came or went, in the transaction in which they do.
+
+    Args:
+        transaction: where.
+        generation: whose vectors they are.
+        kind: whether they come or go.
+        rows: their numbers, rising.
+    """
     transaction.run_many(
-        "INSERT INTO index_changes (generation_id, row, kind) VALUES (?, ?, ?)",
-        [(generation, row, ChangeKind.REMOVE.value) for row in rows],
+        "INSERT INTO index_changes (generation_id, row, kind, length) VALUES (?, ?, ?, ?)",
+        [(generation, run.start, kind.value, len(run)) for run in _runs(rows)],
     )
 
 
-def record_added(session: Session, generation: GenerationId, first: int, last: int) -> None:
-    """Note that the vectors of a run of numbers came, without listing them once more."""
-    session.connection().execute(
-        _ADDED,
-        {"generation": generation, "first": first, "last": last, "kind": ChangeKind.ADD.value},
-    )
-
-
-_ADDED = text(
-    "INSERT INTO index_changes (generation_id, row, kind)"
-    " SELECT generation_id, row, :kind FROM embeddings"
-    " WHERE row BETWEEN :first AND :last AND generation_id = :generation ORDER BY row"
-)
+def _runs(rows: Sequence[int]) -> Iterator[range]:
+    """Rising numbers as runs of consecutive ones."""
+    if not rows:
+        return
+    numbers = np.asarray(rows, np.int64)
+    starts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 2) != 1).tolist()
+    for start, end in zip(starts, [*starts[1:], len(numbers)], strict=True):
+        yield range(int(numbers[start]), int(numbers[start]) + end - start)
 
 
 def last_change(session: Session, generation: GenerationId) -> int:
     """The number of the latest change, 0 before the first."""
     query = select(func.max(IndexChangeRow.sequence))
     return session.scalar(query.where(IndexChangeRow.generation_id == generation)) or 0
+
+
+def count_since(session: Session, generation: GenerationId, sequence: int) -> int:
+    """How many vectors came or went after a change."""
+    query = select(func.sum(IndexChangeRow.length)).where(
+        IndexChangeRow.generation_id == generation, IndexChangeRow.sequence > sequence
+    )
+    return int(session.scalar(query) or 0)
 
 
 def changes_since(
@@ -68,9 +82,14 @@ def changes_since(
     longer finds it.
     """
     query = (
-        select(IndexChangeRow.sequence, IndexChangeRow.kind, IndexChangeRow.row)
+        select(
+            IndexChangeRow.sequence, IndexChangeRow.kind, IndexChangeRow.row, IndexChangeRow.length
+        )
         .where(IndexChangeRow.generation_id == generation, IndexChangeRow.sequence > sequence)
         .order_by(IndexChangeRow.sequence)
         .limit(limit)
     )
-    return [IndexChange(number, kind, row) for number, kind, row in session.execute(query)]
+    return [
+        IndexChange(number, kind, range(row, row + length))
+        for number, kind, row, length in session.execute(query)
+    ]

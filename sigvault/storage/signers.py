@@ -14,11 +14,13 @@ from sigvault.domain.errors import UnknownSigner
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
 from sigvault.storage.answers import drop_answers_about
 from sigvault.storage.driver import DriverTransaction, directly
-from sigvault.storage.index_changes import record_removed
+from sigvault.storage.gallery_spreads import drop_spreads
+from sigvault.storage.index_changes import record_changes
 from sigvault.storage.namespaces import begins_with
 from sigvault.storage.orphaned_images import note_orphans
 from sigvault.storage.reviews import drop_reviews
 from sigvault.storage.tables import (
+    ChangeKind,
     ReferenceRow,
     SignerRow,
     SignerStatus,
@@ -167,9 +169,9 @@ def erase_signer_directly(
 ) -> ErasedRows:
     """Take all that is known of a signer out of the database, by the driver alone.
 
-    References, vectors, kept probes, cases, remembered answers, name and identifier go here. The
-    personal parts of the audit log are `audit_log.erase_personal`'s matter, the images
-    `blobs.ImageFolder.delete`'s.
+    References, vectors and their spread, kept probes, cases, remembered answers, name and
+    identifier go here. The personal parts of the audit log are `audit_log.erase_personal`'s
+    matter, the images `blobs.ImageFolder.delete`'s.
     """
     key = (signer,)
     transaction.run(
@@ -179,6 +181,7 @@ def erase_signer_directly(
     )
     owned = transaction.rows('SELECT id, image_digest FROM "references" WHERE signer_key = ?', key)
     rows = _delete_embeddings(transaction, signer)
+    drop_spreads(transaction, signer)
     drop_reviews(transaction, signer)
     drop_answers_about(transaction, signer)
     probes = transaction.rows(
@@ -205,5 +208,5 @@ def _delete_embeddings(
     for generation, row in sorted(found):
         rows.setdefault(generation, []).append(row)
     for generation, gone in rows.items():
-        record_removed(transaction, generation, gone)
+        record_changes(transaction, generation, ChangeKind.REMOVE, gone)
     return {generation: tuple(gone) for generation, gone in rows.items()}

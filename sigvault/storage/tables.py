@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     Dialect,
+    Double,
     Enum,
     ForeignKey,
     ForeignKeyConstraint,
@@ -255,14 +256,38 @@ class EmbeddingRow(Base):
     local_shape: Mapped[list[int]] = mapped_column(JSON)
 
 
+class GallerySpreadRow(Base):
+    """How alike a signer's references are to each other, so that no decision works it out anew.
+
+    Attributes:
+        signer_key: whose references.
+        generation_id: in which generation.
+        vectors: a digest of the numbers of the vectors that it was worked out from; with any
+            others it says nothing.
+        cosine: mean cosine of all pairs.
+        local: mean local score of all pairs.
+    """
+
+    __tablename__ = "gallery_spreads"
+
+    signer_key: Mapped[SignerKey] = mapped_column(ForeignKey("signers.key"), primary_key=True)
+    generation_id: Mapped[GenerationId] = mapped_column(
+        ForeignKey("generations.id"), primary_key=True, autoincrement=False
+    )
+    vectors: Mapped[str] = mapped_column(String(32))
+    cosine: Mapped[float] = mapped_column(Double)
+    local: Mapped[float] = mapped_column(Double)
+
+
 class IndexChangeRow(Base):
-    """A vector that came or went: by these a cached index is caught up.
+    """Vectors of consecutive numbers that came or went: by these a cached index is caught up.
 
     Attributes:
         sequence: counted up; later changes have larger numbers.
         generation_id: whose index it concerns.
-        row: the vector's number.
+        row: the first vector's number.
         kind: add or remove.
+        length: how many vectors, with the numbers from ``row`` on.
     """
 
     __tablename__ = "index_changes"
@@ -275,6 +300,7 @@ class IndexChangeRow(Base):
     generation_id: Mapped[GenerationId] = mapped_column(ForeignKey("generations.id"))
     row: Mapped[int] = mapped_column(BigInteger)
     kind: Mapped[ChangeKind] = mapped_column(_choice(ChangeKind, "kind"))
+    length: Mapped[int] = mapped_column(Integer, server_default="1")
 
 
 class ThresholdRow(Base):

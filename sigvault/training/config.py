@@ -6,9 +6,9 @@ import tomllib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from sigvault.datasets import Layout
 from sigvault.domain.errors import ConfigurationError
@@ -41,12 +41,14 @@ class DataSource:
         path: the folder, relative to the data root.
         layout: how it is arranged.
         licence: under which conditions it can be used; goes into the model card.
+        share: how many times as often its signers are drawn as their images alone would have it.
     """
 
     __pydantic_config__ = _STRICT
     path: str
     layout: Layout
     licence: str
+    share: Annotated[float, Field(gt=0)] = 1.0
 
 
 @dataclass(frozen=True)

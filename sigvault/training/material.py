@@ -130,12 +130,14 @@ def gather(
     grouped, skipped = _group(pictures, np.flatnonzero(usable).tolist())
     rows = sorted(row for _, genuine, forged in grouped for row in (*genuine, *forged))
     numbers = {row: number for number, row in enumerate(rows)}
+    shares = {source.path: source.share for source in config.data}
     training, validation = (
         tuple(
             TrainingGroup(
                 np.array([numbers[row] for row in genuine], np.int64),
                 np.array([numbers[row] for row in forged], np.int64),
                 first.group[2],
+                shares[first.group[0]],
             )
             for first, genuine, forged in grouped
             if first.side is side

@@ -22,11 +22,13 @@ class TrainingGroup:
         genuine: int64, rows of genuine images, at least 2.
         forged: int64, rows of skilled forgeries of the same signer; may be empty.
         text: what is written, where several signers write the same; empty for signatures.
+        share: how many times as often it is drawn as its images alone would have it.
     """
 
     genuine: npt.NDArray[np.int64]
     forged: npt.NDArray[np.int64]
     text: str = ""
+    share: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,7 @@ class BatchRows:
 def draw_batches(
     groups: Sequence[TrainingGroup], batch: Batch, seed: Sequence[int]
 ) -> Iterator[BatchRows]:
-    """Draw one epoch: every group as often as its images need to be seen about once.
+    """Draw one epoch: every group as often as its images need to be seen about once, or its share.
 
     A batch is made of two halves. Groups of the same text come together in a half, so that the
     other writers of the same text, the hardest negatives where there are no forgeries, are in the
@@ -74,7 +76,7 @@ def _size(group: TrainingGroup) -> int:
 
 
 def _enough(groups: Sequence[TrainingGroup], batch: Batch) -> int:
-    images = sum(map(_size, groups))
+    images = sum(_size(group) * group.share for group in groups)
     return max(1, round(images / (batch.signers * (batch.genuine + batch.forged))))
 
 
@@ -85,7 +87,11 @@ def _halves(
     drawn = batch.genuine + batch.forged
     by_text: dict[str, list[int]] = {}
     for number, group in enumerate(groups):
-        by_text.setdefault(group.text, []).extend([number] * max(1, round(_size(group) / drawn)))
+        expected = max(1, round(_size(group) / drawn)) * group.share
+        times = int(expected)
+        if expected > times:  # a part of a time: by chance
+            times += int(generator.random() < expected - times)
+        by_text.setdefault(group.text, []).extend([number] * times)
     half = max(1, batch.signers // 2)
     halves = []
     for numbers in by_text.values():

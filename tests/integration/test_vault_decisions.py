@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from fakes import FakeEmbedder, draw_blank, draw_signature
 from sigvault.bootstrap import create_vault, open_vault
 from sigvault.datasets import read_layout
+from sigvault.domain import gallery
 from sigvault.domain.comparison import Decision, compare
 from sigvault.domain.errors import (
     ConfigurationError,
@@ -60,9 +62,24 @@ def test_the_score_is_the_domains_own(enrolled, embedder):
     probe = draw_signature(2, 99)
     resources = enrolled._resources
     with read_session(resources.engine) as session:
-        gallery = load_gallery(session, get_signer(session, "2").key, 1)
-    expected = compare(embed(embedder, probe), gallery, embedder.card.fusion)
+        enrolled_two = load_gallery(session, get_signer(session, "2").key, 1)
+    expected = compare(embed(embedder, probe), enrolled_two, embedder.card.fusion)
     assert enrolled.verify("2", probe).evidence.score == expected
+
+
+def test_a_gallerys_spread_is_worked_out_by_the_first_decision_alone(enrolled, monkeypatch):
+    engine, probe = enrolled._resources.engine, draw_signature(2, 99)
+    assert verification.read_claim(engine, "2").vectors
+    first = enrolled.verify("2", probe).evidence
+    assert verification.read_claim(engine, "2").vectors == ""
+    with monkeypatch.context() as patch:
+        patch.delattr(gallery, "match_local_pairs")
+        assert enrolled.verify("2", probe).evidence.score == first.score
+    enrolled.enroll([EnrollmentItem("2", draw_signature(2, 50))])
+    assert enrolled.verify("2", probe).evidence.score.spread != first.score.spread
+    enrolled.erase("2")
+    with read_session(engine) as session:
+        assert session.scalar(text("SELECT count(*) FROM gallery_spreads")) == 0
 
 
 def test_fewer_references_use_the_threshold_for_that_number(vault, items, embedder):

@@ -161,7 +161,7 @@ def test_a_log_without_its_end_takes_no_event(engine, two_signers, now):
 
 def test_a_generation_that_goes_takes_its_claim_along(engine, two_signers):
     with write_session(engine) as session:
-        for table in ("index_changes", "embeddings", "thresholds"):
+        for table in ("index_changes", "gallery_spreads", "embeddings", "thresholds"):
             directly(session).run(f"DELETE FROM {table}")
         session.execute(delete(GenerationRow).where(GenerationRow.id == GenerationId(1)))
     with read_directly(engine) as transaction:

@@ -78,7 +78,7 @@ def test_its_references_and_changes_are_still_known(golden):
         changes = index_changes.changes_since(session, 1, 0)
 
     assert (holder.signer, finding.name) == ("53", "cut_off")
-    assert [(change.kind, change.row) for change in changes] == [
+    assert [(change.kind, row) for change in changes for row in change.rows] == [
         (ChangeKind.ADD, 1),
         (ChangeKind.ADD, 2),
         (ChangeKind.ADD, 3),

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from sigvault.storage import embeddings, signers
+from sigvault.storage.driver import directly
 from sigvault.storage.engine import read_session, write_session
-from sigvault.storage.index_changes import changes_since, last_change
+from sigvault.storage.index_changes import changes_since, count_since, last_change, record_changes
 from sigvault.storage.tables import ChangeKind
 
 
@@ -19,12 +20,13 @@ class Cache:
 
     def catch_up(self, session, limit=None):
         changes = changes_since(session, self.generation, self.seen, limit=limit)
-        came = [change.row for change in changes if change.kind is ChangeKind.ADD]
+        came = [row for change in changes if change.kind is ChangeKind.ADD for row in change.rows]
         block = embeddings.load_vectors(session, self.generation, came)
         self.vectors.update(zip(block.rows.tolist(), block.vectors, strict=True))
         for change in changes:
             if change.kind is ChangeKind.REMOVE:
-                self.vectors.pop(change.row, None)
+                for row in change.rows:
+                    self.vectors.pop(row, None)
         self.seen = changes[-1].sequence if changes else self.seen
         return len(changes)
 
@@ -81,3 +83,22 @@ def test_a_transaction_that_is_left_leaves_no_change(engine, add_generation, enr
     with read_session(engine) as session:
         assert changes_since(session, generation, 0) == []
         assert last_change(session, generation) == 0
+
+
+def test_consecutive_numbers_take_one_change_and_gaps_begin_another(engine, add_generation):
+    with write_session(engine) as session:
+        generation = add_generation(session)
+        record_changes(directly(session), generation, ChangeKind.ADD, [3, 4, 5, 9, 11, 12])
+        record_changes(directly(session), generation, ChangeKind.REMOVE, [4])
+        record_changes(directly(session), generation, ChangeKind.REMOVE, [])
+    with read_session(engine) as session:
+        changes = changes_since(session, generation, 0)
+        assert [(change.kind, change.rows) for change in changes] == [
+            (ChangeKind.ADD, range(3, 6)),
+            (ChangeKind.ADD, range(9, 10)),
+            (ChangeKind.ADD, range(11, 13)),
+            (ChangeKind.REMOVE, range(4, 5)),
+        ]
+        assert count_since(session, generation, 0) == 7
+        assert count_since(session, generation, changes[1].sequence) == 3
+        assert count_since(session, generation, changes[-1].sequence) == 0

@@ -122,7 +122,7 @@ def test_the_migrations_are_found_in_an_installed_package(monkeypatch, tmp_path)
     monkeypatch.setattr(schema, "__file__", str(installed / "storage" / "schema.py"))
 
     assert schema.migrations_folder() == installed / "migrations"
-    assert schema.head_revision() == "0003"
+    assert schema.head_revision() == "0004"
 
 
 def test_an_installation_without_migrations_says_so(monkeypatch, tmp_path):

@@ -88,9 +88,8 @@ def test_erasing_takes_everything_in_every_generation(engine, now, add_generatio
         assert session.scalar(select(func.count()).select_from(ReferenceRow)) == 1
         assert session.scalar(select(func.count()).select_from(EmbeddingRow)) == 1
         changes = changes_since(session, old, seen)
-        assert [(change.kind, change.row) for change in changes] == [
-            (ChangeKind.REMOVE, row) for row in erased.rows[old]
-        ]
+        assert {change.kind for change in changes} == {ChangeKind.REMOVE}
+        assert [row for change in changes for row in change.rows] == list(erased.rows[old])
         assert all(isinstance(change, IndexChange) for change in changes)
 
 

@@ -127,3 +127,15 @@ def test_large_groups_come_more_often():
     batches = list(draw_batches([large, *small], Batch(2, 4, 0, per_epoch=300), (1, 0)))
     share = np.mean([0 in batch.groups for batch in batches])
     assert share > 3 * 2 / len([large, *small])
+
+
+@pytest.mark.parametrize("share", [0.25, 3.0])
+def test_groups_come_as_often_as_their_share(share):
+    usual = [TrainingGroup(np.arange(n, n + 4), np.array([], np.int64)) for n in range(0, 80, 4)]
+    other = [
+        TrainingGroup(np.arange(n, n + 4), np.array([], np.int64), share=share)
+        for n in range(80, 160, 4)
+    ]
+    drawn = draw_batches([*usual, *other], Batch(4, 4, 0, per_epoch=400), (3, 0))
+    rows = np.concatenate([batch.rows for batch in drawn])
+    assert np.mean(rows >= 80) == pytest.approx(share / (1 + share), abs=0.03)

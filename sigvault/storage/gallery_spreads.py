@@ -1,0 +1,57 @@
+"""The spread of each gallery, kept by whoever first works it out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from sigvault.domain.gallery import Spread
+from sigvault.domain.identifiers import GenerationId, SignerKey
+from sigvault.storage.driver import DriverTransaction
+
+_METHOD = b"1"
+"""Counts up whenever `Gallery.spread` comes to mean something else."""
+
+
+def digest_vectors(rows: Sequence[int]) -> str:
+    """What a kept spread is recognised by, 32 hex digits.
+
+    A vector never changes and its number is never given again, so the same numbers in the same
+    order are the same gallery.
+    """
+    content = np.asarray(rows, "<i8").tobytes()
+    return hashlib.sha256(_METHOD + content).hexdigest()[:32]
+
+
+def keep_spread(
+    transaction: DriverTransaction,
+    signer: SignerKey,
+    generation: GenerationId,
+    vectors: str,
+    spread: Spread,
+) -> None:
+    """Keep a gallery's spread in place of the one before.
+
+    Args:
+        transaction: one that writes, and has seen that the signer is still enrolled.
+        signer: whose gallery.
+        generation: in which generation.
+        vectors: the digest of its vectors' numbers.
+        spread: what to keep.
+    """
+    transaction.run(_KEEP, (signer, generation, vectors, spread.cosine, spread.local))
+
+
+def drop_spreads(transaction: DriverTransaction, signer: SignerKey) -> None:
+    """Forget a signer's, in every generation."""
+    transaction.run("DELETE FROM gallery_spreads WHERE signer_key = ?", (signer,))
+
+
+_KEEP = (
+    "INSERT INTO gallery_spreads (signer_key, generation_id, vectors, cosine, local)"
+    " VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (signer_key, generation_id) DO UPDATE"
+    " SET vectors = excluded.vectors, cosine = excluded.cosine, local = excluded.local"
+)
