@@ -426,7 +426,10 @@ class AuditRecord:
 
 def canonical_json(content: Any) -> str:
     """JSON with sorted keys, no spaces and no NaN: the same text for the same content."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(content)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def digest_personal(salt: str, personal: dict[str, Any]) -> str:

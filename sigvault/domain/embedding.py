@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +46,7 @@ class Embedding:
             raise ValueError(
                 f"local features are {self.local.dtype} {self.local.shape}, not int8 (R, C, D)"
             )
-        norm = float(np.linalg.norm(self.vector))
+        norm = math.sqrt(float(np.dot(self.vector, self.vector)))
         if not abs(norm - 1.0) <= UNIT_NORM_TOLERANCE:
             raise ValueError(f"the vector's norm is {norm}, not 1")
 

@@ -172,7 +172,7 @@ def _below(value: Any, mark: str, place: str | int) -> Any:
 
 def _to_plain(value: Any) -> Any:
     """What ``json`` can write, and nothing that it would write wrongly."""
-    if value is None or isinstance(value, bool):
+    if type(value) in _AS_IT_IS or (type(value) is float and math.isfinite(value)):
         return value
     if isinstance(value, Enum):
         return value.value
@@ -191,6 +191,9 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, frozenset):
         return sorted(_to_plain(item) for item in value)
     raise _NotPlain("", f"is a {type(value).__name__}, which JSON can't hold")
+
+
+_AS_IT_IS = frozenset((str, int, bool, type(None)))
 
 
 def _plain_key(key: Any) -> str:

@@ -19,8 +19,9 @@ from sigvault.domain.ports import VectorIndex
 from sigvault.services.generation_vectors import GenerationVectors
 from sigvault.services.resources import load_active
 from sigvault.storage.audit_log import head, read
+from sigvault.storage.driver import read_directly
 from sigvault.storage.engine import read_session
-from sigvault.storage.index_changes import changes_since, count_since, last_change
+from sigvault.storage.index_changes import changes_since, count_since, last_change, latest_directly
 from sigvault.storage.tables import ChangeKind
 
 
@@ -126,8 +127,15 @@ class GalleryIndex(Generic[_Index]):
             IndexFailed: If it can't be made.
             StorageFailed: If the database can't be read.
         """
-        with self._lock, read_session(self._engine) as session:
-            return self._current(session)
+        with self._lock:
+            known = self._state
+            if self._index is not None and known is not None:
+                with read_directly(self._engine) as transaction:
+                    latest = latest_directly(transaction)
+                if latest == (known.generation.id, known.last_change):
+                    return self._index
+            with read_session(self._engine) as session:
+                return self._current(session)
 
     @property
     def size(self) -> int | None:

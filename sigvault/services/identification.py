@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,11 @@ from sigvault.domain.searching import SearchAim
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.resources import Resources, load_active
 from sigvault.services.verification import acquire_probe
-from sigvault.storage.audit_log import append
-from sigvault.storage.embeddings import count_vectors, load_galleries, owners
-from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.audit_log import append_directly
+from sigvault.storage.claims import HeldGallery, find_galleries
+from sigvault.storage.driver import directly, write_directly
+from sigvault.storage.embeddings import count_vectors, has_vectors, owners
+from sigvault.storage.engine import read_session
 from sigvault.storage.signers import count_signers
 
 SHORTLIST = 4
@@ -111,7 +114,7 @@ def identify(
         raise ConfigurationError(f"the FPIR {fpir} is no rate between 0 and 1, such as 0.01")
     with read_session(resources.engine) as session:
         active = load_active(session)
-        enrolled = count_vectors(session, active.id, prefix=prefix)
+        enrolled = has_vectors(session, active.id, prefix=prefix)
         signers = count_signers(session, prefix=prefix)
     active.require_thresholds()
     if not enrolled:
@@ -123,14 +126,22 @@ def identify(
     with read_session(resources.engine) as session:
         wanted = _Wanted(SHORTLIST * top, prefix)
         keys = _shortlist(session, searchable, active, embedding, wanted)
-        compared, undecided = _compare(session, keys, active, embedding)
+        galleries = find_galleries(directly(session), keys, active)
+        searched = (
+            len(searchable) if not prefix else count_vectors(session, active.id, prefix=prefix)
+        )
+    compared, undecided = _compare(galleries, active, embedding)
     aim = SearchAim(fpir, max(1, signers))
     ranked, unsupported = _rank(compared, top, aim)
-    event = _record(resources, active, ranked, aim, by)
+    event = Identified(active.id, _contents(ranked), by, aim.fpir, aim.signers)
+    with write_directly(resources.engine) as transaction:
+        number = append_directly(transaction, event, resources.clock())
+        for held in galleries:
+            held.keep_spread(transaction)
     return Identification(
         candidates=tuple(candidate for _, candidate in ranked),
-        event=event,
-        searched=enrolled if prefix else len(searchable),
+        event=number,
+        searched=searched,
         probe_digest=acquired.digest,
         findings=acquired.findings,
         fpir=fpir,
@@ -177,19 +188,19 @@ _Compared = tuple[SignerKey, SignerId, Score, Threshold]
 
 
 def _compare(
-    session: Session, keys: list[SignerKey], active: BoundGeneration, probe: Embedding
+    galleries: Sequence[HeldGallery], active: BoundGeneration, probe: Embedding
 ) -> tuple[list[_Compared], tuple[SignerId, ...]]:
     """Compare with whole galleries, and name those that can't be decided on."""
-    galleries = load_galleries(session, keys, active.id)
     compared: list[_Compared] = []
     undecided: list[SignerId] = []
-    for key, gallery in galleries.items():
+    for held in galleries:
+        gallery = held.gallery
         threshold = select_threshold(active.thresholds, len(gallery.references))
         if threshold is None:
             undecided.append(gallery.signer)
         else:
             score = compare(probe, gallery, threshold.fusion)
-            compared.append((key, gallery.signer, score, threshold))
+            compared.append((held.key, gallery.signer, score, threshold))
     return compared, tuple(sorted(undecided))
 
 
@@ -210,14 +221,9 @@ def _rank(
     return ranked, reasons[0] if reasons and all(reasons) else ""
 
 
-def _record(
-    resources: Resources,
-    active: BoundGeneration,
-    ranked: list[tuple[SignerKey, Candidate]],
-    aim: SearchAim,
-    by: str,
-) -> EventNumber:
-    contents = tuple(
+def _contents(ranked: list[tuple[SignerKey, Candidate]]) -> tuple[dict[str, object], ...]:
+    """What the audit log says of the candidates."""
+    return tuple(
         {
             "signer": key,
             "rank": candidate.rank,
@@ -227,6 +233,3 @@ def _record(
         }
         for key, candidate in ranked
     )
-    event = Identified(active.id, contents, by, aim.fpir, aim.signers)
-    with write_session(resources.engine) as session:
-        return append(session, event, resources.clock())

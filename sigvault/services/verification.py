@@ -24,11 +24,10 @@ from sigvault.services.acquisition import Acquired, acquire, describe, read_sour
 from sigvault.services.kept_probes import keeping
 from sigvault.services.resources import Resources, load_active, recipe_of
 from sigvault.storage.audit_log import append, append_directly
-from sigvault.storage.claims import Claim, find_claim, is_enrolled
+from sigvault.storage.claims import Claim, HeldGallery, find_claim, is_enrolled
 from sigvault.storage.driver import read_directly, write_directly
 from sigvault.storage.embeddings import load_gallery
 from sigvault.storage.engine import read_session, write_session
-from sigvault.storage.gallery_spreads import keep_spread
 from sigvault.storage.reviews import open_review_directly
 from sigvault.storage.signers import find_signer, get_signer
 
@@ -114,7 +113,7 @@ def read_claim_slowly(engine: Engine, signer: SignerId) -> Claim:
     with read_session(engine) as session:
         active = load_active(session)
         key = get_signer(session, signer).key
-        return Claim(key, load_gallery(session, key, active.id), active)
+        return Claim(HeldGallery(key, load_gallery(session, key, active.id)), active)
 
 
 def weigh(
@@ -219,10 +218,10 @@ def _record(
 ) -> EventNumber:
     """Append the verification, unless the signer was erased while it was under way.
 
-    People are asked if they are to look, and the probe's bytes are kept if there are any. So is
-    the gallery's spread, unless it is kept already.
+    People are asked if they are to look, and the probe's bytes are kept if there are any; so is
+    the gallery's spread.
     """
-    key, spread = claim.key, evidence.score.spread
+    key = claim.key
     event = Verified(
         signer=key,
         decision=evidence.decision,
@@ -240,7 +239,6 @@ def _record(
         number = append_directly(transaction, event, resources.clock())
         if evidence.decision is Decision.REVIEW:
             open_review_directly(transaction, number, key)
-        if claim.vectors and spread is not None:
-            keep_spread(transaction, key, evidence.generation, claim.vectors, spread)
+        claim.held.keep_spread(transaction)
         keeper.keep(transaction, number, key)
     return number

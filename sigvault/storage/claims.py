@@ -1,4 +1,4 @@
-"""What a decision about a claimed signer reads, by the driver alone and in three statements.
+"""What a decision reads, by the driver alone: about a claimed signer in three statements.
 
 `generations`, `thresholds`, `signers` and `embeddings` read the same through the mapper; the tests
 compare the two.
@@ -7,17 +7,47 @@ compare the two.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 
 from sigvault.domain.gallery import Gallery, Spread
 from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import ModelId, SignerId, SignerKey
 from sigvault.storage.driver import DriverTransaction, Row
 from sigvault.storage.embeddings import StoredEmbedding, decode_gallery
-from sigvault.storage.gallery_spreads import digest_vectors
+from sigvault.storage.gallery_spreads import digest_vectors, keep_spread
 from sigvault.storage.tables import GenerationStatus, LocalEncoding, VectorEncoding
 from sigvault.storage.thresholds import load_thresholds_directly
+
+
+@dataclass(frozen=True, eq=False)
+class HeldGallery:
+    """A signer's gallery, and whether its spread is kept.
+
+    Attributes:
+        key: the signer's key.
+        gallery: the signer's references in the generation.
+        vectors: the digest of its vectors' numbers, by which its spread is to be kept; empty
+            where it is kept already, or there is none.
+    """
+
+    key: SignerKey
+    gallery: Gallery
+    vectors: str = ""
+
+    def keep_spread(self, transaction: DriverTransaction) -> None:
+        """Keep the gallery's spread for the next decision, unless it is kept already.
+
+        Args:
+            transaction: one that writes.
+        """
+        if self.vectors and self.gallery.spread is not None:
+            keep_spread(
+                transaction, self.key, self.gallery.generation, self.vectors, self.gallery.spread
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,17 +55,22 @@ class Claim:
     """A claimed signer's gallery, and what it is decided by, all at one point in time.
 
     Attributes:
-        key: the signer's key.
-        gallery: the signer's references in the generation.
-        generation: the generation.
-        vectors: the digest of its vectors' numbers, by which its spread is to be kept; empty
-            where it is kept already, or there is none.
+        held: the signer's gallery.
+        generation: the generation that it belongs to.
     """
 
-    key: SignerKey
-    gallery: Gallery
+    held: HeldGallery
     generation: BoundGeneration
-    vectors: str = ""
+
+    @property
+    def key(self) -> SignerKey:
+        """The signer's key."""
+        return self.held.key
+
+    @property
+    def gallery(self) -> Gallery:
+        """The signer's references in the generation."""
+        return self.held.gallery
 
 
 def find_claim(transaction: DriverTransaction, signer: SignerId) -> Claim | None:
@@ -52,19 +87,47 @@ def find_claim(transaction: DriverTransaction, signer: SignerId) -> Claim | None
     if not active:
         return None
     id_, model, preprocessing, dimension = active[0]
-    found = transaction.rows(_GALLERY, (id_, signer, id_))
+    found = transaction.rows(_ONE_GALLERY, (id_, signer, id_))
     if not found:
         return None
-    key, *_, kept_for, cosine, local, _ = found[0]
-    vectors = digest_vectors([row[-1] for row in found])
-    kept = Spread(cosine, local) if kept_for == vectors else None
-    gallery = decode_gallery(
-        signer, id_, ModelId(model), dimension, [_stored(row) for row in found], kept
-    )
     thresholds = load_thresholds_directly(transaction, id_)
     generation = BoundGeneration(id_, ModelId(model), preprocessing, dimension, thresholds)
+    return Claim(_held(found, generation), generation)
+
+
+def find_galleries(
+    transaction: DriverTransaction, signers: Sequence[SignerKey], generation: BoundGeneration
+) -> list[HeldGallery]:
+    """The galleries of several signers, by key; those without references are left out.
+
+    Raises:
+        VaultDamaged: If an embedding can't be read.
+    """
+    galleries = []
+    wanted = sorted(set(signers))
+    for start in range(0, len(wanted), _MOST):
+        some = wanted[start : start + _MOST]
+        found = transaction.rows(_galleries(len(some)), (generation.id, *some, generation.id))
+        for _, rows in groupby(found, key=itemgetter(0)):
+            galleries.append(_held(list(rows), generation))
+    return galleries
+
+
+def _held(found: Sequence[Row], generation: BoundGeneration) -> HeldGallery:
+    """One signer's gallery from its rows."""
+    key, signer, kept_for, cosine, local, *_ = found[0]
+    vectors = digest_vectors([row[5] for row in found])
+    kept = Spread(cosine, local) if kept_for == vectors else None
+    gallery = decode_gallery(
+        SignerId(signer),
+        generation.id,
+        generation.model,
+        generation.dimension,
+        [_stored(row) for row in found],
+        kept,
+    )
     to_be_kept = kept is None and len(found) > 1
-    return Claim(SignerKey(key), gallery, generation, vectors if to_be_kept else "")
+    return HeldGallery(SignerKey(key), gallery, vectors if to_be_kept else "")
 
 
 def is_enrolled(transaction: DriverTransaction, signer: SignerId, key: SignerKey) -> bool:
@@ -74,7 +137,7 @@ def is_enrolled(transaction: DriverTransaction, signer: SignerId, key: SignerKey
 
 
 def _stored(row: Row) -> StoredEmbedding:
-    _, reference, encoding, vector, local_encoding, local, shape, *_ = row
+    _, _, _, _, _, _, reference, encoding, vector, local_encoding, local, shape = row
     return StoredEmbedding(
         reference,
         _VECTORS[encoding],
@@ -95,13 +158,22 @@ _VECTORS = {encoding.value: encoding for encoding in VectorEncoding}
 _LOCALS = {encoding.value: encoding for encoding in LocalEncoding}
 _ACTIVE = "SELECT id, model_id, preprocessing, dimension FROM generations WHERE status = ?"
 _GALLERY = (
-    "SELECT s.key, r.id, e.encoding, e.vector, e.local_encoding, e.local, e.local_shape,"
-    " g.vectors, g.cosine, g.local, e.row"
+    "SELECT s.key, s.external_id, g.vectors, g.cosine, g.local, e.row,"
+    " r.id, e.encoding, e.vector, e.local_encoding, e.local, e.local_shape"
     " FROM signers AS s"
-    " LEFT JOIN gallery_spreads AS g ON g.signer_key = s.key AND g.generation_id = ?"
     ' JOIN "references" AS r ON r.signer_key = s.key'
     " JOIN embeddings AS e ON e.reference_id = r.id"
+    " LEFT JOIN gallery_spreads AS g ON g.signer_key = s.key AND g.generation_id = ?"
+    " WHERE s.{which}"
     # Not by the index over generations, which SQLite would take: it holds all vectors.
-    " WHERE s.external_id = ? AND e.generation_id + 0 = ?"
-    " ORDER BY r.enrolled_at, e.row"
+    " AND e.generation_id + 0 = ? AND s.external_id IS NOT NULL"
+    " ORDER BY s.key, r.enrolled_at, e.row"
 )
+_ONE_GALLERY = _GALLERY.format(which="external_id = ?")
+_MOST = 500
+"""Signers in a statement: below every database's limit of parameters."""
+
+
+@lru_cache(maxsize=64)
+def _galleries(count: int) -> str:
+    return _GALLERY.format(which=f"key IN ({', '.join('?' * count)})")

@@ -233,8 +233,14 @@ def decode_gallery(
     Raises:
         VaultDamaged: If an embedding can't be read.
     """
+    vectors: Iterable[npt.NDArray[np.float32]]
+    if len({each.encoding for each in stored}) == 1:
+        vectors = decode_vectors([each.vector for each in stored], stored[0].encoding, dimension)
+    else:
+        vectors = [decode_vector(each.vector, each.encoding, dimension) for each in stored]
     references = tuple(
-        Reference(each.reference, _decode(each, model, dimension)) for each in stored
+        Reference(each.reference, _decode(each, vector, model))
+        for each, vector in zip(stored, vectors, strict=True)
     )
     return Gallery(signer, generation, references, kept_spread)
 
@@ -309,11 +315,21 @@ def load_vectors(session: Session, generation: GenerationId, rows: Iterable[int]
 def count_vectors(session: Session, generation: GenerationId, *, prefix: str = "") -> int:
     """How many vectors a generation has, or how many of signers that begin with this."""
     query = select(func.count(EmbeddingRow.row)).where(EmbeddingRow.generation_id == generation)
-    if prefix:
-        query = query.join(ReferenceRow, ReferenceRow.id == EmbeddingRow.reference_id)
-        query = query.join(SignerRow, SignerRow.key == ReferenceRow.signer_key)
-        query = query.where(begins_with(prefix))
-    return session.scalar(query) or 0
+    return session.scalar(_of_signers(query, prefix)) or 0
+
+
+def has_vectors(session: Session, generation: GenerationId, *, prefix: str = "") -> bool:
+    """Whether a generation has any vector, or any of a signer that begins with this."""
+    query = select(EmbeddingRow.row).where(EmbeddingRow.generation_id == generation).limit(1)
+    return session.scalar(_of_signers(query, prefix)) is not None
+
+
+def _of_signers(query: Select[int], prefix: str) -> Select[int]:
+    if not prefix:
+        return query
+    query = query.join(ReferenceRow, ReferenceRow.id == EmbeddingRow.reference_id)
+    query = query.join(SignerRow, SignerRow.key == ReferenceRow.signer_key)
+    return query.where(begins_with(prefix))
 
 
 def missing_references(
@@ -410,8 +426,7 @@ def _check_fit(generation: GenerationRow, embeddings: Iterable[Embedding]) -> No
             )
 
 
-def _decode(stored: StoredEmbedding, model: ModelId, dimension: int) -> Embedding:
-    vector = decode_vector(stored.vector, stored.encoding, dimension)
+def _decode(stored: StoredEmbedding, vector: npt.NDArray[np.float32], model: ModelId) -> Embedding:
     local = decode_local(stored.local, stored.local_encoding, stored.local_shape)
     try:
         return Embedding(vector, local, model)

@@ -34,14 +34,17 @@ def keep_spread(
 ) -> None:
     """Keep a gallery's spread in place of the one before.
 
+    Nothing is kept of a signer who was erased meanwhile, or for a generation that was dropped.
+
     Args:
-        transaction: one that writes, and has seen that the signer is still enrolled.
+        transaction: one that writes.
         signer: whose gallery.
         generation: in which generation.
         vectors: the digest of its vectors' numbers.
         spread: what to keep.
     """
-    transaction.run(_KEEP, (signer, generation, vectors, spread.cosine, spread.local))
+    values = (vectors, spread.cosine, spread.local)
+    transaction.run(_KEEP, (*values, signer, generation))
 
 
 def drop_spreads(transaction: DriverTransaction, signer: SignerKey) -> None:
@@ -51,7 +54,9 @@ def drop_spreads(transaction: DriverTransaction, signer: SignerKey) -> None:
 
 _KEEP = (
     "INSERT INTO gallery_spreads (signer_key, generation_id, vectors, cosine, local)"
-    " VALUES (?, ?, ?, ?, ?)"
+    " SELECT s.key, g.id, CAST(? AS VARCHAR), CAST(? AS DOUBLE PRECISION),"
+    " CAST(? AS DOUBLE PRECISION) FROM signers AS s, generations AS g"
+    " WHERE s.key = ? AND s.external_id IS NOT NULL AND g.id = ?"
     " ON CONFLICT (signer_key, generation_id) DO UPDATE"
     " SET vectors = excluded.vectors, cosine = excluded.cosine, local = excluded.local"
 )

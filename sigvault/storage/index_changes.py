@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from sigvault.domain.identifiers import GenerationId
 from sigvault.storage.driver import DriverTransaction
-from sigvault.storage.tables import ChangeKind, IndexChangeRow
+from sigvault.storage.tables import ChangeKind, GenerationStatus, IndexChangeRow
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,21 @@ def last_change(session: Session, generation: GenerationId) -> int:
     """The number of the latest change, 0 before the first."""
     query = select(func.max(IndexChangeRow.sequence))
     return session.scalar(query.where(IndexChangeRow.generation_id == generation)) or 0
+
+
+def latest_directly(transaction: DriverTransaction) -> tuple[GenerationId, int] | None:
+    """The active generation and the number of its latest change, 0 before the first; by the driver.
+
+    None if no generation is active.
+    """
+    found = transaction.rows(_LATEST, (GenerationStatus.ACTIVE.value,))
+    return (GenerationId(found[0][0]), int(found[0][1])) if found else None
+
+
+_LATEST = (
+    "SELECT g.id, COALESCE((SELECT max(c.sequence) FROM index_changes AS c"
+    " WHERE c.generation_id = g.id), 0) FROM generations AS g WHERE g.status = ?"
+)
 
 
 def count_since(session: Session, generation: GenerationId, sequence: int) -> int:

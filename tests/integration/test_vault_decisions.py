@@ -69,9 +69,9 @@ def test_the_score_is_the_domains_own(enrolled, embedder):
 
 def test_a_gallerys_spread_is_worked_out_by_the_first_decision_alone(enrolled, monkeypatch):
     engine, probe = enrolled._resources.engine, draw_signature(2, 99)
-    assert verification.read_claim(engine, "2").vectors
+    assert verification.read_claim(engine, "2").held.vectors
     first = enrolled.verify("2", probe).evidence
-    assert verification.read_claim(engine, "2").vectors == ""
+    assert verification.read_claim(engine, "2").held.vectors == ""
     with monkeypatch.context() as patch:
         patch.delattr(gallery, "match_local_pairs")
         assert enrolled.verify("2", probe).evidence.score == first.score
@@ -80,6 +80,16 @@ def test_a_gallerys_spread_is_worked_out_by_the_first_decision_alone(enrolled, m
     enrolled.erase("2")
     with read_session(engine) as session:
         assert session.scalar(text("SELECT count(*) FROM gallery_spreads")) == 0
+
+
+def test_an_identification_keeps_the_spreads_of_all_whom_it_compared(enrolled):
+    engine, probe = enrolled._resources.engine, draw_signature(2, 99)
+    first = enrolled.identify(probe, top=3)
+    with read_session(engine) as session:
+        kept = session.scalar(text("SELECT count(*) FROM gallery_spreads"))
+    assert kept == enrolled.status().signers
+    assert verification.read_claim(engine, "2").held.vectors == ""
+    assert enrolled.identify(probe, top=3).candidates == first.candidates
 
 
 def test_fewer_references_use_the_threshold_for_that_number(vault, items, embedder):

@@ -10,8 +10,8 @@ from fakes import make_threshold
 from sigvault.domain.errors import StorageFailed, UnknownSigner, VaultDamaged
 from sigvault.domain.identifiers import EventNumber, GenerationId, SignerId
 from sigvault.services.verification import read_claim, read_claim_slowly
-from sigvault.storage import audit_log, signers, thresholds
-from sigvault.storage.claims import find_claim, is_enrolled
+from sigvault.storage import audit_log, embeddings, signers, thresholds
+from sigvault.storage.claims import find_claim, find_galleries, is_enrolled
 from sigvault.storage.driver import directly, read_directly, write_directly
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.tables import GenerationRow, VectorEncoding
@@ -43,6 +43,24 @@ def test_a_claim_is_the_same_by_the_driver_and_by_the_mapper(engine, two_signers
         assert ours.embedding.model == theirs.embedding.model
         np.testing.assert_array_equal(ours.embedding.vector, theirs.embedding.vector)
         np.testing.assert_array_equal(ours.embedding.local, theirs.embedding.local)
+
+
+def test_galleries_are_the_same_by_the_driver_and_by_the_mapper(engine, two_signers):
+    active = read_claim(engine, SignerId("53")).generation
+    with read_session(engine) as session:
+        slow = embeddings.load_galleries(session, two_signers, active.id)
+    with read_directly(engine) as transaction:
+        quick = find_galleries(transaction, [*two_signers, *two_signers, "nobody"], active)
+        assert find_galleries(transaction, [], active) == []
+    assert [held.key for held in quick] == sorted(two_signers)
+    for held in quick:
+        theirs = slow[held.key]
+        assert held.gallery.signer == theirs.signer
+        assert held.gallery.spread == theirs.spread
+        assert bool(held.vectors) == (len(theirs.references) > 1)
+        for one, other in zip(held.gallery.references, theirs.references, strict=True):
+            assert one.id == other.id
+            np.testing.assert_array_equal(one.embedding.vector, other.embedding.vector)
 
 
 def test_thresholds_are_read_anew_after_a_calibration(engine, card, two_signers, now):
