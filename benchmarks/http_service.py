@@ -11,7 +11,9 @@ process on the same computer, in one run:
    measured in turns, and their medians are compared.
 2. At one client, the latency beyond decoding, preprocessing and embedding, which each answer tells
    in ``Server-Timing``.
-3. Arrivals at 1.5 times the measured throughput for some minutes: no error but 503, memory, and
+3. The same network called inside each request by a web app without a vault
+   (``model_in_request.py``), at 32 clients and at one, for comparison.
+4. Arrivals at 1.5 times the measured throughput for some minutes: no error but 503, memory, and
    whether every acknowledged decision is in the audit log exactly once.
 
 Prints Markdown; ``--json FILE`` writes the figures, too.
@@ -71,6 +73,9 @@ class Figures:
         beyond_p50_ms: of latency beyond the three stages at one client.
         beyond_p99_ms: the same.
         latency_p50_ms: of the whole at one client.
+        beside: verifications a second of the app that calls the model inside each request, at 32
+            clients, a list of the turns.
+        beside_p50_ms: its whole latency at one client.
         overload: what came of arrivals at 1.5 times the throughput.
     """
 
@@ -82,6 +87,8 @@ class Figures:
     latency_p50_ms: float = 0.0
     beyond_p50_ms: float = 0.0
     beyond_p99_ms: float = 0.0
+    beside: list[float] = field(default_factory=list)
+    beside_p50_ms: float = 0.0
     overload: dict[str, object] = field(default_factory=dict)
 
 
@@ -99,9 +106,10 @@ def main() -> int:
     os.environ["SIGVAULT_THREADS"] = str(chosen.threads)
     with tempfile.TemporaryDirectory() as folder:
         vault, claims = make_vault(Path(folder))
-        with running(vault) as service:
+        with running(serve(vault)) as service:
             bodies = [(signer, body_of(image)) for signer, image in claims]
-            measure(figures, service, bodies, [image for _, image in claims], chosen)
+            with running(call_inside(vault, chosen.threads)) as other:
+                measure(figures, (service, other), bodies, [image for _, image in claims], chosen)
             if chosen.minutes > 0:
                 rate = 1.5 * statistics.median(figures.with_http)
                 figures.overload = overload(service, bodies, rate, 60 * chosen.minutes)
@@ -158,11 +166,21 @@ class Service:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-@contextmanager
-def running(vault: Path) -> Iterator[Service]:
-    """The service over a vault."""
+def serve(vault: Path) -> list[str]:
+    """The command of the service."""
     command = [sys.executable, "-m", "sigvault", "--vault", str(vault), "serve", "--port", "0"]
-    command += ["--per-minute", "100000000"]
+    return [*command, "--per-minute", "100000000"]
+
+
+def call_inside(vault: Path, threads: int) -> list[str]:
+    """The command of the app that calls the model inside each request."""
+    app = Path(__file__).with_name("model_in_request.py")
+    return [sys.executable, str(app), str(vault), "0", str(threads)]
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[Service]:
+    """A process that answers over HTTP, and tells its port."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, stderr=log, stdout=subprocess.DEVNULL)  # noqa: S603
         try:
@@ -177,7 +195,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], log: object) -> int:
     until = time.monotonic() + 300
     while time.monotonic() < until and process.poll() is None:
         log.seek(0)  # type: ignore[attr-defined]
-        found = re.search(r"running on http://127\.0\.0\.1:(\d+)", log.read())  # type: ignore[attr-defined]
+        found = re.search(r"[Rr]unning on http://127\.0\.0\.1:(\d+)", log.read())  # type: ignore[attr-defined]
         if found:
             connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=120)
             connection.request("GET", "/health/ready")
@@ -211,12 +229,13 @@ def ask(
 
 def measure(
     figures: Figures,
-    service: Service,
+    services: tuple[Service, Service],
     bodies: Bodies,
     images: list[bytes],
     chosen: argparse.Namespace,
 ) -> None:
-    """Throughput in turns, then latency."""
+    """Throughput in turns, then latency; of the service, and of the app beside it."""
+    service, other = services
     embedder = TorchEmbedder(bundled_model(), "auto", chosen.threads)
     embedder.embed([acquire(images[0], recipe_of(embedder)).prepared.ink])
     ways = {"shared passes": shared_passes, "batches of eight": in_batches}
@@ -225,9 +244,11 @@ def measure(
             rate = way(embedder, images, chosen.seconds)
             figures.without_http.setdefault(name, []).append(rate)
         figures.with_http.append(through_http(service, bodies, chosen.seconds))
+        figures.beside.append(through_http(other, bodies, chosen.seconds))
     best = max(statistics.median(rates) for rates in figures.without_http.values())
     figures.ratio = statistics.median(figures.with_http) / best
     latency(figures, service, bodies, chosen.requests)
+    figures.beside_p50_ms = float(np.median(ask_in_turn(other, bodies, chosen.requests)[0]))
 
 
 def spend(work: Callable[[int], object], clients: int, seconds: float) -> float:
@@ -315,21 +336,29 @@ def through_http(service: Service, bodies: Bodies, seconds: float) -> float:
 
 def latency(figures: Figures, service: Service, bodies: Bodies, requests: int) -> None:
     """At one client: the whole, and what lies beyond the three stages."""
+    whole, timings = ask_in_turn(service, bodies, requests)
+    stages = [dict(re.findall(r"(\w+);dur=([\d.]+)", timing)) for timing in timings]
+    three = [float(each["prepare"]) + float(each["embed"]) for each in stages]
+    figures.latency_p50_ms = float(np.median(whole))
+    beyond = np.subtract(whole, three)
+    figures.beyond_p50_ms = float(np.median(beyond))
+    figures.beyond_p99_ms = float(np.quantile(beyond, 0.99))
+
+
+def ask_in_turn(service: Service, bodies: Bodies, requests: int) -> tuple[list[float], list[str]]:
+    """One request after the other, ten to warm up: milliseconds, and what the answers tell."""
     connection = service.connect()
-    whole, beyond = [], []
+    whole, timings = [], []
     for number in range(requests + 10):
         began = time.perf_counter()
         status, answer, timing = ask(connection, bodies[number % len(bodies)])
         spent = 1000 * (time.perf_counter() - began)
         if status != 200:
             raise SystemExit(f"{status}: {answer[:500]!r}")
-        stages = dict(re.findall(r"(\w+);dur=([\d.]+)", timing))
         if number >= 10:
             whole.append(spent)
-            beyond.append(spent - float(stages["prepare"]) - float(stages["embed"]))
-    figures.latency_p50_ms = float(np.median(whole))
-    figures.beyond_p50_ms = float(np.median(beyond))
-    figures.beyond_p99_ms = float(np.quantile(beyond, 0.99))
+            timings.append(timing)
+    return whole, timings
 
 
 def overload(service: Service, bodies: Bodies, rate: float, seconds: float) -> dict[str, object]:
@@ -403,6 +432,14 @@ def page(figures: Figures) -> str:
         f"| one client: whole latency, ms: p50 | {figures.latency_p50_ms:.1f} | |",
         f"| one client: beyond the three stages, ms: p50 | {figures.beyond_p50_ms:.1f} | 5 |",
         f"| one client: beyond the three stages, ms: p99 | {figures.beyond_p99_ms:.1f} | 20 |",
+    ]
+    other = statistics.median(figures.beside)
+    times = statistics.median(figures.with_http) / other
+    lines += [
+        f"| the model called inside each request, {CLIENTS} clients: a second "
+        f"| {spread(figures.beside)} | |",
+        f"| verify by that | {times:.2f} | |",
+        f"| the same, one client: whole latency, ms: p50 | {figures.beside_p50_ms:.1f} | |",
     ]
     over = figures.overload
     if over:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Response
 from fastapi.exceptions import RequestValidationError
@@ -24,8 +25,12 @@ from sigvault.api.middleware import RequestScope, problem_response
 from sigvault.api.openapi import describe
 from sigvault.api.routes import decisions, references, reviews, signers, vaults
 from sigvault.api.service import Service
+from sigvault.api.traces import TracedRequests
 from sigvault.domain.errors import SigvaultError
 from sigvault.vault import Vault
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
 
 _ROUTERS = (
     signers.router,
@@ -47,6 +52,7 @@ def create_api(
     limits: ServiceLimits | None = None,
     metrics: ServiceMetrics | None = None,
     open_to_loopback: bool = False,
+    traces: TracerProvider | None = None,
 ) -> FastAPI:
     """Make the app of a vault; it loads the model when it starts.
 
@@ -56,6 +62,7 @@ def create_api(
         metrics: where the vault's stages are told, too; new ones if None.
         open_to_loopback: whether no key is needed. Only for a service that nobody but this
             computer reaches; requests by pages of somebody else's are refused then.
+        traces: where a span of each request goes; nowhere if None.
     """
     metrics = metrics or ServiceMetrics()
     service = Service(vault, limits or ServiceLimits(), metrics, open_to_loopback=open_to_loopback)
@@ -78,6 +85,8 @@ def create_api(
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_middleware(RequestScope, metrics=metrics)
+    if traces is not None:
+        app.add_middleware(TracedRequests, provider=traces)
     _watch(service)
     return app
 

@@ -8,6 +8,7 @@ its end, since it may be recorded already.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections import deque
 from collections.abc import Callable
@@ -77,7 +78,8 @@ class Lane:
         """
         await self._take_turn(request)
         self._working += 1
-        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        context = contextvars.copy_context()  # of a trace
+        future = asyncio.get_running_loop().run_in_executor(self._pool, context.run, work)
         future.add_done_callback(self._give_turn)
         try:
             # Work that has begun can't be stopped, and keeps its turn until it is over.

@@ -28,7 +28,8 @@ class ServiceLimits:
         body_seconds: how long a request may take to arrive.
         wait_seconds: how long a request waits for its turn.
         work_seconds: how long an answer may take.
-        deciding: verifications and identifications under way at the same time.
+        deciding: verifications and identifications under way at the same time; enough to fill
+            the next forward pass while others are decoded and recorded.
         waiting: requests that wait for their turn, in each lane.
         per_minute: requests of one key in a minute.
     """
@@ -40,7 +41,7 @@ class ServiceLimits:
     body_seconds: float = 30.0
     wait_seconds: float = 10.0
     work_seconds: float = 60.0
-    deciding: int = field(default_factory=lambda: 8 + 2 * (os.cpu_count() or 1))
+    deciding: int = field(default_factory=lambda: 16 + 8 * (os.cpu_count() or 1))
     waiting: int = 64
     per_minute: int = 6000
 

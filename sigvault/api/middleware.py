@@ -55,7 +55,7 @@ class RequestScope:
         except ClientGone:
             status = 499  # nobody is there to read it; the log's convention
         except Exception as error:
-            log("failed", error=error, request_id=request_id, route=_route(scope))
+            log("failed", error=error, request_id=request_id, route=route_of(scope))
             if status:
                 raise
             problem = Problem(BROKEN, "something went wrong that nobody foresaw")
@@ -64,7 +64,7 @@ class RequestScope:
             self._tell(scope, request_id, status, time.perf_counter() - began)
 
     def _tell(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
-        route = _route(scope)
+        route = route_of(scope)
         self._metrics.requests.labels(route, scope["method"], str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         caller = scope["state"].get("caller")
@@ -99,7 +99,7 @@ def _request_id(scope: Scope) -> str:
     return uuid.uuid4().hex
 
 
-def _route(scope: Scope) -> str:
+def route_of(scope: Scope) -> str:
     """The route's pattern, never the path itself, which names signers."""
     path = getattr(scope.get("route"), "path", None)
     if path is None or path.endswith("{rest:path}"):

@@ -46,6 +46,13 @@ def serve(
     grace: Annotated[
         int, typer.Option(min=1, help="Seconds that requests under way get when it is stopped.")
     ] = 60,
+    traces: Annotated[
+        bool,
+        typer.Option(
+            "--traces",
+            help="Send OpenTelemetry spans by OTLP, as OTEL_EXPORTER_OTLP_ENDPOINT says.",
+        ),
+    ] = False,
 ) -> ExitCode:
     """Answer requests over HTTP until stopped (Ctrl-C or SIGTERM), in one process.
 
@@ -63,23 +70,33 @@ def serve(
         per_minute=per_minute,
         waiting=waiting,
     )
-    _run(session, (host, port), limits, grace)
+    _run(session, (host, port), limits, grace, traces=traces)
     return ExitCode.DONE
 
 
-def _run(session: Session, address: tuple[str, int], limits: ServiceLimits, grace: int) -> None:
+def _run(
+    session: Session,
+    address: tuple[str, int],
+    limits: ServiceLimits,
+    grace: int,
+    *,
+    traces: bool,
+) -> None:
     """Open the vault, serve it until stopped, and close it."""
     import uvicorn
 
     from sigvault.api.app import create_api
     from sigvault.api.logs import write_json_logs
     from sigvault.api.metrics import ServiceMetrics
+    from sigvault.api.traces import exporting, traced_stages
     from sigvault.bootstrap import Serving, open_vault
     from sigvault.embedding.batching import EmbeddingWorker
     from sigvault.imaging.decode import DecodeLimits
 
     settings = session.settings()
     metrics = ServiceMetrics()
+    provider = exporting() if traces else None
+    observe = traced_stages(provider, metrics.observe_stage) if provider else metrics.observe_stage
     worker = EmbeddingWorker(observe=metrics.batches.observe)
     metrics.watch(
         "sigvault_embedding_queue_images", "Images that wait to be embedded.", lambda: worker.depth
@@ -88,11 +105,13 @@ def _run(session: Session, address: tuple[str, int], limits: ServiceLimits, grac
         worker=worker,
         decoders=os.cpu_count() or 1,
         limits=DecodeLimits(max_bytes=limits.body_bytes, max_pixels=limits.pixels),
-        observe=metrics.observe_stage,
+        observe=observe,
     )
     with open_vault(settings, embedder=session.embedder, serving=serving) as vault:
         keyless = may_go_without_keys(vault, address[0])
-        app = create_api(vault, limits=limits, metrics=metrics, open_to_loopback=keyless)
+        app = create_api(
+            vault, limits=limits, metrics=metrics, open_to_loopback=keyless, traces=provider
+        )
         _add_pages(app, vault, settings, keyless=keyless)
         write_json_logs()
         config = uvicorn.Config(
@@ -111,6 +130,8 @@ def _run(session: Session, address: tuple[str, int], limits: ServiceLimits, grac
             uvicorn.Server(config).run()
         finally:
             worker.close()
+            if provider is not None:
+                provider.shutdown()
 
 
 def may_go_without_keys(vault: Vault, host: str) -> bool:

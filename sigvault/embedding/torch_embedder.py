@@ -103,6 +103,7 @@ class TorchEmbedder:
         import torch
 
         from sigvault.embedding.checkpoint import load_model
+        from sigvault.embedding.folding import fold_batch_norms
 
         with self._loading:
             device = self._device
@@ -116,5 +117,6 @@ class TorchEmbedder:
                 if self._threads is not None:
                     torch.set_num_threads(self._threads)
                 network, _ = load_model(self._folder)
+                fold_batch_norms(network)
                 self._network = network.to(device).to(memory_format=torch.channels_last)
             return self._network, device
