@@ -34,6 +34,7 @@ import numpy as np
 import torch
 
 from sigvault.bootstrap import create_vault, open_vault
+from sigvault.cli.reindexing import NICENESS, give_way
 from sigvault.domain.identifiers import SignerId
 from sigvault.embedding.card import bundled_model
 from sigvault.embedding.checkpoint import load_model, save_model
@@ -117,9 +118,15 @@ def draw(folder: Path, images: int) -> Pictures:
     """Synthetic signatures as files' bytes, by signer; the first is kept as a probe."""
     signers = max(1, images // (EACH - 1))
     write_dataset(folder / "drawn", SynthesisSettings(signers=signers, genuine=EACH, forged=0))
-    return {
+    recipe = recipe_of(TorchEmbedder(bundled_model()))
+    drawn = {
         path.name: [each.read_bytes() for each in sorted(path.glob("*.png"))]
         for path in sorted((folder / "drawn" / "genuine").iterdir())
+    }
+    # A few take up two lines, and are not accepted as one signature.
+    return {
+        signer: [each for each in some if not acquire(each, recipe).severe]
+        for signer, some in drawn.items()
     }
 
 
@@ -231,7 +238,8 @@ def wait_until(there: Callable[[], bool], process: subprocess.Popen[bytes]) -> N
 
 
 def reindex_over_and_over(folder: Path) -> None:
-    """The other process: fill a generation and drop it until told to stop."""
+    """The other process, as the command line does it: fill a generation, drop it, until stopped."""
+    give_way(NICENESS)
     embedder = TorchEmbedder(folder / "model", "cpu", 1)
 
     def advance(*_: int) -> None:

@@ -23,6 +23,9 @@ from sigvault.cli.output import Output
 if TYPE_CHECKING:
     from sigvault.cli.session import Session
 
+NICENESS = 10
+"""How far a re-index gives way if not told otherwise."""
+
 
 def reindex(
     context: typer.Context,
@@ -55,6 +58,12 @@ def reindex(
         int | None,
         typer.Option(min=1, help="Threads that embed; half of the cores if left out."),
     ] = None,
+    niceness: Annotated[
+        int,
+        typer.Option(
+            "--nice", min=0, max=19, help="How far it gives way to decisions; 0: not at all."
+        ),
+    ] = NICENESS,
     as_json: JsonOption = False,
 ) -> ExitCode:
     """Embed every reference with another model, and let it decide if it is no worse.
@@ -81,6 +90,7 @@ def reindex(
         force=force,
     )
     half = max(1, (os.cpu_count() or 2) // 2)
+    give_way(niceness)
     with session.open_vault() as vault:
         try:
             with output.stages() as progress:
@@ -101,3 +111,13 @@ def reindex(
     tables = [table for on, one in compared.items() for table in comparison_tables(one, on)]
     output.result(document, *tables, *reindexing_tables(done, asked=activate))
     return ExitCode.DONE if done.activation or not (activate or done.reasons) else ExitCode.REFUSE
+
+
+def give_way(niceness: int) -> None:
+    """Let other processes go first on the processor, where the system knows of such a thing.
+
+    Args:
+        niceness: how far, from 0 (not at all) to 19, on top of what the process was started with.
+    """
+    if niceness and hasattr(os, "nice"):
+        os.nice(niceness)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -12,6 +15,7 @@ from sigvault.bootstrap import open_vault
 from sigvault.cli.generation_options import parse_margins
 from sigvault.cli.generation_tables import activation_lines, comparison_tables, reindexing_tables
 from sigvault.cli.output import Output
+from sigvault.cli.reindexing import NICENESS
 from sigvault.evaluation.generation_changes import Margins
 from sigvault.services.reindexing import ReindexPlan
 
@@ -85,6 +89,24 @@ def test_a_margin_that_is_none_is_refused(run, prepared, given):
 def test_a_report_of_a_reindex_is_asked_for_before_anything_is_embedded(run, enrolled, tmp_path):
     outcome = run("reindex", "--model", tmp_path, "--report", tmp_path / "page.pdf")
     assert outcome.code == 2
+
+
+def test_a_reindex_gives_way_as_it_is_told(run, enrolled, tmp_path, given_way):
+    run("reindex", "--model", tmp_path, "--no-activate", "--json", embedder=NEW)
+    run("reindex", "--model", tmp_path, "--no-activate", "--nice", "0", "--json", embedder=NEW)
+    assert given_way == [NICENESS, 0]
+    assert run("reindex", "--model", tmp_path, "--nice", "20").code == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "nice"), reason="the system has no niceness")
+def test_giving_way_makes_the_process_nicer():
+    code = (
+        "import os; from sigvault.cli.reindexing import give_way; give_way({}); print(os.nice(0))"
+    )
+    nicer, same = (
+        int(subprocess.check_output([sys.executable, "-c", code.format(by)])) for by in (3, 0)
+    )
+    assert nicer == min(19, same + 3)
 
 
 def test_a_reindex_writes_its_report(run, enrolled, tmp_path):
