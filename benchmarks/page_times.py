@@ -54,12 +54,15 @@ LOADED = """
 }
 """
 MOVE = """
-() => new Promise(done => {
-  const slider = document.querySelector(".mover input[type=range]");
+() => new Promise((done, fail) => {
+  const slider = document.getElementById("at");
   const began = performance.now();
-  const settled = () => done(performance.now() - began);
-  document.body.addEventListener("htmx:afterSettle", settled, {once: true});
-  slider.value = Number(slider.value) + 5;
+  new MutationObserver((_, observer) => {
+    observer.disconnect();
+    done(performance.now() - began);
+  }).observe(document.getElementById("moved").parentElement, {childList: true});
+  setTimeout(() => fail(new Error("nothing moved")), 10000);
+  slider.value = Number(slider.value) > 10 ? Number(slider.value) - 5 : Number(slider.value) + 5;
   slider.dispatchEvent(new Event("input", {bubbles: true}));
 })
 """
@@ -135,7 +138,11 @@ def measure(browser: Browser, address: str, vault: Vault, rounds: int) -> list[s
     lines += [row(f"key: {what}", times) for what, times in pressed.items()]
     visit(page, pages["thresholds"])
     page.wait_for_load_state("networkidle")
-    lines.append(row("moving the accept point", [page.evaluate(MOVE) for _ in range(rounds)]))
+    moved = []
+    for _ in range(rounds):
+        moved.append(float(page.evaluate(MOVE)))
+        page.wait_for_timeout(300)  # moves in quick succession are drawn together
+    lines.append(row("moving the accept point", moved))
     lines.append(row("a verdict", [decide(page, case) for case in cases[:rounds]]))
     return lines
 
