@@ -137,7 +137,8 @@ def identify(
     with write_directly(resources.engine) as transaction:
         number = append_directly(transaction, event, resources.clock())
         for held in galleries:
-            held.keep_spread(transaction)
+            if held.gallery.signer not in undecided:  # of those nothing was worked out
+                held.keep_spread(transaction)
     return Identification(
         candidates=tuple(candidate for _, candidate in ranked),
         event=number,
