@@ -177,7 +177,8 @@ def _parse(database: str) -> URL:
 
 
 def _sqlite_engine(url: URL, wait_seconds: float) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": wait_seconds})
+    # The connection that wrote last is taken first: the others' pages in memory are of before.
+    engine = create_engine(url, connect_args={"timeout": wait_seconds}, pool_use_lifo=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
