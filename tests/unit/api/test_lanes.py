@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -33,6 +34,12 @@ class Work:
         return self.done
 
 
+def run(scenario):
+    """In a thread of its own: this one may have a browser's event loop from another test."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, scenario).result()
+
+
 def lane(**options):
     usual = {"threads": 1, "waiting": 1, "wait_seconds": 20.0, "work_seconds": 20.0}
     return Lane("test", **usual | options)
@@ -59,7 +66,7 @@ def test_work_waits_for_its_turn_and_too_much_is_refused():
         assert await some.run(Connection(), work) == 3
         some.close()
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_who_goes_away_gives_the_place_up():
@@ -80,7 +87,7 @@ def test_who_goes_away_gives_the_place_up():
         assert await third == 2
         some.close()
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_cancelled_request_gives_its_turn_on():
@@ -98,7 +105,7 @@ def test_a_cancelled_request_gives_its_turn_on():
             await second
         some.close()
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_who_waits_too_long_is_told_to_come_back():
@@ -113,7 +120,7 @@ def test_who_waits_too_long_is_told_to_come_back():
         assert await first == 1
         some.close()
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_an_answer_that_takes_too_long_keeps_its_turn_until_it_is_over():
@@ -128,7 +135,7 @@ def test_an_answer_that_takes_too_long_keeps_its_turn_until_it_is_over():
         assert work.done == 1
         some.close()
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_errors_come_through_and_free_the_turn():
@@ -140,4 +147,4 @@ def test_errors_come_through_and_free_the_turn():
         await settle(some, working=0, waiting=0)
         some.close()
 
-    asyncio.run(scenario())
+    run(scenario())
