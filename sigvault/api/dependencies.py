@@ -50,9 +50,29 @@ def _require(wanted: frozenset[Role]) -> Callable[[Request], Awaitable[Caller]]:
     async def recognise(request: Request) -> Caller:
         caller = await get_service(request).recognise(request)
         caller.require(wanted)
+        _refuse_unknown_parameters(request)
         return caller
 
     return recognise
+
+
+def _refuse_unknown_parameters(request: Request) -> None:
+    """A misspelt parameter is told, and not passed over.
+
+    Raises:
+        Problem: If the query has a parameter that the call doesn't take.
+    """
+    route = request.scope["route"]
+    known = {field.alias for field in route.dependant.query_params}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        takes = f"takes {', '.join(sorted(known))}" if known else "takes none"
+        what = {
+            "where": "query",
+            "what": f"there is a parameter that the call doesn't take: {takes}",
+        }
+        words = f"the query has a parameter that this call doesn't take; it {takes}"
+        raise Problem(INVALID, words, extra={"errors": [what]})
 
 
 def _from_path(value: str) -> str:

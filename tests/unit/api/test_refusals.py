@@ -50,6 +50,15 @@ def test_nothing_but_health_is_open_without_a_key(guarded):
     assert guarded.get("/health/ready").status_code in (200, 503)
 
 
+def test_a_parameter_that_a_call_does_not_take_is_told(client, guarded):
+    found = problem(client.get("/v1/signers?curser=x&limit=1"), 422, "invalid-request")
+    assert "takes cursor, limit" in found["detail"]
+    assert "curser" not in found["detail"]  # whatever it is, it isn't sent back
+    problem(client.post("/v1/identify?top=3", json=IMAGE), 422, "invalid-request")
+    assert client.get("/v1/signers?limit=1").status_code == 200
+    problem(guarded.get("/v1/signers?curser=x"), 401, "no-key")  # that first
+
+
 @pytest.mark.parametrize(
     "header", ["Bearer", "Bearer ", "Bearer sv_x", "Basic YTpi", "Bearer sv_" + "0" * 60, "\xff"]
 )
