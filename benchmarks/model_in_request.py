@@ -5,7 +5,7 @@ server work like this: a framework's thread takes the request, decodes, runs the
 picture, compares with vectors in memory, answers. Nothing is recorded, nobody is asked for a key,
 requests share no forward pass, and as many work at the same time as the framework has threads.
 
-Run: ``python benchmarks/model_in_request.py VAULT PORT [THREADS]``
+Run: ``python benchmarks/model_in_request.py VAULT PORT THREADS``
 """
 
 from __future__ import annotations

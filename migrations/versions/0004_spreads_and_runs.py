@@ -16,7 +16,7 @@ def upgrade() -> None:
         "gallery_spreads",
         sa.Column("signer_key", sa.String(32), nullable=False),
         sa.Column("generation_id", sa.Integer(), nullable=False),
-        sa.Column("vectors", sa.String(32), nullable=False),
+        sa.Column("vectors_digest", sa.String(32), nullable=False),
         sa.Column("cosine", sa.Double(), nullable=False),
         sa.Column("local", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(

@@ -30,13 +30,13 @@ class HeldGallery:
     Attributes:
         key: the signer's key.
         gallery: the signer's references in the generation.
-        vectors: the digest of its vectors' numbers, by which its spread is to be kept; empty
+        vectors_digest: of its vectors' numbers, by which its spread is to be kept; empty
             where it is kept already, or there is none.
     """
 
     key: SignerKey
     gallery: Gallery
-    vectors: str = ""
+    vectors_digest: str = ""
 
     def keep_spread(self, transaction: DriverTransaction) -> None:
         """Keep the gallery's spread for the next decision, unless it is kept already.
@@ -44,9 +44,13 @@ class HeldGallery:
         Args:
             transaction: one that writes.
         """
-        if self.vectors and self.gallery.spread is not None:
+        if self.vectors_digest and self.gallery.spread is not None:
             keep_spread(
-                transaction, self.key, self.gallery.generation, self.vectors, self.gallery.spread
+                transaction,
+                self.key,
+                self.gallery.generation,
+                self.vectors_digest,
+                self.gallery.spread,
             )
 
 
@@ -116,8 +120,8 @@ def find_galleries(
 def _held(found: Sequence[Row], generation: BoundGeneration) -> HeldGallery:
     """One signer's gallery from its rows."""
     key, signer, kept_for, cosine, local, *_ = found[0]
-    vectors = digest_vectors([row[5] for row in found])
-    kept = Spread(cosine, local) if kept_for == vectors else None
+    digest = digest_vectors([row[5] for row in found])
+    kept = Spread(cosine, local) if kept_for == digest else None
     gallery = decode_gallery(
         SignerId(signer),
         generation.id,
@@ -127,7 +131,7 @@ def _held(found: Sequence[Row], generation: BoundGeneration) -> HeldGallery:
         kept,
     )
     to_be_kept = kept is None and len(found) > 1
-    return HeldGallery(SignerKey(key), gallery, vectors if to_be_kept else "")
+    return HeldGallery(SignerKey(key), gallery, digest if to_be_kept else "")
 
 
 def is_enrolled(transaction: DriverTransaction, signer: SignerId, key: SignerKey) -> bool:
@@ -158,7 +162,7 @@ _VECTORS = {encoding.value: encoding for encoding in VectorEncoding}
 _LOCALS = {encoding.value: encoding for encoding in LocalEncoding}
 _ACTIVE = "SELECT id, model_id, preprocessing, dimension FROM generations WHERE status = ?"
 _GALLERY = (
-    "SELECT s.key, s.external_id, g.vectors, g.cosine, g.local, e.row,"
+    "SELECT s.key, s.external_id, g.vectors_digest, g.cosine, g.local, e.row,"
     " r.id, e.encoding, e.vector, e.local_encoding, e.local, e.local_shape"
     " FROM signers AS s"
     ' JOIN "references" AS r ON r.signer_key = s.key'

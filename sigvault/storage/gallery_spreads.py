@@ -29,7 +29,7 @@ def keep_spread(
     transaction: DriverTransaction,
     signer: SignerKey,
     generation: GenerationId,
-    vectors: str,
+    vectors_digest: str,
     spread: Spread,
 ) -> None:
     """Keep a gallery's spread in place of the one before.
@@ -40,10 +40,10 @@ def keep_spread(
         transaction: one that writes.
         signer: whose gallery.
         generation: in which generation.
-        vectors: the digest of its vectors' numbers.
+        vectors_digest: of its vectors' numbers, as `digest_vectors` gives it.
         spread: what to keep.
     """
-    values = (vectors, spread.cosine, spread.local)
+    values = (vectors_digest, spread.cosine, spread.local)
     transaction.run(_KEEP, (*values, signer, generation))
 
 
@@ -53,10 +53,11 @@ def drop_spreads(transaction: DriverTransaction, signer: SignerKey) -> None:
 
 
 _KEEP = (
-    "INSERT INTO gallery_spreads (signer_key, generation_id, vectors, cosine, local)"
+    "INSERT INTO gallery_spreads (signer_key, generation_id, vectors_digest, cosine, local)"
     " SELECT s.key, g.id, CAST(? AS VARCHAR), CAST(? AS DOUBLE PRECISION),"
     " CAST(? AS DOUBLE PRECISION) FROM signers AS s, generations AS g"
     " WHERE s.key = ? AND s.external_id IS NOT NULL AND g.id = ?"
     " ON CONFLICT (signer_key, generation_id) DO UPDATE"
-    " SET vectors = excluded.vectors, cosine = excluded.cosine, local = excluded.local"
+    " SET vectors_digest = excluded.vectors_digest,"
+    " cosine = excluded.cosine, local = excluded.local"
 )

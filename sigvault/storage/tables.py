@@ -262,7 +262,7 @@ class GallerySpreadRow(Base):
     Attributes:
         signer_key: whose references.
         generation_id: in which generation.
-        vectors: a digest of the numbers of the vectors that it was worked out from; with any
+        vectors_digest: of the numbers of the vectors that it was worked out from; with any
             others it says nothing.
         cosine: mean cosine of all pairs.
         local: mean local score of all pairs.
@@ -274,7 +274,7 @@ class GallerySpreadRow(Base):
     generation_id: Mapped[GenerationId] = mapped_column(
         ForeignKey("generations.id"), primary_key=True, autoincrement=False
     )
-    vectors: Mapped[str] = mapped_column(String(32))
+    vectors_digest: Mapped[str] = mapped_column(String(32))
     cosine: Mapped[float] = mapped_column(Double)
     local: Mapped[float] = mapped_column(Double)
 

@@ -69,9 +69,9 @@ def test_the_score_is_the_domains_own(enrolled, embedder):
 
 def test_a_gallerys_spread_is_worked_out_by_the_first_decision_alone(enrolled, monkeypatch):
     engine, probe = enrolled._resources.engine, draw_signature(2, 99)
-    assert verification.read_claim(engine, "2").held.vectors
+    assert verification.read_claim(engine, "2").held.vectors_digest
     first = enrolled.verify("2", probe).evidence
-    assert verification.read_claim(engine, "2").held.vectors == ""
+    assert verification.read_claim(engine, "2").held.vectors_digest == ""
     with monkeypatch.context() as patch:
         patch.delattr(gallery, "match_local_pairs")
         assert enrolled.verify("2", probe).evidence.score == first.score
@@ -88,7 +88,7 @@ def test_an_identification_keeps_the_spreads_of_all_whom_it_compared(enrolled):
     with read_session(engine) as session:
         kept = session.scalar(text("SELECT count(*) FROM gallery_spreads"))
     assert kept == enrolled.status().signers
-    assert verification.read_claim(engine, "2").held.vectors == ""
+    assert verification.read_claim(engine, "2").held.vectors_digest == ""
     assert enrolled.identify(probe, top=3).candidates == first.candidates
 
 

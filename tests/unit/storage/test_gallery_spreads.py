@@ -30,7 +30,7 @@ def generation(engine, add_generation, enroll):
 def keep(engine, spread=KEPT):
     claim = read_claim(engine, WHO)
     with write_directly(engine) as transaction:
-        keep_spread(transaction, claim.key, claim.generation.id, claim.held.vectors, spread)
+        keep_spread(transaction, claim.key, claim.generation.id, claim.held.vectors_digest, spread)
     return claim
 
 
@@ -41,16 +41,16 @@ def kept_rows(engine):
 
 def test_a_spread_is_worked_out_until_it_is_kept_and_then_read_to_the_last_bit(engine, generation):
     before = keep(engine)
-    assert before.held.vectors
+    assert before.held.vectors_digest
     assert before.gallery.spread == read_claim_slowly(engine, WHO).gallery.spread != KEPT
     after = read_claim(engine, WHO)
-    assert after.held.vectors == ""
+    assert after.held.vectors_digest == ""
     assert after.gallery.spread == KEPT
 
 
 def test_a_single_reference_has_none_to_keep(engine, generation):
     claim = read_claim(engine, SignerId("54"))
-    assert (claim.held.vectors, claim.gallery.spread) == ("", None)
+    assert (claim.held.vectors_digest, claim.gallery.spread) == ("", None)
 
 
 def test_another_reference_makes_the_kept_one_void(engine, generation, embed, now):
@@ -61,7 +61,7 @@ def test_another_reference_makes_the_kept_one_void(engine, generation, embed, no
         )
         embeddings.add_embeddings(session, generation, [(added.id, embed(9))])
     claim = read_claim(engine, WHO)
-    assert claim.held.vectors
+    assert claim.held.vectors_digest
     assert claim.gallery.spread == read_claim_slowly(engine, WHO).gallery.spread
     keep(engine, Spread(0.5, 0.25))
     assert kept_rows(engine) == [(0.5, 0.25)]
@@ -80,7 +80,7 @@ def test_another_generation_has_its_own(engine, generation, add_generation, embe
         )
     claim = read_claim(engine, WHO)
     assert claim.generation.id == other
-    assert claim.held.vectors
+    assert claim.held.vectors_digest
     assert claim.gallery.spread != KEPT
 
 
@@ -94,7 +94,7 @@ def test_it_goes_with_the_signer(engine, generation, now):
 def test_nothing_is_kept_of_an_erased_signer_or_for_a_dropped_generation(engine, generation, now):
     claim = read_claim(engine, WHO)
     with write_directly(engine) as transaction:
-        keep_spread(transaction, claim.key, GenerationId(99), claim.held.vectors, KEPT)
+        keep_spread(transaction, claim.key, GenerationId(99), claim.held.vectors_digest, KEPT)
     with write_session(engine) as session:
         signers.erase_signer(session, signers.get_signer(session, WHO), now)
     with write_directly(engine) as transaction:
