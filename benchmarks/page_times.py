@@ -9,7 +9,8 @@ them with a headless Chromium:
   of a new browser, and the visits after it;
 - each key on a case from its press to the second frame that is drawn after it, which is one to two
   frames of 16.7 ms more than the work itself;
-- moving the accept point until the new figures stand there, and a verdict until the next page does.
+- moving the accept point until the new figures stand there, and a verdict, two seconds after its
+  case was opened, until the next page does.
 
 Bars: a first page within 1 s, an interaction within 100 ms. Prints Markdown.
 """
@@ -40,6 +41,8 @@ KEYS = {
     "0": "whole signatures",
     "a": "choose a verdict",
 }
+LOOK = 2000
+"""Milliseconds, which is less than anybody takes for a verdict."""
 PRESS = """
 key => new Promise(done => {
   const began = performance.now();
@@ -154,8 +157,9 @@ def visit(page: Page, path: str) -> float:
 
 
 def decide(page: Page, case: int) -> float:
-    """Give a verdict; milliseconds until the page after it is loaded."""
+    """Give a verdict after a look; milliseconds until the page after it is loaded."""
     page.goto(f"/cases/{case}")
+    page.wait_for_timeout(LOOK)
     page.keyboard.press("a")
     page.get_by_label("Reason").fill("the same hand")
     with page.expect_navigation(wait_until="load"):

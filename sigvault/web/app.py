@@ -30,7 +30,7 @@ from sigvault.web.pages import (
     verifying,
 )
 from sigvault.web.pictures import Pictures
-from sigvault.web.rendering import REPORT, read_static
+from sigvault.web.rendering import REPORT, compile_templates, read_static
 from sigvault.web.rights import Right
 from sigvault.web.seen_cases import SeenCases
 from sigvault.web.sessions import Session
@@ -92,6 +92,7 @@ def create_pages(vault: Vault, settings: PageSettings | None = None) -> Starlett
         settings: how they are served; the defaults if None.
     """
     settings = settings or PageSettings()
+    compile_templates()
     desk = Desk(vault, settings, Pictures(), SeenCases())
     routes = [
         Route(each.path, page(desk, each.handler, each.right), methods=[each.method])

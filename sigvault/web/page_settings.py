@@ -21,6 +21,7 @@ class PageSettings:
         most_upload: the largest request, in bytes.
         open_without_keys: whether the pages are open, as ``local``, to this computer while the
             vault has no keys.
+        ahead_after: seconds after a page until the pictures of the case that comes next are drawn.
     """
 
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
@@ -29,6 +30,7 @@ class PageSettings:
     reviewers: int = 1
     most_upload: int = 64 * 2**20
     open_without_keys: bool = True
+    ahead_after: float = 0.5
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -40,3 +42,5 @@ class PageSettings:
             raise ValueError("a secret of fewer than 32 bytes can be guessed")
         if self.session_hours <= 0 or self.most_upload < 1 or self.reviewers < 1:
             raise ValueError("session_hours, most_upload and reviewers are above 0")
+        if self.ahead_after < 0:
+            raise ValueError("ahead_after is not below 0")

@@ -76,6 +76,13 @@ def render(visit: Visit, template: str, *, status: int = 200, **content: object)
     return HTMLResponse(html, status)
 
 
+def compile_templates() -> None:
+    """Compile all templates, so that nobody waits for it who looks at a page first."""
+    environment = _environment()
+    for name in environment.list_templates(extensions=["j2"]):
+        environment.get_template(name)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(

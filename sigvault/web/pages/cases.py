@@ -10,8 +10,9 @@ from sigvault.domain.identifiers import EventNumber
 from sigvault.domain.reviewing import ReviewCase
 from sigvault.domain.verdicts import Verdict
 from sigvault.reporting.words import headline
-from sigvault.web.pages.queue import next_case
+from sigvault.web.pages.queue import case_address, next_case
 from sigvault.web.rendering import render
+from sigvault.web.views.ahead import draw_ahead
 from sigvault.web.views.cases import view_case
 from sigvault.web.visits import Visit
 
@@ -43,7 +44,7 @@ def decide_case(visit: Visit) -> Response:
         return _render_case(visit, case, problem=str(error), reason=reason, chosen=verdict)
     said = f"Case {case.event}: your verdict “{_VERDICT_WORDS[verdict]}” is recorded. The machine "
     said += f"said “{headline(case.evidence.decision)}”."
-    return visit.to(next_case(visit, case.event), said, case.event)
+    return visit.to(case_address(next_case(visit, case.event)), said, case.event)
 
 
 def turn_blind(visit: Visit) -> Response:
@@ -78,7 +79,8 @@ def _render_case(
     chosen: Verdict | None = None,
 ) -> Response:
     view = view_case(visit, case)
-    return render(
+    following = next_case(visit, case.event)
+    response = render(
         visit,
         "case",
         status=400 if problem else 200,
@@ -88,6 +90,8 @@ def _render_case(
         problem=problem,
         reason=reason,
         chosen=chosen,
-        following=next_case(visit, case.event),
+        following=case_address(following),
         fresh=False,
     )
+    response.background = draw_ahead(visit.desk, following)
+    return response

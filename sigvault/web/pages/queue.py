@@ -12,6 +12,7 @@ from sigvault.domain.verdicts import ReviewState
 from sigvault.reporting.words import headline
 from sigvault.web.rendering import render, url
 from sigvault.web.rights import Right
+from sigvault.web.views.ahead import draw_ahead
 from sigvault.web.views.cases import known_signer
 from sigvault.web.visits import Visit
 
@@ -52,7 +53,7 @@ def show_queue(visit: Visit) -> Response:
         )
     except UnknownSigner as error:
         problem = str(error)
-    return render(
+    response = render(
         visit,
         "queue",
         state=state,
@@ -66,18 +67,26 @@ def show_queue(visit: Visit) -> Response:
         after=after,
         problem=problem,
     )
+    undecided = [] if state is ReviewState.DECIDED else found[:1]
+    response.background = draw_ahead(visit.desk, next(iter(undecided), None))
+    return response
 
 
-def next_case(visit: Visit, after: int) -> str:
-    """The address of the next case that this person can decide; of the queue if there is none."""
+def case_address(case: ReviewCase | None) -> str:
+    """The address of a case; of the queue if there is none."""
+    return "/queue" if case is None else f"/cases/{case.event}"
+
+
+def next_case(visit: Visit, after: int) -> ReviewCase | None:
+    """The next case that this person can decide."""
     if not visit.may(Right.DECIDE):
-        return "/queue"
+        return None
     for start in (after, 0) if after else (0,):
         for state in (ReviewState.OPEN, ReviewState.DISPUTED):
             case = _first(visit, state, start, after)
             if case is not None:
-                return f"/cases/{case.event}"
-    return "/queue"
+                return case
+    return None
 
 
 def _first(visit: Visit, state: ReviewState, start: int, but: int) -> ReviewCase | None:

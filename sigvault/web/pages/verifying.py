@@ -11,7 +11,7 @@ from sigvault.domain.errors import SigvaultError
 from sigvault.reporting.words import headline
 from sigvault.vault import Identification
 from sigvault.web.advice import Advice, advise
-from sigvault.web.pages.queue import next_case
+from sigvault.web.pages.queue import case_address, next_case
 from sigvault.web.pictures import DrawnPicture, draw
 from sigvault.web.rendering import render
 from sigvault.web.views.cases import view_case
@@ -74,7 +74,7 @@ def verify(visit: Visit) -> Response:
         problem="",
         reason="",
         chosen=None,
-        following=next_case(visit, case.event),
+        following=case_address(next_case(visit, case.event)),
         fresh=True,
     )
 

@@ -80,7 +80,15 @@ document.addEventListener("DOMContentLoaded", () => {
           : against.selectedOptions[0]?.textContent;
   }
 
+  // Ink is hidden at first: it is fetched once all that is seen is there, or when it is asked for.
+  function fetchInk() {
+    for (const image of compare.querySelectorAll("image.ink:not([href])")) {
+      image.setAttribute("href", image.dataset.ink);
+    }
+  }
+
   function arrange() {
+    if (look.view === "ink") fetchInk();
     const staged = look.mode !== "side" && probe && references.length > 0;
     const figure = references[against.selectedIndex] ?? references[0];
     stage.hidden = !staged;
@@ -203,4 +211,5 @@ document.addEventListener("DOMContentLoaded", () => {
 
   if (figures.length) toolbar.hidden = false;
   arrange();
+  addEventListener("load", fetchInk);
 });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,7 @@ def browse() -> Iterator[Callable[..., Browser]]:
         comes_from: str = "127.0.0.1",
         app=None,
     ) -> Browser:
-        app = app or create_pages(vault, settings)
+        app = app or create_pages(vault, replace(settings or PageSettings(), ahead_after=0.0))
         clients.append(TestClient(app, base_url=address, client=(comes_from, 50000)))
         return Browser(clients[-1])
 
