@@ -105,12 +105,14 @@ class _Packed:
 
 
 def _pack(grids: Sequence[npt.NDArray[np.int8]]) -> _Packed:
-    flat = np.stack([grid.reshape(-1, grid.shape[-1]) for grid in grids])
+    flat = np.concatenate([grid.reshape(-1, grid.shape[-1]) for grid in grids])
     # Eight channels at a time, where they can be divided so.
     inked = (flat.view(np.uint64) if flat.shape[-1] % 8 == 0 else flat).any(axis=-1)
-    descriptors = flat[inked].astype(np.float32)
-    unit = descriptors / np.linalg.norm(descriptors, axis=-1, keepdims=True)
-    return _Packed(np.nonzero(inked)[1], unit, inked.sum(axis=1))
+    places = np.flatnonzero(inked)
+    unit = flat[places].astype(np.float32)
+    unit /= np.sqrt(np.einsum("ij,ij->i", unit, unit))[:, None]
+    cells = len(flat) // len(grids)
+    return _Packed(places % cells, unit, np.bincount(places // cells, minlength=len(grids)))
 
 
 @lru_cache(maxsize=8)

@@ -149,7 +149,7 @@ def _fields_to_plain(value: Any) -> dict[str, Any]:
         item = getattr(value, name)
         if default is not MISSING and item == default:
             continue
-        plain[name] = _below(item, ".", name)
+        plain[name] = item if _is_plain(item) else _below(item, ".", name)
     return plain
 
 
@@ -172,7 +172,7 @@ def _below(value: Any, mark: str, place: str | int) -> Any:
 
 def _to_plain(value: Any) -> Any:
     """What ``json`` can write, and nothing that it would write wrongly."""
-    if type(value) in _AS_IT_IS or (type(value) is float and math.isfinite(value)):
+    if _is_plain(value):
         return value
     if isinstance(value, Enum):
         return value.value
@@ -191,6 +191,12 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, frozenset):
         return sorted(_to_plain(item) for item in value)
     raise _NotPlain("", f"is a {type(value).__name__}, which JSON can't hold")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether ``json`` writes a value as it stands: asked first, since most values are so."""
+    kind = type(value)
+    return math.isfinite(value) if kind is float else kind in _AS_IT_IS
 
 
 _AS_IT_IS = frozenset((str, int, bool, type(None)))
