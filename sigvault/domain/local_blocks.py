@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from sigvault.domain.local_matching import DEFAULT_RADIUS
+from sigvault.domain.local_matching import default_radius
 
 Floats = npt.NDArray[np.float64]
 
@@ -17,14 +17,14 @@ Floats = npt.NDArray[np.float64]
 def match_local_block(
     references: Sequence[npt.NDArray[np.int8]],
     probes: Sequence[npt.NDArray[np.int8]],
-    radius: float = DEFAULT_RADIUS,
+    radius: float | None = None,
 ) -> Floats:
     """The local score of every reference with every probe, as ``match_local`` gives it.
 
     Args:
         references: int8 (rows, columns, C) each, zero where there is no ink.
         probes: int8 of the same shape each.
-        radius: the largest displacement, in cells.
+        radius: the largest displacement, in cells; `default_radius` if None.
 
     Returns:
         float64 (references, probes), in [-1, 1]; 0 where a side has no ink.
@@ -43,14 +43,12 @@ def match_local_block(
     return np.clip(scores, -1.0, 1.0)
 
 
-def match_local_pairs(
-    grids: Sequence[npt.NDArray[np.int8]], radius: float = DEFAULT_RADIUS
-) -> Floats:
+def match_local_pairs(grids: Sequence[npt.NDArray[np.int8]], radius: float | None = None) -> Floats:
     """The local score of every grid with each later one, which is also that of the later with it.
 
     Args:
         grids: int8 (rows, columns, C) each, zero where there is no ink; two or more.
-        radius: the largest displacement, in cells.
+        radius: the largest displacement, in cells; `default_radius` if None.
 
     Returns:
         float64 (pairs,), in the order of ``numpy.triu_indices(len(grids), 1)``.
@@ -106,6 +104,7 @@ class _Packed:
 
 def _pack(grids: Sequence[npt.NDArray[np.int8]]) -> _Packed:
     flat = np.concatenate([grid.reshape(-1, grid.shape[-1]) for grid in grids])
+    flat = np.ascontiguousarray(flat)
     # Eight channels at a time, where they can be divided so.
     inked = (flat.view(np.uint64) if flat.shape[-1] % 8 == 0 else flat).any(axis=-1)
     places = np.flatnonzero(inked)
@@ -116,8 +115,9 @@ def _pack(grids: Sequence[npt.NDArray[np.int8]]) -> _Packed:
 
 
 @lru_cache(maxsize=8)
-def _barrier(rows: int, columns: int, radius: float) -> npt.NDArray[np.float32]:
+def _barrier(rows: int, columns: int, radius: float | None) -> npt.NDArray[np.float32]:
     """float32 (cells, cells): 0 between cells within the radius, minus infinity further apart."""
+    radius = default_radius(rows) if radius is None else radius
     places = np.stack(np.unravel_index(np.arange(rows * columns), (rows, columns)), axis=-1)
     apart = places[:, None, :] - places[None, :, :]
     near = (apart * apart).sum(axis=-1) <= radius * radius

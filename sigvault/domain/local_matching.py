@@ -15,7 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 DEFAULT_RADIUS = 2.3
-"""How far a stroke may lie from its counterpart, in cells of the grid."""
+"""How far a stroke may lie from its counterpart, in cells of a grid of up to eight rows."""
+
+_ROWS = 8
+"""Finer grids reach as far over the canvas as this many rows do."""
+
+
+def default_radius(rows: int) -> float:
+    """How far a stroke may lie from its counterpart, in cells of a grid of so many rows."""
+    return DEFAULT_RADIUS * max(1.0, rows / _ROWS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +45,14 @@ class LocalMatch:
 def match_local(
     probe: npt.NDArray[np.int8],
     reference: npt.NDArray[np.int8],
-    radius: float = DEFAULT_RADIUS,
+    radius: float | None = None,
 ) -> LocalMatch:
     """Match the inked cells of two grids under a small displacement.
 
     Args:
         probe: int8 (rows, columns, C), zero where there is no ink.
         reference: int8 (rows, columns, C), of the same shape.
-        radius: the largest displacement, in cells.
+        radius: the largest displacement, in cells; `default_radius` if None.
 
     Returns:
         The score and, for the report, where the strokes agree. Symmetric in its arguments.
@@ -54,6 +62,7 @@ def match_local(
     """
     if probe.shape != reference.shape:
         raise ValueError(f"local features of {probe.shape} and {reference.shape} don't compare")
+    radius = default_radius(len(probe)) if radius is None else radius
     probe_cells, probe_unit = _inked_cells(probe)
     reference_cells, reference_unit = _inked_cells(reference)
     probe_map = np.full(probe.shape[:2], np.nan, np.float32)

@@ -48,7 +48,9 @@ class Architecture:
         pool_columns: columns of that grid.
         head: how the pooled features become a vector.
         dropout: the share of the head's features dropped in training, in [0, 1].
-        local_channels: C, channels of the local features, which are taken from the third stage.
+        local_channels: C, channels of the local features.
+        local_stage: the residual stage that they are taken from: 3, whose cells cover 16 pixels of
+            the canvas each way, or 2, whose cells cover 8.
         height: the canvas' height in pixels.
         width: the canvas' width in pixels.
     """
@@ -61,6 +63,7 @@ class Architecture:
     head: Head = Head.LINEAR
     dropout: float = 0.0
     local_channels: int = 64
+    local_stage: int = 3
     height: int = 128
     width: int = 208
 
@@ -75,6 +78,7 @@ class Architecture:
         object.__setattr__(self, "extra_widths", tuple(self.extra_widths))
         for name in ("dimension", "pool_rows", "pool_columns", "local_channels"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; use 1 or more")
+        _require(self.local_stage in (2, 3), f"local_stage is {self.local_stage!r}; use 2 or 3")
         for width in self.extra_widths:
             _require(width >= 1, f"extra_widths holds {width}; use 1 or more")
         _require(0.0 <= self.dropout <= 1.0, f"dropout is {self.dropout}; use 0 to 1")
@@ -94,8 +98,9 @@ class Architecture:
             CheckpointMismatch: If an argument is missing, unknown or out of range.
         """
         known = {entry.name for entry in fields(cls)}
-        if set(content) != known:
-            odd = ", ".join(sorted(set(content) ^ known))
+        given = set(content) | _CAME_LATER
+        if given != known:
+            odd = ", ".join(sorted(given ^ known))
             raise CheckpointMismatch(
                 f"the card's architecture has missing or unknown arguments: {odd}; "
                 "use the sigvault that the model was made with, or retrain it"
@@ -104,6 +109,10 @@ class Architecture:
             return cls(**content)
         except (ConfigurationError, TypeError) as error:
             raise CheckpointMismatch(f"the card's architecture can't be built: {error}") from error
+
+
+_CAME_LATER = frozenset({"local_stage"})
+"""Arguments that older cards lack: they mean the default."""
 
 
 def _member(kind: type[Choice], value: str, name: str) -> Choice:

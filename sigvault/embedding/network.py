@@ -63,10 +63,12 @@ class EmbeddingNetwork(nn.Module):
         self.layer2: nn.Module = backbone.layer2
         self.layer3: nn.Module = backbone.layer3
         self.layer4: nn.Module = backbone.layer4
-        third, fourth = _output_channels(self.layer3), _output_channels(self.layer4)
-        self.extra, pooled = _extra_blocks(fourth, architecture)
+        source = {2: self.layer2, 3: self.layer3}[architecture.local_stage]
+        self.extra, pooled = _extra_blocks(_output_channels(self.layer4), architecture)
         self.head = _head(pooled, architecture)
-        self.local_projection = nn.Conv2d(third, architecture.local_channels, 1, bias=False)
+        self.local_projection = nn.Conv2d(
+            _output_channels(source), architecture.local_channels, 1, bias=False
+        )
         nn.init.orthogonal_(self.local_projection.weight.flatten(1))
 
     def forward(self, ink: Tensor) -> NetworkOutput:
@@ -84,12 +86,14 @@ class EmbeddingNetwork(nn.Module):
                 f"the network takes ink of (B, 1, {canvas[0]}, {canvas[1]}), not {tuple(ink.shape)}"
             )
         stem = self.maxpool(self.relu(self.bn1(self.conv1(ink))))
-        third = self.layer3(self.layer2(self.layer1(stem)))
+        second = self.layer2(self.layer1(stem))
+        third = self.layer3(second)
         deep = self.extra(self.layer4(third))
         grid = (self.architecture.pool_rows, self.architecture.pool_columns)
         vector = self.head(functional.adaptive_avg_pool2d(deep, grid).flatten(1))
-        inked = functional.adaptive_avg_pool2d(ink, third.shape[2:]).squeeze(1) >= LEAST_INK
-        local = self.local_projection(third).float().permute(0, 2, 3, 1)
+        source = {2: second, 3: third}[self.architecture.local_stage]
+        inked = functional.adaptive_avg_pool2d(ink, source.shape[2:]).squeeze(1) >= LEAST_INK
+        local = self.local_projection(source).float().permute(0, 2, 3, 1)
         local = functional.normalize(local, dim=-1) * inked[..., None]
         return NetworkOutput(functional.normalize(vector.float(), dim=-1), local, inked)
 

@@ -109,7 +109,7 @@ class Optimisation:
     """Optimiser, schedule, and when to stop.
 
     Attributes:
-        epochs: passes over the training images, at most; at least 1.
+        epochs: passes over the training images, at most; 0 takes the start's weights as they are.
         learning_rate: the highest learning rate.
         optimiser: a class of torch.optim under ``name``, and its parameters.
         scheduler: a class of torch.optim.lr_scheduler under ``name``, and its parameters.
@@ -191,7 +191,8 @@ class TrainingConfig:
             "batch.genuine: use 2 or more": batch.genuine >= 2,
             "batch.forged: use 0 or more": batch.forged >= 0,
             "batch.per_epoch: use 0 or more": batch.per_epoch >= 0,
-            "optimisation.epochs: use 1 or more": self.optimisation.epochs >= 1,
+            "optimisation.epochs: use 1 or more, or 0 with a start.checkpoint": chosen.epochs >= 1
+            or (chosen.epochs == 0 and self.start.checkpoint is not None),
             "optimisation.learning_rate: use a number above 0": self.optimisation.learning_rate > 0,
             "optimisation.start_share: use 0 up to, not including, 1": 0
             <= self.optimisation.start_share

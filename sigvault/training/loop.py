@@ -166,6 +166,8 @@ def _finish(
         start = weights_file(data_root / config.start.checkpoint)
         average_with_start(run.network, start, config.optimisation.start_share)
         run.settle(config, material)
+    if not config.loss.local_weight:
+        run.fit_local(config, material)
 
 
 def claim_folder(run_folder: Path, config: TrainingConfig) -> None:

@@ -23,6 +23,7 @@ from sigvault.training.config import BatchNormStart, TrainingConfig
 from sigvault.training.devices import wrap_network
 from sigvault.training.distributed_norm import each_alone, share_batch_norm
 from sigvault.training.early_stopping import EarlyStopping
+from sigvault.training.local_projection import fit_local_projection
 from sigvault.training.material import Material
 from sigvault.training.objective import Objective
 from sigvault.training.optimisers import build_optimiser, build_scheduler
@@ -125,13 +126,19 @@ class Run:
 
     def settle(self, config: TrainingConfig, material: Material) -> None:
         """Settle batch normalisation with training images; see `settle_batch_norm`."""
+        with each_alone(self.network):
+            settle_batch_norm(self.network, self.frozen, self._some(config, material))
+
+    def fit_local(self, config: TrainingConfig, material: Material) -> None:
+        """Fit local features to training images; see `fit_local_projection`."""
+        fit_local_projection(self.network, self._some(config, material))
+
+    def _some(self, config: TrainingConfig, material: Material) -> Iterator[Tensor]:
+        """Batches of training images drawn at random, others after each epoch."""
         rows = np.random.default_rng((config.seed, self.epoch)).permutation(len(material.ink))
         parts = min(SETTLING_IMAGES // EMBED_BATCH, max(1, len(rows) // 2))
-        batches = (
-            self.put(material.ink[part]) for part in np.array_split(rows[:SETTLING_IMAGES], parts)
-        )
-        with each_alone(self.network):
-            settle_batch_norm(self.network, self.frozen, batches)
+        for part in np.array_split(rows[:SETTLING_IMAGES], parts):
+            yield self.put(material.ink[part])
 
     def embed(self, ink: np.ndarray[Any, Any]) -> Iterator[NetworkOutput]:
         """Embed ink (N, H, W) in batches, in evaluation mode and float32; results on the CPU."""
@@ -170,7 +177,7 @@ def prepare_run(
     optimiser = build_optimiser(
         chosen.optimiser, chosen.learning_rate, network, objective.parameters()
     )
-    steps = batches * chosen.epochs
+    steps = max(1, batches * chosen.epochs)
     scheduler = build_scheduler(chosen.scheduler, chosen.learning_rate, optimiser, steps)
     return Run(
         fabric=fabric,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sigvault.domain.local_matching import DEFAULT_RADIUS
+from sigvault.domain.local_matching import default_radius
 from sigvault.training.pairs import PairKinds
 
 NOTHING_NEAR = -2.0
@@ -41,15 +41,16 @@ class LocalLoss(nn.Module):
         return torch.stack(means).mean() if means else logits.sum() * 0.0
 
 
-def local_scores(local: Tensor, inked: Tensor, radius: float = DEFAULT_RADIUS) -> Tensor:
+def local_scores(local: Tensor, inked: Tensor, radius: float | None = None) -> Tensor:
     """Every pair's local score, (B, B): `sigvault.domain.local_matching.match_local` in torch.
 
     Args:
         local: (B, rows, columns, C), unit norm in inked cells, zero elsewhere.
         inked: bool (B, rows, columns).
-        radius: the largest displacement, in cells.
+        radius: the largest displacement, in cells; `default_radius` if None.
     """
     count, rows, columns, _ = local.shape
+    radius = default_radius(rows) if radius is None else radius
     reach = int(radius)
     padded = functional.pad(local, (0, 0, reach, reach, reach, reach))
     ink = functional.pad(inked, (reach, reach, reach, reach))

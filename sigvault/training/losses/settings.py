@@ -46,7 +46,8 @@ class AnyLoss:
     """What every loss may have beside it.
 
     Attributes:
-        local_weight: weight of the local matching loss; 0 leaves local features untrained.
+        local_weight: weight of the local matching loss; with 0 the projection of the local features
+            is fitted to training images at the end instead.
         diversity: weight of the diversity term; 0 for none.
         forgeries: a ranking term for forgeries; none unless it has a weight.
     """

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigvault.domain.embedding import pack_local
-from sigvault.domain.local_blocks import match_local_pairs
-from sigvault.domain.local_matching import match_local
+from sigvault.domain.local_blocks import match_local_block, match_local_pairs
+from sigvault.domain.local_matching import default_radius, match_local
 
 
 def draw_grids(seed: int, inks: list[float], shape: tuple[int, int, int]) -> list[np.ndarray]:
@@ -40,9 +40,35 @@ def test_pairs_equal_matching_two_by_two(seed: int, inks: list[float], radius: f
     )
 
 
-def test_pairs_equal_matching_two_by_two_at_the_usual_size():
-    grids = draw_grids(1, [0.5] * 7, (8, 13, 64))
-    np.testing.assert_allclose(match_local_pairs(grids), two_by_two(grids, 2.3), atol=1e-6)
+@pytest.mark.parametrize(("shape", "radius"), [((8, 13, 64), 2.3), ((16, 26, 64), 4.6)])
+def test_pairs_equal_matching_two_by_two_at_the_usual_sizes(shape, radius):
+    grids = draw_grids(1, [0.5] * 7, shape)
+    np.testing.assert_allclose(match_local_pairs(grids), two_by_two(grids, radius), atol=1e-6)
+
+
+def test_the_order_in_memory_makes_no_difference():
+    grids = draw_grids(3, [0.5, 0.5, 0.7], (8, 13, 64))
+    turned = [np.asfortranarray(grid) for grid in grids]
+    assert np.array_equal(match_local_pairs(turned), match_local_pairs(grids))
+    assert np.array_equal(
+        match_local_block(turned[:1], turned), match_local_block(grids[:1], grids)
+    )
+
+
+@pytest.mark.parametrize(("rows", "reach"), [(2, 2), (8, 2), (16, 4), (32, 9)])
+def test_a_finer_grid_reaches_as_far_over_the_canvas(rows: int, reach: int):
+    def grid(column: int) -> np.ndarray:
+        drawn = np.zeros((rows, 2 * rows, 8), np.int8)
+        drawn[0, column] = 45
+        return drawn
+
+    assert int(default_radius(rows)) == reach
+    for far, expected in ((reach, 1.0), (reach + 1, 0.0)):
+        if far < 2 * rows:
+            assert match_local(grid(0), grid(far)).score == pytest.approx(expected, abs=1e-6)
+            assert match_local_block([grid(0)], [grid(far)])[0, 0] == pytest.approx(
+                expected, abs=1e-6
+            )
 
 
 def test_shapes_do_not_mix():

@@ -74,6 +74,7 @@ def test_grey_kernel_answers_a_grey_picture_as_the_colour_one_did():
         {"pool_rows": 0},
         {"height": 8},
         {"local_channels": 0},
+        {"local_stage": 4},
     ],
 )
 def test_a_wrong_argument_is_named(wrong: dict[str, object]):
@@ -86,6 +87,28 @@ def test_a_card_with_an_unknown_argument_is_refused():
         Architecture.from_dict({**Architecture().to_dict(), "depth": 3})
     with pytest.raises(CheckpointMismatch, match="vgg"):
         Architecture.from_dict({**Architecture().to_dict(), "backbone": "vgg"})
+
+
+def test_a_card_from_before_stages_could_be_chosen_means_the_third():
+    content = Architecture().to_dict()
+    del content["local_stage"]
+    assert Architecture.from_dict(content).local_stage == 3
+
+
+def test_the_second_stage_gives_a_grid_twice_as_fine_and_the_same_vectors():
+    coarse = EmbeddingNetwork(Architecture(**SMALL)).eval()
+    fine = EmbeddingNetwork(Architecture(**SMALL, local_stage=2)).eval()
+    shared = {k: v for k, v in coarse.state_dict().items() if not k.startswith("local_")}
+    fine.load_state_dict(shared, strict=False)
+    ink = _ink(2)
+    ink[:, :, :16] = 0.0
+    with torch.inference_mode():
+        one, other = coarse(ink), fine(ink)
+    assert torch.equal(one.vector, other.vector)
+    assert one.local.shape == (2, 2, 3, 4)
+    assert other.local.shape == (2, 4, 6, 4)
+    assert not other.inked[:, :2].any()
+    assert other.inked[:, 2:].all()
 
 
 @given(st.integers(1, 4), st.integers(1, 512), st.sampled_from(Backbone))

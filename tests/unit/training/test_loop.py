@@ -12,7 +12,12 @@ import torch
 from tiny_run import ARCHITECTURE, CONFIG, SMALL, draw_signers
 
 from sigvault.datasets import Layout, read_layout
-from sigvault.domain.errors import CheckpointMismatch, DatasetError, TrainingDiverged
+from sigvault.domain.errors import (
+    CheckpointMismatch,
+    ConfigurationError,
+    DatasetError,
+    TrainingDiverged,
+)
 from sigvault.embedding.architecture import Backbone
 from sigvault.embedding.checkpoint import load_model, load_state, save_state
 from sigvault.embedding.network import EmbeddingNetwork
@@ -112,6 +117,40 @@ def test_every_loss_trains(data: Path, config: TrainingConfig, tmp_path: Path, l
     assert len(statuses) == 2
     assert all(status.active is not None for status in statuses)
     assert all(status.loss > 0 for status in statuses)
+
+
+def test_without_epochs_the_start_is_kept_and_local_features_are_fitted(
+    data: Path, config: TrainingConfig, tmp_path: Path
+):
+    root = tmp_path / "root"
+    shutil.copytree(data / "signers", root / "signers")
+    one_epoch = replace(config, optimisation=replace(config.optimisation, epochs=1))
+    earlier = train(one_epoch, root, tmp_path / "first", preprocessing=SMALL)
+    shutil.copytree(tmp_path / "first" / "model", root / "earlier")
+    fitted = replace(
+        config,
+        name="fitted",
+        architecture=replace(ARCHITECTURE, local_stage=2),
+        start=Start(checkpoint="earlier"),
+        loss=replace(config.loss, local_weight=0.0),
+        optimisation=replace(config.optimisation, epochs=0),
+    )
+    card = train(fitted, root, tmp_path / "second", preprocessing=SMALL)
+    before, after = _weights(tmp_path / "first"), _weights(tmp_path / "second")
+    assert all(
+        torch.equal(before[name], after[name])
+        for name in before
+        if not name.startswith("local_projection")
+    )
+    assert after["local_projection.weight"].shape == (4, 128, 1, 1)
+    assert card.training_digests == earlier.training_digests
+    again = train(fitted, root, tmp_path / "third", preprocessing=SMALL)
+    assert again.sha256 == card.sha256
+
+
+def test_without_epochs_there_must_be_a_start(config: TrainingConfig):
+    with pytest.raises(ConfigurationError, match=r"optimisation\.epochs"):
+        replace(config, optimisation=replace(config.optimisation, epochs=0))
 
 
 def test_what_was_left_out_is_written_down(data: Path, config: TrainingConfig, tmp_path: Path):

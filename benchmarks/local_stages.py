@@ -1,0 +1,181 @@
+"""Which residual stage local features are best taken from, and how they are best projected.
+
+Run: ``python benchmarks/local_stages.py TRAJECTORIES --model DIR``
+
+TRAJECTORIES is what ``scripts/render_trajectories`` drew, DIR the model of
+``configs/default.toml``. Scores the validation signers of ``configs/strokes.toml``, whom no weight
+was trained on, by local features alone; projections are fitted to 1,024 pictures of the signers
+trained on. So the choice is made without the signers that the bundled model is reported on.
+Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sigvault.datasets import Specimen, read_layout
+from sigvault.domain.embedding import Embedding, pack_local
+from sigvault.domain.errors import ImageError
+from sigvault.domain.fusion import FusionRule
+from sigvault.domain.identifiers import ModelId, SignerId
+from sigvault.embedding.card import WEIGHTS_FILE
+from sigvault.embedding.checkpoint import load_model
+from sigvault.embedding.network import EmbeddingNetwork
+from sigvault.evaluation.error_rates import equal_error_rate
+from sigvault.evaluation.protocols import (
+    EvaluationSigner,
+    Kind,
+    apply_fusion,
+    compare_pairs,
+    draw_comparisons,
+    scores_by_signer,
+)
+from sigvault.imaging.decode import decode_file
+from sigvault.imaging.preprocessing import preprocessing_by_name
+from sigvault.training.config import read_config
+from sigvault.training.local_projection import fit_local_projection
+from sigvault.training.splits import split_signers
+from sigvault.training.warm_start import start_from
+
+CONFIG = Path(__file__).resolve().parents[1] / "configs" / "strokes.toml"
+FITTED_TO = 1024
+LOCAL_ALONE = FusionRule(top=3, local_weight=1.0, cosine_spread=0.0, local_spread=0.0)
+KIND = ModelId("compared")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table.
+
+    Attributes:
+        title: what the table calls it.
+        stage: the residual stage; None for the model's own, with its trained projection.
+        channels: of the projection.
+        power: of each axis' eigenvalue.
+    """
+
+    title: str
+    stage: int | None
+    channels: int = 64
+    power: float = 0.0
+
+
+VARIANTS = (
+    Variant("third stage, projection trained with a local loss", None),
+    Variant("third stage, principal axes", 3),
+    Variant("second stage, principal axes", 2),
+    Variant("second stage, half whitened", 2, power=-0.25),
+    Variant("second stage, half whitened, 32 channels", 2, channels=32, power=-0.25),
+    Variant("second stage, whitened", 2, power=-0.5),
+)
+
+
+def main() -> int:
+    """Embed, fit, score, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("trajectories", type=Path)
+    parser.add_argument("--model", type=Path, required=True)
+    chosen = parser.parse_args()
+    config = read_config(CONFIG)
+    dataset = read_layout(chosen.trajectories)
+    split = split_signers(dataset.signers, config.split)
+    trained = [each for each in dataset.specimens if each.signer in set(split.training)]
+    order = np.random.default_rng(config.seed).permutation(len(trained))[:FITTED_TO]
+    fitted_to = draw_ink([trained[place] for place in order], config.preprocessing)
+    watched = [each for each in dataset.specimens if each.signer in set(split.validation)]
+    drawn = draw_ink(watched, config.preprocessing)
+    write(f"{len(split.validation)} signers, {len(drawn)} pictures; EER %, 95 % over signers.\n")
+    write("| Local features | skilled R=1 | skilled R=5 | random R=1 | random R=5 |")
+    write("|---|---|---|---|---|")
+    for variant in VARIANTS:
+        network = build(variant, chosen.model, [ink for _, ink in fitted_to])
+        figures = score(list(embed(network, drawn)))
+        write(f"| {variant.title} | {' | '.join(figures)} |")
+    return 0
+
+
+def write(line: str) -> None:
+    """One line to standard output, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+Drawn = tuple[Specimen, np.ndarray]
+
+
+def draw_ink(specimens: Sequence[Specimen], recipe: str) -> list[Drawn]:
+    """Pictures as the network sees them; those that can't be used are left out."""
+    found, prepare = [], preprocessing_by_name(recipe).prepare
+    for specimen in specimens:
+        try:
+            prepared = prepare(decode_file(specimen.path))
+        except ImageError:
+            continue
+        found.append((specimen, prepared.ink.ink))
+    return found
+
+
+def batches(inks: Sequence[np.ndarray]) -> Iterable[torch.Tensor]:
+    """Ink (B, 1, H, W), at most 32 at a time."""
+    for first in range(0, len(inks), 32):
+        yield torch.from_numpy(np.stack(inks[first : first + 32])[:, None])
+
+
+def build(variant: Variant, model: Path, fitted_to: Sequence[np.ndarray]) -> EmbeddingNetwork:
+    """The model's weights with the variant's local features."""
+    if variant.stage is None:
+        return load_model(model)[0].eval()
+    architecture = load_model(model)[0].architecture
+    network = EmbeddingNetwork(
+        replace(architecture, local_stage=variant.stage, local_channels=variant.channels)
+    )
+    start_from(network, model / WEIGHTS_FILE)
+    fit_local_projection(network, batches(fitted_to), power=variant.power)
+    return network
+
+
+@torch.inference_mode()
+def embed(
+    network: EmbeddingNetwork, drawn: Sequence[Drawn]
+) -> Iterable[tuple[Specimen, Embedding]]:
+    """Each picture's embedding."""
+    specimens = iter([specimen for specimen, _ in drawn])
+    for batch in batches([ink for _, ink in drawn]):
+        output = network(batch)
+        for vector, local, inked in zip(
+            output.vector.numpy(), output.local.numpy(), output.inked.numpy(), strict=True
+        ):
+            yield next(specimens), Embedding(vector, pack_local(local, inked), KIND)
+
+
+def score(found: Sequence[tuple[Specimen, Embedding]]) -> list[str]:
+    """The error rates of local scores alone."""
+    signers = [
+        EvaluationSigner(
+            SignerId(signer),
+            tuple(each for one, each in found if one.signer == signer and one.genuine),
+            tuple(each for one, each in found if one.signer == signer and not one.genuine),
+        )
+        for signer in dict.fromkeys(one.signer for one, _ in found)
+    ]
+    pairs = compare_pairs(signers)
+    cells = []
+    for kind in (Kind.SKILLED, Kind.RANDOM):
+        for references in (1, 5):
+            scores = draw_comparisons(pairs, references)
+            rate = equal_error_rate(
+                scores_by_signer(scores, apply_fusion(scores, LOCAL_ALONE), kind)
+            ).rate
+            cells.append(f"{100 * rate.value:.1f} ({100 * rate.low:.1f}–{100 * rate.high:.1f})")
+    return cells
+
+
+if __name__ == "__main__":
+    sys.exit(main())
