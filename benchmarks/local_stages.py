@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,14 +40,14 @@ from sigvault.evaluation.protocols import (
 from sigvault.imaging.decode import decode_file
 from sigvault.imaging.preprocessing import preprocessing_by_name
 from sigvault.training.config import read_config
-from sigvault.training.local_projection import fit_local_projection
+from sigvault.training.local_projection import HALF_WHITENING, fit_local_projection
 from sigvault.training.splits import split_signers
 from sigvault.training.warm_start import start_from
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "strokes.toml"
 FITTED_TO = 1024
 LOCAL_ALONE = FusionRule(top=3, local_weight=1.0, cosine_spread=0.0, local_spread=0.0)
-KIND = ModelId("compared")
+MODEL = ModelId("compared")
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ VARIANTS = (
     Variant("third stage, projection trained with a local loss", None),
     Variant("third stage, principal axes", 3),
     Variant("second stage, principal axes", 2),
-    Variant("second stage, half whitened", 2, power=-0.25),
-    Variant("second stage, half whitened, 32 channels", 2, channels=32, power=-0.25),
+    Variant("second stage, half whitened", 2, power=HALF_WHITENING),
+    Variant("second stage, half whitened, 32 channels", 2, channels=32, power=HALF_WHITENING),
     Variant("second stage, whitened", 2, power=-0.5),
 )
 
@@ -122,7 +122,7 @@ def draw_ink(specimens: Sequence[Specimen], recipe: str) -> list[Drawn]:
     return found
 
 
-def batches(inks: Sequence[np.ndarray]) -> Iterable[torch.Tensor]:
+def batches(inks: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
     """Ink (B, 1, H, W), at most 32 at a time."""
     for first in range(0, len(inks), 32):
         yield torch.from_numpy(np.stack(inks[first : first + 32])[:, None])
@@ -130,11 +130,11 @@ def batches(inks: Sequence[np.ndarray]) -> Iterable[torch.Tensor]:
 
 def build(variant: Variant, model: Path, fitted_to: Sequence[np.ndarray]) -> EmbeddingNetwork:
     """The model's weights with the variant's local features."""
+    trained = load_model(model)[0].eval()
     if variant.stage is None:
-        return load_model(model)[0].eval()
-    architecture = load_model(model)[0].architecture
+        return trained
     network = EmbeddingNetwork(
-        replace(architecture, local_stage=variant.stage, local_channels=variant.channels)
+        replace(trained.architecture, local_stage=variant.stage, local_channels=variant.channels)
     )
     start_from(network, model / WEIGHTS_FILE)
     fit_local_projection(network, batches(fitted_to), power=variant.power)
@@ -144,7 +144,7 @@ def build(variant: Variant, model: Path, fitted_to: Sequence[np.ndarray]) -> Emb
 @torch.inference_mode()
 def embed(
     network: EmbeddingNetwork, drawn: Sequence[Drawn]
-) -> Iterable[tuple[Specimen, Embedding]]:
+) -> Iterator[tuple[Specimen, Embedding]]:
     """Each picture's embedding."""
     specimens = iter([specimen for specimen, _ in drawn])
     for batch in batches([ink for _, ink in drawn]):
@@ -152,7 +152,7 @@ def embed(
         for vector, local, inked in zip(
             output.vector.numpy(), output.local.numpy(), output.inked.numpy(), strict=True
         ):
-            yield next(specimens), Embedding(vector, pack_local(local, inked), KIND)
+            yield next(specimens), Embedding(vector, pack_local(local, inked), MODEL)
 
 
 def score(found: Sequence[tuple[Specimen, Embedding]]) -> list[str]:

@@ -103,8 +103,8 @@ class _Packed:
 
 
 def _pack(grids: Sequence[npt.NDArray[np.int8]]) -> _Packed:
-    flat = np.concatenate([grid.reshape(-1, grid.shape[-1]) for grid in grids])
-    flat = np.ascontiguousarray(flat)
+    joined = np.concatenate([grid.reshape(-1, grid.shape[-1]) for grid in grids])
+    flat = np.ascontiguousarray(joined)  # a single grid keeps the order that it has in memory
     # Eight channels at a time, where they can be divided so.
     inked = (flat.view(np.uint64) if flat.shape[-1] % 8 == 0 else flat).any(axis=-1)
     places = np.flatnonzero(inked)

@@ -11,7 +11,7 @@ from sigvault.domain.gallery import Spread
 from sigvault.domain.identifiers import GenerationId, SignerKey
 from sigvault.storage.driver import DriverTransaction
 
-_METHOD = b"1"
+_METHOD = b"2"
 """Counts up whenever `Gallery.spread` comes to mean something else."""
 
 

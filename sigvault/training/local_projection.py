@@ -39,7 +39,7 @@ def fit_local_projection(
     try:
         for batch in batches:
             inked = network(batch).inked
-            descriptors = inputs.pop().permute(0, 2, 3, 1)[inked].double().cpu()
+            descriptors = inputs.pop().permute(0, 2, 3, 1)[inked].cpu().double()
             moment += descriptors.T @ descriptors
             cells += len(descriptors)
     finally:

@@ -43,4 +43,4 @@ class PageSettings:
         if self.session_hours <= 0 or self.most_upload < 1 or self.reviewers < 1:
             raise ValueError("session_hours, most_upload and reviewers are above 0")
         if self.ahead_after < 0:
-            raise ValueError("ahead_after is not below 0")
+            raise ValueError("ahead_after is 0 or above")

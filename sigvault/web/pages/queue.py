@@ -67,8 +67,8 @@ def show_queue(visit: Visit) -> Response:
         after=after,
         problem=problem,
     )
-    undecided = [] if state is ReviewState.DECIDED else found[:1]
-    response.background = draw_ahead(visit.desk, next(iter(undecided), None))
+    first = found[0] if found and state is not ReviewState.DECIDED else None
+    response.background = draw_ahead(visit.desk, first)
     return response
 
 

@@ -256,6 +256,8 @@ def test_weak_settings_are_refused():
         PageSettings(secret=b"short")
     with pytest.raises(ValueError, match="above 0"):
         PageSettings(session_hours=0)
+    with pytest.raises(ValueError, match="0 or above"):
+        PageSettings(ahead_after=-1)
     assert b"x" * 32 not in repr(PageSettings(secret=b"x" * 32)).encode()
 
 
