@@ -7,6 +7,7 @@ leaks do, and never serve.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -20,6 +21,9 @@ Recipe = Preprocessing | Unharmonised
 
 PEN = 2.2
 """The width of the one pen of ``onepen-2``, in pixels of the canvas."""
+
+TRACED_ROWS = 512
+"""The least rows of the canvas that ``onepen-2`` traces paths on: about a scan's at 300 dpi."""
 
 RECIPES = (PLAIN, ONE_PEN, *(str(fit) for fit in Fit))
 """The names that can be asked for."""
@@ -40,8 +44,11 @@ def preprocessing_by_name(
     Raises:
         ConfigurationError: If there is no such recipe.
     """
-    if name in {PLAIN, ONE_PEN}:
-        return Preprocessing(height=height, width=width, pen=PEN if name == ONE_PEN else 0.0)
+    if name == PLAIN:
+        return Preprocessing(height=height, width=width)
+    if name == ONE_PEN:
+        fineness = math.ceil(TRACED_ROWS / height)
+        return Preprocessing(height=height, width=width, pen=PEN, fineness=fineness)
     if name in tuple(Fit):
         return Unharmonised(Fit(name), height, width)
     raise ConfigurationError(f"there is no preprocessing {name!r}: use one of {', '.join(RECIPES)}")

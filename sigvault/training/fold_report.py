@@ -2,7 +2,8 @@
 
 Signers are dealt into folds, and folds into parts. Within a part, the fusion rule and the
 operating points come from other signers than those that are tested, and each signer is tested in
-one part.
+one part. Parts have rules of their own, so their fused scores lie on scales of their own: pooled
+are the log-likelihood ratios that each part's other signers calibrated, as in `evaluation.answers`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sigvault.domain.comparison import Decision
+from sigvault.domain.comparison import Decision, Threshold
 from sigvault.domain.errors import DatasetError
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.identifiers import ModelId
@@ -68,7 +69,7 @@ class PooledError:
     """An equal error rate over the tested signers of all folds.
 
     Attributes:
-        pooled: all folds' scores together, with the interval that resamples signers.
+        pooled: all folds' scores together, on one scale, with the interval that resamples signers.
         fold_mean: the mean of the folds' own rates, in [0, 1].
         fold_deviation: their standard deviation (n - 1); 0 for one fold.
         fold_low: the lowest of them.
@@ -139,8 +140,9 @@ def report_parts(parts: Sequence[Part], references: Sequence[int], *, seed: int 
         references: the numbers of references to report, where all parts have them.
         seed: of the draws, for the origin of the operating points.
     """
+    thresholds = {number: _thresholds(parts, number, seed) for number in references}
     results = [
-        _result(parts, data, number, seed)
+        _result(parts, data, number, thresholds[number])
         for data in parts[0].tested
         for number in references
         if all(number in part.tested[data] for part in parts)
@@ -178,37 +180,71 @@ def render_markdown(report: PartsReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _result(parts: Sequence[Part], data: str, number: int, seed: int) -> DataSetResult:
+Thresholds = tuple[Threshold, ...]
+"""Of one number of references, parallel to the parts."""
+
+
+def _thresholds(parts: Sequence[Part], number: int, seed: int) -> Thresholds | None:
+    """Operating points set on each part's other signers; None where they could not be set."""
+    found = []
+    for part in parts:
+        if number not in part.learnt:
+            return None
+        learnt_from = Provenance("other signers", part.model, part.preprocessing, seed)
+        try:
+            found.append(calibrate(part.learnt[number], part.rule, learnt_from, bootstraps=1))
+        except DatasetError:  # a model that has learnt nothing: its error rates say so already
+            return None
+    return tuple(found)
+
+
+def _result(
+    parts: Sequence[Part], data: str, number: int, thresholds: Thresholds | None
+) -> DataSetResult:
     tested = [part.tested[data][number] for part in parts]
     has_skilled = all(scores.count(Kind.SKILLED) for scores in tested)
     kinds = [kind for kind in Kind if has_skilled or kind is not Kind.SKILLED]
-    answers = _answer(parts, data, number, kinds, seed)
+    answers = _answer(parts, thresholds, tested, kinds) if thresholds else {}
     costs = _costs(answers, Kind.SKILLED if has_skilled else Kind.RANDOM)
+    fused = [
+        _on_one_scale(apply_fusion(scores, part.rule), threshold)
+        for scores, part, threshold in zip(
+            tested, parts, thresholds or [None] * len(parts), strict=True
+        )
+    ]
+    alone = [apply_fusion(scores, GLOBAL_ONLY) for scores in tested]
     return DataSetResult(
         data=data,
         references=number,
         signers=sum(len(scores.signers) for scores in tested),
-        skilled=_pool(parts, data, number, Kind.SKILLED) if has_skilled else None,
-        random=_pool(parts, data, number, Kind.RANDOM),
-        global_skilled=_pool(parts, data, number, Kind.SKILLED, GLOBAL_ONLY)
-        if has_skilled
-        else None,
-        global_random=_pool(parts, data, number, Kind.RANDOM, GLOBAL_ONLY),
+        skilled=_pool(parts, tested, fused, Kind.SKILLED) if has_skilled else None,
+        random=_pool(parts, tested, fused, Kind.RANDOM),
+        global_skilled=_pool(parts, tested, alone, Kind.SKILLED) if has_skilled else None,
+        global_random=_pool(parts, tested, alone, Kind.RANDOM),
         decisions=_shares(answers) if answers else None,
         cllr=costs[0] if costs else None,
         minimum_cllr=costs[1] if costs else None,
     )
 
 
+def _on_one_scale(fused: Floats, threshold: Threshold | None) -> Floats:
+    """A part's scores as log-likelihood ratios without bounds; as they are without a threshold."""
+    if threshold is None:
+        return fused
+    ratio = threshold.likelihood_ratio
+    return ratio.slope * fused + ratio.intercept
+
+
 def _pool(
-    parts: Sequence[Part], data: str, number: int, forgeries: Kind, rule: FusionRule | None = None
+    parts: Sequence[Part],
+    tested: Sequence[ComparisonScores],
+    values: Sequence[Floats],
+    forgeries: Kind,
 ) -> PooledError:
-    """All parts together and each fold by itself; by the parts' own rules unless one is given."""
+    """All parts together and each fold by itself, by one value for each tested comparison."""
     by_fold: defaultdict[int, list[SignerScores]] = defaultdict(list)
-    for part in parts:
-        scores = part.tested[data][number]
-        fused = apply_fusion(scores, rule or part.rule)
-        by_fold[part.fold].append(scores_by_signer(scores, fused, forgeries))
+    for part, scores, own in zip(parts, tested, values, strict=True):
+        by_fold[part.fold].append(scores_by_signer(scores, own, forgeries))
     folds = [_together(own) for own in by_fold.values()]
     rates = [equal_error(fold.all_mated, fold.all_non_mated).rate for fold in folds]
     return PooledError(
@@ -237,23 +273,18 @@ class _Answers:
 
 
 def _answer(
-    parts: Sequence[Part], data: str, number: int, kinds: Sequence[Kind], seed: int
+    parts: Sequence[Part],
+    thresholds: Thresholds,
+    tested: Sequence[ComparisonScores],
+    kinds: Sequence[Kind],
 ) -> dict[Kind, _Answers]:
     """Decide on every probe by operating points that were set on other signers."""
     decisions: dict[Kind, Counter[Decision]] = {kind: Counter() for kind in kinds}
     llrs: dict[Kind, list[float]] = {kind: [] for kind in kinds}
-    for part in parts:
-        if number not in part.learnt:
-            return {}
-        learnt_from = Provenance("other signers", part.model, part.preprocessing, seed)
-        try:
-            threshold = calibrate(part.learnt[number], part.rule, learnt_from, bootstraps=1)
-        except DatasetError:  # a model that has learnt nothing: its error rates say so already
-            return {}
-        tested = part.tested[data][number]
-        fused = apply_fusion(tested, part.rule)
+    for part, threshold, scores in zip(parts, thresholds, tested, strict=True):
+        fused = apply_fusion(scores, part.rule)
         for kind in kinds:
-            for score in fused[tested.kind == kind].tolist():
+            for score in fused[scores.kind == kind].tolist():
                 decisions[kind][threshold.decide(score)] += 1
                 llrs[kind].append(threshold.likelihood_ratio.llr(score))
     return {kind: _Answers(decisions[kind], np.array(llrs[kind])) for kind in kinds}

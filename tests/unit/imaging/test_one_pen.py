@@ -120,6 +120,17 @@ def test_the_path_is_traced_on_a_finer_canvas_whose_squares_are_averaged() -> No
     assert np.array_equal(one_pen.prepare(drawn(7)).ink.ink, squares)
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "fineness"), [(64, 104, 8), (128, 208, 4), (192, 312, 3), (600, 960, 1)]
+)
+def test_paths_are_traced_on_512_rows_at_least(height: int, width: int, fineness: int) -> None:
+    one_pen = preprocessing_by_name("onepen-2", height, width)
+    assert isinstance(one_pen, Preprocessing)
+    assert one_pen.fineness == fineness
+    assert one_pen.pen == PEN
+    assert one_pen.prepare(drawn(7)).ink.ink.shape == (height, width)
+
+
 def test_a_blank_page_stays_blank() -> None:
     page = SignatureImage(np.full((200, 300), 250, np.uint8), "0" * 64, 300, 200)
     prepared = preprocessing_by_name("onepen-2").prepare(page)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.identifiers import ModelId, SignerId
+from sigvault.evaluation.calibration import Provenance, calibrate
 from sigvault.evaluation.error_rates import equal_error
-from sigvault.evaluation.protocols import ComparisonScores, Kind, concatenate
+from sigvault.evaluation.protocols import ComparisonScores, Kind
 from sigvault.training.fold_report import Part, PooledError, render_markdown, report_parts
 
 RULE = FusionRule(top=1, local_weight=0.0, cosine_spread=0.0, local_spread=0.0)
@@ -60,9 +62,20 @@ def parts_of(
 
 
 def rate_of(parts: list[Part], forgeries: Kind) -> float:
-    scores = concatenate([part.tested["data"][1] for part in parts])
-    mated, others = (scores.cosine[scores.kind == kind, 0] for kind in (Kind.MATED, forgeries))
-    return equal_error(mated, others).rate
+    """From each part's scores as log-likelihood ratios, fitted on what the part learns from."""
+    mated, others = list[float](), list[float]()
+    for part in parts:
+        learnt_from = Provenance("others", part.model, part.preprocessing, 0)
+        ratio = calibrate(part.learnt[1], RULE, learnt_from, bootstraps=1).likelihood_ratio
+        scores = part.tested["data"][1]
+        llrs = ratio.slope * scores.cosine[:, 0] + ratio.intercept
+        mated += llrs[scores.kind == Kind.MATED].tolist()
+        others += llrs[scores.kind == forgeries].tolist()
+    return equal_error(np.array(mated), np.array(others)).rate
+
+
+def on_another_scale(scores: ComparisonScores, factor: float, offset: float) -> ComparisonScores:
+    return replace(scores, cosine=factor * scores.cosine + offset)
 
 
 def test_all_signers_are_pooled_and_the_folds_spread_is_told():
@@ -79,6 +92,25 @@ def test_all_signers_are_pooled_and_the_folds_spread_is_told():
         assert (error.fold_low, error.fold_high) == (min(rates), max(rates))
         assert error.pooled.rate.value == pytest.approx(rate_of(parts, kind))
         assert error.pooled.rate.low <= error.pooled.rate.value <= error.pooled.rate.high
+
+
+def test_folds_whose_scores_lie_on_scales_of_their_own_are_pooled_fairly():
+    alike = parts_of((0.7, 0.5, 0.4))
+    apart = [
+        replace(
+            part,
+            learnt={1: on_another_scale(part.learnt[1], 0.4, -0.5 * part.fold)},
+            tested={"data": {1: on_another_scale(part.tested["data"][1], 0.4, -0.5 * part.fold)}},
+        )
+        for part in alike
+    ]
+    (expected,), (found,) = (report_parts(parts, (1,)).results for parts in (alike, apart))
+    assert expected.skilled is not None
+    assert found.skilled is not None
+    assert found.skilled.pooled.rate.value == pytest.approx(
+        expected.skilled.pooled.rate.value, abs=0.005
+    )
+    assert found.skilled.fold_mean == pytest.approx(expected.skilled.fold_mean, abs=0.005)
 
 
 def test_probes_are_decided_by_what_was_learnt_on_others():
