@@ -47,7 +47,6 @@ if TYPE_CHECKING:
         ReferenceScore,
         Score,
         Threshold,
-        describe_llr,
     )
     from sigvault.domain.diagnosis import (
         Diagnosis,
@@ -125,6 +124,9 @@ if TYPE_CHECKING:
         Embedder,
     )
     from sigvault.domain.reviewing import ReviewCase, ReviewVerdict
+    from sigvault.domain.verbal_scale import (
+        describe_llr,
+    )
     from sigvault.domain.verdicts import KeepProbes, ReviewState, Verdict
     from sigvault.evaluation.generation_comparison import (
         GenerationComparison,
@@ -303,7 +305,6 @@ _HOMES = {
         "ReferenceScore",
         "Score",
         "Threshold",
-        "describe_llr",
     ),
     "sigvault.domain.diagnosis": (
         "Diagnosis",
@@ -381,6 +382,7 @@ _HOMES = {
         "ReviewState",
         "Verdict",
     ),
+    "sigvault.domain.verbal_scale": ("describe_llr",),
     "sigvault.evaluation.generation_comparison": ("GenerationComparison",),
     "sigvault.services.answers": ("RequestName",),
     "sigvault.services.reindexing": (

@@ -96,6 +96,7 @@ class FakeEmbedder:
         recipe: Recipe = DEFAULT_PREPROCESSING,
         points: bool = True,
         noise: float = 0.0,
+        copy_limit: float | None = None,
     ) -> None:
         """Take a name, which decides the model's id, and what thresholds its card holds.
 
@@ -106,6 +107,7 @@ class FakeEmbedder:
         self._references = references
         self._points = points
         self._noise = noise
+        self._copy_limit = copy_limit
         self.batches: list[int] = []
 
     @cached_property
@@ -124,7 +126,7 @@ class FakeEmbedder:
             training_digests=frozenset(),
             recipe={},
             thresholds=tuple(
-                with_points(plain) if self._points else plain
+                replace(with_points(plain) if self._points else plain, copy_limit=self._copy_limit)
                 for plain in (make_threshold(number, model) for number in self._references)
             ),
         )

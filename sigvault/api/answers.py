@@ -9,15 +9,10 @@ from sigvault.api.callers import Caller
 from sigvault.api.errors import kind_of, problem_of
 from sigvault.domain import errors
 from sigvault.domain.audit import AuditRecord
-from sigvault.domain.comparison import (
-    ErrorRates,
-    Evidence,
-    ReferenceScore,
-    Threshold,
-    describe_llr,
-)
+from sigvault.domain.comparison import ErrorRates, Evidence, ReferenceScore, Threshold
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.reviewing import ReviewCase
+from sigvault.domain.verbal_scale import describe_llr
 from sigvault.vault import (
     AuditCheck,
     EnrollmentReport,
@@ -174,6 +169,7 @@ def threshold(chosen: Threshold) -> schemas.Threshold:
         refuse=chosen.refuse,
         accept_rates=_rates(chosen.accept_rates),
         refuse_rates=_rates(chosen.refuse_rates),
+        copy_limit=chosen.copy_limit,
         origin=schemas.Origin(**vars(chosen.origin)),
     )
 

@@ -54,6 +54,7 @@ _THRESHOLD = {
     "refuse": 0.092,
     "accept_rates": _RATES,
     "refuse_rates": _RATES,
+    "copy_limit": 0.941,
     "origin": {
         "data": "cedar, sigcomp2011_dutch",
         "protocol": "random draws of references, unseen signers",

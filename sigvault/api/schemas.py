@@ -306,6 +306,10 @@ class Threshold(Answer):
     refuse: float
     accept_rates: ErrorRates
     refuse_rates: ErrorRates
+    copy_limit: float | None = Field(
+        description="The local score with one reference from which on a probe counts as a copy of "
+        "it and is not accepted; null where none was calibrated."
+    )
     origin: Origin
 
 

@@ -10,9 +10,10 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sigvault.domain.comparison import Candidate, describe_llr
+from sigvault.domain.comparison import Candidate
 from sigvault.domain.model_card import ModelCard
 from sigvault.domain.serialisation import candidate_to_dict, evidence_to_dict
+from sigvault.domain.verbal_scale import describe_llr
 
 if TYPE_CHECKING:
     from sigvault.vault import EnrollmentReport, Identification, Verification

@@ -24,6 +24,7 @@ def explain_threshold(threshold: Threshold, references: int | None = None) -> tu
         "them to be slightly worse for yours.",
         _ratio(threshold),
         _support(threshold),
+        _copies(threshold),
         _limits(threshold),
     )
 
@@ -98,6 +99,20 @@ def _support(threshold: Threshold) -> str:
         f"Other operating points: `sigvault verify --at-fmr RATE` or `--at-skilled-fmr RATE`. The "
         f"smallest aims that the data support are {aims} (rule of three, ISO/IEC 19795-1: a rate "
         "p takes 3/p distinct comparisons); below ten times that, read the range, not the rate."
+    )
+
+
+def _copies(threshold: Threshold) -> str:
+    if threshold.copy_limit is None:
+        return (
+            "It was made before copies raised an alarm, so a pasted picture of a reference is "
+            "accepted like the signature itself: run `sigvault calibrate` again."
+        )
+    return (
+        "A probe whose local score with one reference is "
+        f"{threshold.copy_limit:.3f} or more counts as a copy of it, perhaps pasted: an alarm is "
+        "raised and a person has to look, whatever its score. At most 1 in 1000 genuine "
+        "signatures of these data came so near to a reference."
     )
 
 

@@ -11,8 +11,8 @@ from rich.text import Text
 from sigvault.cli.output import tidy
 from sigvault.cli.tables import DECISION_STYLES, facts_table, ruled_table
 from sigvault.domain.access import ApiKey
-from sigvault.domain.comparison import describe_llr
 from sigvault.domain.reviewing import ReviewCase
+from sigvault.domain.verbal_scale import describe_llr
 
 
 def cases_table(cases: Sequence[ReviewCase]) -> Table:

@@ -13,10 +13,12 @@ from rich.text import Text
 
 from sigvault.cli.output import tidy
 from sigvault.domain.audit import AuditRecord
-from sigvault.domain.comparison import Decision, Rate, Threshold, describe_llr
+from sigvault.domain.comparison import Decision, Rate, Threshold
+from sigvault.domain.copies import COPY
 from sigvault.domain.diagnosis import Diagnosis, Finding, Severity
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.model_card import ModelCard
+from sigvault.domain.verbal_scale import describe_llr
 
 if TYPE_CHECKING:
     from sigvault.reporting import Case, IdentificationCase
@@ -121,7 +123,10 @@ def verification_tables(verification: Verification, report: Path | None) -> list
     ]
     if threshold.aim is not None:
         facts.append(("decided at", describe_aim(threshold)))
-    facts += [("quality", finding) for finding in _findings(evidence.findings)]
+    facts += [
+        ("alarm" if finding.name == COPY else "quality", text)
+        for finding, text in zip(evidence.findings, _findings(evidence.findings), strict=True)
+    ]
     if report is not None:
         facts.append(("report", report))
     table = ruled_table("Reference", ">Cosine", ">Distance", ">Local")

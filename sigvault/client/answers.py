@@ -157,6 +157,8 @@ class Threshold:
         accept_rates: the error rates at the first.
         refuse_rates: the error rates at the second.
         origin: where it comes from.
+        copy_limit: the local score with one reference from which on a probe counts as a copy of
+            it and is not accepted; None where none was calibrated.
     """
 
     references: int
@@ -165,6 +167,7 @@ class Threshold:
     accept_rates: ErrorRates
     refuse_rates: ErrorRates
     origin: Origin
+    copy_limit: float | None = None
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,8 @@ class Threshold:
         points: the operating points that were measured, by rising score; none where it was
             calibrated before there were any, and in evidence, which has no use for them.
         aim: the rate that ``accept`` was moved to by whoever asked; None as calibrated.
+        copy_limit: the local score with one reference from which on a probe counts as a copy of
+            it, in [-1, 1]; None where it was calibrated before there was one.
     """
 
     references: int
@@ -180,6 +182,7 @@ class Threshold:
     origin: Origin
     points: tuple[OperatingPoint, ...] = field(default=(), metadata=OMIT_DEFAULT)
     aim: Aim | None = field(default=None, metadata=OMIT_DEFAULT)
+    copy_limit: float | None = field(default=None, metadata=OMIT_DEFAULT)
 
     def __post_init__(self) -> None:
         """Check the order of the operating points.
@@ -200,6 +203,26 @@ class Threshold:
         if score >= self.accept:
             return Decision.ACCEPT
         return Decision.REVIEW if score >= self.refuse else Decision.REFUSE
+
+    def copied(self, score: Score) -> ReferenceScore | None:
+        """The reference that a probe is too like to be another signature, or None.
+
+        Nobody signs twice alike to the pixel: such a probe is perhaps a pasted picture of it.
+        """
+        nearest = max(score.per_reference, key=lambda one: one.local)
+        if self.copy_limit is None or nearest.local < self.copy_limit:
+            return None
+        return nearest
+
+    def judge(self, score: Score) -> Decision:
+        """Decide on a probe: by its fused score, but a copy of a reference is never accepted."""
+        return self.hold(self.decide(score.value), score)
+
+    def hold(self, decision: Decision, score: Score) -> Decision:
+        """Review in place of accept where the probe is a copy of a reference."""
+        if decision is Decision.ACCEPT and self.copied(score) is not None:
+            return Decision.REVIEW
+        return decision
 
     def at_fmr(self, rate: float) -> Threshold:
         """Accept from where at most this share of random forgeries pass; see ``at``."""
@@ -422,7 +445,7 @@ class Evidence:
         value = self.score.fusion.fuse(
             [score.cosine for score in scores], [score.local for score in scores], self.score.spread
         )
-        return self.threshold.decide(value)
+        return self.threshold.judge(replace(self.score, value=value))
 
 
 @dataclass(frozen=True)
@@ -456,29 +479,3 @@ def select_threshold(thresholds: tuple[Threshold, ...], references: int) -> Thre
     """
     fitting = [threshold for threshold in thresholds if threshold.references <= references]
     return max(fitting, key=lambda threshold: threshold.references, default=None)
-
-
-VERBAL_SCALE: tuple[tuple[float, str], ...] = (
-    (6.0, "extremely strong support"),
-    (4.0, "very strong support"),
-    (3.0, "strong support"),
-    (2.0, "moderately strong support"),
-    (1.0, "moderate support"),
-    (0.30103, "weak support"),
-)
-"""Least absolute base-10 LLR and its words, after the ENFSI guideline for evaluative reporting
-in forensic science (2015), appendix on verbal equivalents; 0.30103 is a ratio of 2."""
-
-
-def describe_llr(llr: float, signer: str = "the claimed signer") -> str:
-    """Say a base-10 log-likelihood ratio in words, with the direction of the support.
-
-    Args:
-        llr: base-10 log-likelihood ratio.
-        signer: what to call the signer compared with, where nobody is claimed.
-    """
-    for least, words in VERBAL_SCALE:
-        if abs(llr) >= least:
-            side = f"{signer} wrote it" if llr > 0 else "somebody else wrote it"
-            return f"{words} that {side}"
-    return "no support either way"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+
 from sigvault.domain.comparison import Origin, Threshold
 from sigvault.domain.errors import DatasetError
 from sigvault.domain.fusion import FusionRule
@@ -64,6 +66,15 @@ class Aims:
 
 
 DEFAULT_AIMS = Aims()
+
+COPY_ALARMS = 0.001
+"""The share of genuine signatures that may be taken for copies of a reference."""
+
+LEAST_COPY_LIMIT = 0.9
+"""No local score below counts as a copy: strokes visibly differ there."""
+
+MOST_COPY_LIMIT = 0.999
+"""From here on everything is a copy, even if the calibration data hold copies themselves."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +146,23 @@ def calibrate(
         fusion=rule,
         origin=_origin(scores, provenance, (*notes, choice.describe())),
         points=measure_points(*kinds, bootstraps=bootstraps, seed=provenance.seed),
+        copy_limit=find_copy_limit(scores),
     )
+
+
+def find_copy_limit(scores: ComparisonScores) -> float:
+    """The local score with its nearest reference that hardly any genuine signature reaches.
+
+    At most `COPY_ALARMS` of the mated probes lie at it or above; it is never below
+    `LEAST_COPY_LIMIT`, whatever the data.
+
+    Args:
+        scores: comparisons, mated ones among them.
+    """
+    nearest = scores.local[scores.kind == Kind.MATED].max(axis=1)
+    reached = float(np.quantile(nearest, 1.0 - COPY_ALARMS, method="higher"))
+    above = float(np.nextafter(reached, 2.0))
+    return min(MOST_COPY_LIMIT, max(LEAST_COPY_LIMIT, above))
 
 
 def _origin(scores: ComparisonScores, provenance: Provenance, notes: tuple[str, ...]) -> Origin:

@@ -13,9 +13,9 @@ from sigvault.domain.comparison import (
     Rate,
     ReferenceScore,
     Threshold,
-    describe_llr,
 )
 from sigvault.domain.image import QualityFinding
+from sigvault.domain.verbal_scale import describe_llr
 from sigvault.reporting.case import Case, IdentificationCase, ReferenceView
 from sigvault.reporting.number_line import NumberLine, place_score
 from sigvault.reporting.pictures import (

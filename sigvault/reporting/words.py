@@ -22,6 +22,14 @@ def explain_decision(evidence: Evidence) -> str:
     threshold, signer = evidence.threshold, evidence.signer
     score = f"its score {evidence.score.value:.3f}"
     accept, refuse = f"accept point {threshold.accept:.3f}", f"refuse point {threshold.refuse:.3f}"
+    copied = threshold.copied(evidence.score)
+    if copied is not None and evidence.decision is Decision.REVIEW:
+        return (
+            f"The probe is stroke for stroke like reference {copied.reference} of signer {signer}, "
+            f"as no second signature is (local score {copied.local:.3f}, copies from "
+            f"{threshold.copy_limit:.3f}): perhaps a pasted picture. A person should look at the "
+            f"paper, whatever {score} says."
+        )
     if evidence.decision is Decision.ACCEPT:
         return (
             f"The probe resembles signer {signer}'s references as genuine signatures do: "

@@ -218,7 +218,7 @@ def _rank(
         decision, reason = aim.decide(threshold, score.value)
         reasons.append(reason)
         llr = threshold.likelihood_ratio.llr(score.value)
-        ranked.append((key, Candidate(rank, signer, score, llr, decision)))
+        ranked.append((key, Candidate(rank, signer, score, llr, threshold.hold(decision, score))))
     return ranked, reasons[0] if reasons and all(reasons) else ""
 
 

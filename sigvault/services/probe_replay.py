@@ -163,8 +163,4 @@ def _answer(
     if gallery is None:
         return None
     threshold = select_threshold(generation.thresholds, len(gallery.references))
-    return (
-        None
-        if threshold is None
-        else threshold.decide(compare(probe, gallery, threshold.fusion).value)
-    )
+    return None if threshold is None else threshold.judge(compare(probe, gallery, threshold.fusion))

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sigvault.domain.aims import Aim
 from sigvault.domain.audit import AcquisitionFailed, Verified
 from sigvault.domain.comparison import Decision, Evidence, Threshold, compare, select_threshold
+from sigvault.domain.copies import find_copy
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import FailureToAcquire, ImageError, NotCalibrated, UnknownSigner
 from sigvault.domain.gallery import Gallery
@@ -125,14 +126,15 @@ def weigh(
 ) -> Evidence:
     """Score, decide and put the evidence together; a pure function."""
     score = compare(probe, gallery, threshold.fusion)
+    alarms = find_copy(threshold, score)
     return Evidence(
         signer=gallery.signer,
         probe_digest=acquired.digest,
-        decision=threshold.decide(score.value),
+        decision=threshold.judge(score),
         score=score,
         llr=threshold.likelihood_ratio.llr(score.value),
         threshold=threshold.without_points(),
-        findings=acquired.findings,
+        findings=(*alarms, *acquired.findings),
         model=active.model,
         preprocessing=active.preprocessing,
         generation=active.id,

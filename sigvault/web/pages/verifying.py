@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from sigvault.domain.comparison import Candidate, Decision, describe_llr
+from sigvault.domain.comparison import Candidate, Decision
 from sigvault.domain.errors import SigvaultError
+from sigvault.domain.verbal_scale import describe_llr
 from sigvault.reporting.words import headline
 from sigvault.vault import Identification
 from sigvault.web.advice import Advice, advise

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sigvault.domain.comparison import Evidence, Threshold, describe_llr
+from sigvault.domain.comparison import Evidence, Threshold
+from sigvault.domain.copies import COPY
 from sigvault.domain.identifiers import SignerId
+from sigvault.domain.image import QualityFinding
 from sigvault.domain.reviewing import ReviewCase, ReviewVerdict
+from sigvault.domain.verbal_scale import describe_llr
 from sigvault.domain.verdicts import ReviewState
 from sigvault.reporting.number_line import NumberLine, place_score
 from sigvault.reporting.views import RateRow, view_rates
@@ -63,6 +66,7 @@ class CaseView:
         signer: the claimed signer, as the visitor calls it.
         sheet: the probe and what it was compared with.
         machine: what the machine says; None while it is hidden.
+        findings: what was noticed about the probe; no alarm of a copy while the answer is hidden.
         verdicts: what people said, as far as this person may know it by now.
         hidden_verdicts: how many more there are.
         may_decide: whether this person may give a verdict now.
@@ -74,6 +78,7 @@ class CaseView:
     signer: str
     sheet: Sheet
     machine: MachineView | None
+    findings: tuple[QualityFinding, ...]
     verdicts: tuple[ReviewVerdict, ...]
     hidden_verdicts: int
     may_decide: bool
@@ -110,6 +115,9 @@ def view_case(visit: Visit, case: ReviewCase, probe: Panel | None = None) -> Cas
         signer=visit.someone.outside(case.signer),
         sheet=arrange([probe or probe_panel(visit, case.event), *references]),
         machine=None if hidden else _view_machine(visit, case),
+        findings=tuple(
+            finding for finding in evidence.findings if not (hidden and finding.name == COPY)
+        ),
         verdicts=() if may_decide else case.verdicts,
         hidden_verdicts=len(case.verdicts) if may_decide else 0,
         may_decide=may_decide,

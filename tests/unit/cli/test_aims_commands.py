@@ -65,9 +65,29 @@ def test_explain_says_where_a_threshold_comes_from(run, calibrated):
     document = run("threshold", "explain", "--json").document
     assert [each["threshold"]["references"] for each in document["thresholds"]] == [1, 3]
     assert all(each["explanation"] for each in document["thresholds"])
+    assert all(0.9 <= each["threshold"]["copy_limit"] <= 0.999 for each in document["thresholds"])
+    assert "counts as a copy of it" in text
+
+
+def test_a_copy_of_a_reference_is_an_alarm_and_not_accepted(run, calibrated, draw):
+    genuine = run("verify", "--signer", "1", draw(1, 9))
+    assert "alarm" not in genuine.out
+    outcome = run("verify", "--signer", "1", draw(1, 1))
+    text = " ".join(outcome.out.split())
+    assert outcome.code == 3
+    assert "alarm" in text
+    assert "perhaps a copy of that picture" in text
+    document = run("verify", "--signer", "1", draw(1, 1), "--json").document
+    assert document["decision"] == "review"
+    assert [finding["name"] for finding in document["findings"]] == ["copy"]
+    found = run("identify", draw(1, 1), "--json").document["candidates"]
+    assert [each["decision"] for each in found if each["signer"] == "1"] == ["review"]
+    assert run("audit", "check").code == 0
 
 
 def test_explain_without_points_says_to_calibrate(run, tmp_path, monkeypatch):
     with create_vault(tmp_path / "old", embedder=FakeEmbedder(points=False)):
         monkeypatch.setenv("SIGVAULT_VAULT", str(tmp_path / "old"))
-    assert "sigvault calibrate" in run("threshold", "explain").out
+    text = " ".join(run("threshold", "explain").out.split())
+    assert "before operating points were measured" in text
+    assert "before copies raised an alarm" in text

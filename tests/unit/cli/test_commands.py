@@ -7,8 +7,8 @@ import csv
 import pytest
 
 from fakes import FakeEmbedder, draw_blank
-from sigvault.domain.comparison import describe_llr
 from sigvault.domain.serialisation import threshold_from_dict
+from sigvault.domain.verbal_scale import describe_llr
 
 
 def test_init_makes_a_vault_and_status_shows_it(run, tmp_path, monkeypatch):

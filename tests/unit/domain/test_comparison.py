@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigvault.domain.comparison import (
-    VERBAL_SCALE,
     Decision,
     ErrorRates,
     Evidence,
     LikelihoodRatio,
     Origin,
     Rate,
+    ReferenceScore,
+    Score,
     Threshold,
     compare,
-    describe_llr,
     select_threshold,
 )
 from sigvault.domain.embedding import LOCAL_SCALE, Embedding, pack_local
@@ -29,6 +29,7 @@ from sigvault.domain.fusion import FusionRule
 from sigvault.domain.gallery import Gallery, Reference, Spread
 from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
 from sigvault.domain.local_matching import match_local
+from sigvault.domain.verbal_scale import VERBAL_SCALE, describe_llr
 
 MODEL = ModelId("m-0123456789ab")
 SCORES = st.floats(-1.0, 1.0)
@@ -250,6 +251,27 @@ def test_replaying_evidence_gives_the_same_answer(seed: int):
         generation=GenerationId(1),
     )
     assert evidence.replay() is evidence.decision
+
+
+@given(st.lists(SCORES, min_size=1, max_size=4), SCORES, SCORES)
+def test_a_copy_is_never_accepted_and_never_judged_better(
+    locals_: list[float], value: float, limit: float
+):
+    entries = tuple(
+        ReferenceScore(ReferenceId(f"r{n}"), 0.5, 1.0, local) for n, local in enumerate(locals_)
+    )
+    score = Score(value, entries, None, FusionRule())
+    plain, watchful = THRESHOLD, replace(THRESHOLD, copy_limit=limit)
+    assert plain.copied(score) is None
+    assert plain.judge(score) is plain.decide(value)
+    copied = watchful.copied(score)
+    assert (copied is not None) == (max(locals_) >= limit)
+    if copied is None:
+        assert watchful.judge(score) is watchful.decide(value)
+    else:
+        assert copied.local == max(locals_)
+        expected = Decision.REFUSE if watchful.decide(value) is Decision.REFUSE else Decision.REVIEW
+        assert watchful.judge(score) is expected
 
 
 @given(st.floats(-10, 10), st.floats(-10, 10))

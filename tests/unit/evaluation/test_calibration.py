@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,13 @@ from sigvault.domain.comparison import Threshold
 from sigvault.domain.errors import DatasetError
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.identifiers import ModelId, SignerId
-from sigvault.evaluation.calibration import Aims, Provenance, calibrate
+from sigvault.evaluation.calibration import (
+    COPY_ALARMS,
+    Aims,
+    Provenance,
+    calibrate,
+    find_copy_limit,
+)
 from sigvault.evaluation.protocols import ComparisonScores, Kind, apply_fusion
 
 PROVENANCE = Provenance("made up", ModelId("m-1"), "sauvola-1", seed=3)
@@ -156,3 +164,35 @@ def _without(scores: ComparisonScores, kind: Kind) -> ComparisonScores:
         scores.cosine_spread[rows],
         scores.local_spread[rows],
     )
+
+
+def with_locals(mated: list[float]) -> ComparisonScores:
+    """Comparisons whose mated probes have these local scores, the others higher ones."""
+    scores = made_up(0.8, 0.5)
+    local = np.full_like(scores.cosine, 0.9999)
+    local[scores.kind == Kind.MATED, 0] = np.resize(mated, scores.count(Kind.MATED))
+    return replace(scores, local=local)
+
+
+@pytest.mark.parametrize(
+    ("mated", "least", "most"),
+    [
+        ([0.7, 0.8], 0.9, 0.9),  # far below any copy
+        ([0.7, 0.95], 0.95, 0.9500001),  # as near as genuine ones came
+        ([0.7, 1.0], 0.999, 0.999),  # copies among the data themselves
+    ],
+)
+def test_the_limit_of_copies_lies_just_above_what_genuine_signatures_reach(mated, least, most):
+    limit = find_copy_limit(with_locals(mated))
+    assert least <= limit <= most
+    assert calibrate(with_locals(mated), RULE, PROVENANCE, bootstraps=1).copy_limit == limit
+
+
+def test_one_in_a_thousand_genuine_signatures_may_lie_above_the_limit_of_copies():
+    rng = np.random.default_rng(5)
+    scores = made_up(0.8, None, signers=200)
+    mated = 0.9 + 0.09 * rng.random(scores.count(Kind.MATED))
+    local = np.zeros_like(scores.cosine)
+    local[scores.kind == Kind.MATED, 0] = mated
+    limit = find_copy_limit(replace(scores, local=local))
+    assert 0 < np.mean(mated >= limit) <= COPY_ALARMS

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fakes import FakeEmbedder, draw_signature, make_threshold
-from sigvault.domain.comparison import compare
+from sigvault.domain.comparison import Decision, compare
 from sigvault.domain.errors import GenerationMismatch, NotCalibrated
 from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
+from sigvault.domain.serialisation import evidence_from_dict, evidence_to_dict
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
+from sigvault.reporting.words import explain_decision
 from sigvault.services.acquisition import acquire
 from sigvault.services.resources import require_model
 from sigvault.services.verification import require_threshold, weigh
@@ -48,6 +52,30 @@ def test_the_model_has_to_be_the_generations():
     require_model(make_active(1), EMBEDDER)
     with pytest.raises(GenerationMismatch, match="SIGVAULT_MODEL"):
         require_model(make_active(1), FakeEmbedder("other"))
+
+
+def test_a_probe_that_is_a_reference_again_goes_to_a_person():
+    pictures = [acquire(draw_signature(1, n), DEFAULT_PREPROCESSING) for n in range(3)]
+    references = EMBEDDER.embed([picture.prepared.ink for picture in pictures])
+    gallery = Gallery(
+        SignerId("1"),
+        GenerationId(1),
+        tuple(Reference(ReferenceId(f"r{n}"), each) for n, each in enumerate(references)),
+    )
+    active = make_active(1, 3)
+    plain = active.thresholds[1]
+    watchful = replace(plain, copy_limit=0.99)
+    trusting = weigh(references[1], pictures[1], gallery, plain, active)
+    assert (trusting.decision, trusting.findings) == (Decision.ACCEPT, ())
+    evidence = weigh(references[1], pictures[1], gallery, watchful, active)
+    assert evidence.decision is Decision.REVIEW is evidence.replay()
+    assert (evidence.score, evidence.llr) == (trusting.score, trusting.llr)
+    (alarm,) = evidence.findings
+    assert (alarm.name, alarm.limit, alarm.severe) == ("copy", 0.99, False)
+    assert alarm.value == pytest.approx(1.0)
+    assert "reference r1" in alarm.message
+    assert "r1" in explain_decision(evidence)
+    assert evidence_from_dict(evidence_to_dict(evidence)) == evidence
 
 
 def test_the_evidence_follows_from_the_comparison():

@@ -6,10 +6,13 @@ import re
 
 import pytest
 
-from fakes import draw_signature
+from fakes import FakeEmbedder, draw_signature
+from sigvault.bootstrap import create_vault
 from sigvault.domain.access import Role
 from sigvault.domain.identifiers import SignerId
-from sigvault.domain.verdicts import ReviewState, Verdict
+from sigvault.domain.verdicts import KeepProbes, ReviewState, Verdict
+from sigvault.settings import Settings
+from sigvault.vault import EnrollmentItem
 from sigvault.web.app import create_pages
 from sigvault.web.page_settings import PageSettings
 
@@ -148,6 +151,24 @@ def test_blind_mode_hides_the_machines_answer_until_a_verdict(local, vault, doub
     shown = local.get(f"/cases/{event}").text
     assert f"{score.value:.3f}" in shown
     assert ", blind" in shown
+
+
+def test_a_copy_of_a_reference_is_an_alarm_that_blind_mode_hides(tmp_path, browse):
+    settings = Settings(tmp_path / "vault", keep_probes=KeepProbes.REVIEW, by="tester")
+    with create_vault(settings, embedder=FakeEmbedder(copy_limit=0.99)) as vault:
+        pictures = [draw_signature(2, number) for number in range(3)]
+        vault.enroll([EnrollmentItem(SignerId("2"), picture) for picture in pictures])
+        event = vault.verify(SignerId("2"), pictures[1]).event
+        browser = browse(vault)
+        page = browser.get(f"/cases/{event}").text
+        assert "perhaps a pasted picture" in page
+        assert "<strong>Copy</strong>" in page
+        browser.post("/blind", {"blind": "on"})
+        hidden = browser.get(f"/cases/{event}").text
+        assert "pasted" not in hidden
+        assert "<strong>Copy</strong>" not in hidden
+        _decide(browser, event, "refuse", "the same picture")
+        assert "<strong>Copy</strong>" in browser.get(f"/cases/{event}").text
 
 
 def test_who_saw_the_answer_before_is_not_blind(local, vault, doubtful):
