@@ -8,6 +8,9 @@ from sigvault.domain.aims import Aim, Measure
 from sigvault.domain.comparison import Decision, Threshold
 from sigvault.domain.errors import UnsupportedAim
 
+LEAST_FPIR = 1e-9
+"""No data support less by far, and shared out among the signers it must stay a number above 0."""
+
 
 @dataclass(frozen=True)
 class SearchAim:
@@ -34,8 +37,10 @@ class SearchAim:
         Raises:
             ValueError: If the rate is not between 0 and 1, or nobody is searched.
         """
-        if not 0.0 < self.fpir < 1.0:
-            raise ValueError(f"the FPIR {self.fpir} is no rate between 0 and 1, such as 0.01")
+        if not LEAST_FPIR <= self.fpir < 1.0:
+            raise ValueError(
+                f"the FPIR {self.fpir} is no rate from {LEAST_FPIR:g} up to 1, such as 0.01"
+            )
         if self.signers < 1:
             raise ValueError(f"{self.signers} signers can't be searched")
 

@@ -110,8 +110,10 @@ def identify(
     """
     if top < 1:
         raise ConfigurationError(f"the {top} best candidates can't be named: ask for 1 or more")
-    if not 0.0 < fpir < 1.0:
-        raise ConfigurationError(f"the FPIR {fpir} is no rate between 0 and 1, such as 0.01")
+    try:
+        SearchAim(fpir, signers=1)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
     with read_session(resources.engine) as session:
         active = load_active(session)
         enrolled = has_vectors(session, active.id, prefix=prefix)

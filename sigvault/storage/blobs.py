@@ -59,10 +59,16 @@ class ImageFolder:
         """The bytes of an image.
 
         Raises:
-            VaultDamaged: If it is missing or not what was enrolled.
+            VaultDamaged: If it is missing or not what was enrolled, or the digest is none.
             StorageFailed: If it can't be read.
         """
-        path = self.path(digest)
+        try:
+            path = self.path(digest)
+        except ValueError as error:
+            raise VaultDamaged(
+                f"the database names the image {digest!r}, which is no SHA-256: restore the "
+                "database from a backup"
+            ) from error
         try:
             content = path.read_bytes()
         except FileNotFoundError as error:
@@ -77,7 +83,7 @@ class ImageFolder:
 
     def has(self, digest: str) -> bool:
         """Whether there is a file for the digest; its content is not read."""
-        return self.path(digest).is_file()
+        return bool(_DIGEST.fullmatch(digest)) and self.path(digest).is_file()
 
     def delete(self, digest: str) -> bool:
         """Remove an image from the disk.

@@ -448,6 +448,7 @@ def test_identify_accepts_nobody_where_the_data_can_not_tell(run, enrolled, draw
     assert "nobody can be accepted" in outcome.out
 
 
-def test_identify_refuses_what_is_no_rate(run, enrolled, draw):
-    outcome = run("identify", draw(2, 9), "--at-fpir", "2", "--json")
+@pytest.mark.parametrize("rate", ["2", "1e-320", "0"])
+def test_identify_refuses_what_is_no_rate(run, enrolled, draw, rate):
+    outcome = run("identify", draw(2, 9), "--at-fpir", rate, "--json")
     assert (outcome.code, outcome.error) == (4, "ConfigurationError")

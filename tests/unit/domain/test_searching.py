@@ -85,7 +85,7 @@ def test_strangers_are_accepted_at_most_as_often_as_aimed_at_however_scores_hang
     assert 0.02 < fpir <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / searches)
 
 
-@pytest.mark.parametrize("rate", [0.0, 1.0, -1.0, float("nan")])
+@pytest.mark.parametrize("rate", [0.0, 1e-320, 1e-10, 1.0, -1.0, float("nan")])
 def test_a_rate_outside_its_range_is_refused(rate):
     with pytest.raises(ValueError, match="FPIR"):
         SearchAim(rate, 3)

@@ -86,7 +86,10 @@ def test_deleting_takes_the_file_off_the_disk(folder):
 @pytest.mark.parametrize("digest", ["", "ab", "../" + "a" * 61, DIGEST.upper(), DIGEST + "\n"])
 def test_what_is_no_digest_names_no_file(folder, digest):
     with pytest.raises(ValueError, match="no SHA-256"):
+        folder.path(digest)
+    with pytest.raises(VaultDamaged, match="no SHA-256"):
         folder.read(digest)
+    assert not folder.has(digest)
 
 
 def test_only_the_owner_can_read_the_images(folder):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sigvault.domain.embedding import pack_local
 from sigvault.domain.local_matching import DEFAULT_RADIUS, match_local
 from sigvault.training.config import Batch
-from sigvault.training.losses.local import LocalLoss, local_scores
+from sigvault.training.losses.local import MOST_RANDOM, LocalLoss, local_scores
 from sigvault.training.pairs import PairKinds, as_indices, pair_kinds
 from sigvault.training.sampling import TrainingGroup, draw_batches
 
@@ -53,13 +53,43 @@ def test_local_scores_in_torch_equal_those_of_serving(seed: int):
     features = generator.normal(size=(4, rows, columns, 6)).astype(np.float32)
     packed = [pack_local(one, mask) for one, mask in zip(features, inked, strict=True)]
     unit = [grid / np.maximum(np.linalg.norm(grid, axis=-1, keepdims=True), 1) for grid in packed]
-    scores = local_scores(
-        torch.tensor(np.stack(unit), dtype=torch.float32), torch.from_numpy(inked)
-    )
-    for i in range(4):
-        for j in range(4):
-            expected = match_local(packed[i], packed[j], DEFAULT_RADIUS).score
-            assert float(scores[i, j]) == pytest.approx(expected, abs=1e-5)
+    first, second = torch.cartesian_prod(torch.arange(4), torch.arange(4)).unbind(1)
+    local = torch.tensor(np.stack(unit), dtype=torch.float32)
+    scores = local_scores(local, torch.from_numpy(inked), first, second)
+    for i, j, score in zip(first.tolist(), second.tolist(), scores.tolist(), strict=True):
+        expected = match_local(packed[i], packed[j], DEFAULT_RADIUS).score
+        assert score == pytest.approx(expected, abs=1e-5)
+
+
+def test_finer_grids_match_as_far_in_training_as_in_serving():
+    generator = np.random.default_rng(3)
+    inked = generator.random((2, 12, 5)) < 0.4
+    packed = [
+        pack_local(generator.normal(size=(12, 5, 6)).astype(np.float32), mask) for mask in inked
+    ]
+    unit = [grid / np.maximum(np.linalg.norm(grid, axis=-1, keepdims=True), 1) for grid in packed]
+    local = torch.tensor(np.stack(unit), dtype=torch.float32)
+    (score,) = local_scores(
+        local, torch.from_numpy(inked), torch.tensor([0]), torch.tensor([1])
+    ).tolist()
+    assert score == pytest.approx(match_local(*packed).score, abs=1e-5)
+    assert score != pytest.approx(match_local(*packed, DEFAULT_RADIUS).score, abs=1e-3)
+
+
+def test_of_many_random_pairs_some_are_drawn_and_the_same_again_from_a_seed():
+    kinds = _kinds([(number // 2, False) for number in range(60)])
+    generator = torch.Generator().manual_seed(1)
+    local = torch.nn.functional.normalize(torch.randn(60, 2, 2, 4, generator=generator), dim=-1)
+    inked = torch.ones(60, 2, 2, dtype=torch.bool)
+    loss = LocalLoss()
+
+    def value(seed: int) -> float:
+        torch.manual_seed(seed)
+        return float(loss(local, inked, kinds).detach())
+
+    assert int(kinds.random.triu().sum()) > MOST_RANDOM
+    assert value(1) == value(1) != value(2)
+    assert value(1) == pytest.approx(value(2), rel=0.05)
 
 
 def test_local_loss_is_low_when_the_kinds_lie_apart():
