@@ -19,6 +19,7 @@ def find_copy(threshold: Threshold, score: Score) -> tuple[QualityFinding, ...]:
     copied = threshold.copied(score)
     if copied is None or threshold.copy_limit is None:
         return ()
+    number = score.per_reference.index(copied) + 1
     return (
         QualityFinding(
             name=COPY,
@@ -26,7 +27,8 @@ def find_copy(threshold: Threshold, score: Score) -> tuple[QualityFinding, ...]:
             limit=threshold.copy_limit,
             unit="local score",
             severe=False,
-            message=f"stroke for stroke like reference {copied.reference}, perhaps a copy of that "
-            "picture: nobody signs twice so alike, so it is not accepted; look at the paper itself",
+            message=f"stroke for stroke like reference {number} ({copied.reference}), perhaps a "
+            "copy of that picture: nobody signs twice so alike, so it is not accepted; look at the "
+            "paper itself",
         ),
     )

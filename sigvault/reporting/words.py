@@ -24,11 +24,13 @@ def explain_decision(evidence: Evidence) -> str:
     accept, refuse = f"accept point {threshold.accept:.3f}", f"refuse point {threshold.refuse:.3f}"
     copied = threshold.copied(evidence.score)
     if copied is not None and evidence.decision is Decision.REVIEW:
+        number = evidence.score.per_reference.index(copied) + 1
         return (
-            f"The probe is stroke for stroke like reference {copied.reference} of signer {signer}, "
-            f"as no second signature is (local score {copied.local:.3f}, copies from "
+            f"The probe is stroke for stroke like reference {number} of signer {signer}, as no "
+            f"second signature is (local score {copied.local:.3f}, copies from "
             f"{threshold.copy_limit:.3f}): perhaps a pasted picture. A person should look at the "
-            f"paper, whatever {score} says."
+            f"paper, whatever {score} says; the likelihood ratio weighs imitations by hand, not "
+            "copies."
         )
     if evidence.decision is Decision.ACCEPT:
         return (

@@ -73,8 +73,8 @@ def test_a_probe_that_is_a_reference_again_goes_to_a_person():
     (alarm,) = evidence.findings
     assert (alarm.name, alarm.limit, alarm.severe) == ("copy", 0.99, False)
     assert alarm.value == pytest.approx(1.0)
-    assert "reference r1" in alarm.message
-    assert "r1" in explain_decision(evidence)
+    assert "reference 2 (r1)" in alarm.message
+    assert "like reference 2 of signer 1" in explain_decision(evidence)
     assert evidence_from_dict(evidence_to_dict(evidence)) == evidence
 
 

@@ -163,10 +163,14 @@ def test_a_copy_of_a_reference_is_an_alarm_that_blind_mode_hides(tmp_path, brows
         page = browser.get(f"/cases/{event}").text
         assert "perhaps a pasted picture" in page
         assert "<strong>Copy</strong>" in page
+        assert "Perhaps a copy" in page
+        assert "Perhaps a copy" in browser.get("/queue").text
         browser.post("/blind", {"blind": "on"})
         hidden = browser.get(f"/cases/{event}").text
         assert "pasted" not in hidden
         assert "<strong>Copy</strong>" not in hidden
+        assert "Perhaps a copy" not in hidden
+        assert "Perhaps a copy" not in browser.get("/queue").text
         _decide(browser, event, "refuse", "the same picture")
         assert "<strong>Copy</strong>" in browser.get(f"/cases/{event}").text
 
