@@ -1,6 +1,6 @@
 """What a pasted copy, noise, or a forgery that is changed until it passes achieves.
 
-Run: ``python benchmarks/attacks.py DATA [DATA ...] [--model DIR] [--signers N] [--queries N]``
+Run: ``python benchmarks/attacks.py DATA [DATA ...] [--signers N] [--changed N] [--queries N]``
 
 Each DATA is a folder of signatures of signers that the model was not trained on. Five signatures
 are each signer's references, and the model's own threshold for five decides.
@@ -47,7 +47,7 @@ MOST_CHANGE = 8
 """Grey levels of 255 that a forgery's pixels are changed by at most."""
 
 ALTERATIONS = (
-    (Disturbance.JPEG, 0.0, "none: the same pixels"),
+    (None, 0.0, "none: the same pixels"),
     (Disturbance.JPEG, 1.0, "recompressed, JPEG quality 20"),
     (Disturbance.HALVED, 1.0, "half the size"),
     (Disturbance.DOUBLED, 1.0, "twice the size"),
@@ -102,11 +102,8 @@ class Examiner:
         """Each picture's embedding; None for one that can't serve."""
         prepared = [self.recipe.prepare(picture) for picture in pictures]
         usable = [not any(finding.severe for finding in one.findings) for one in prepared]
-        found = iter(
-            self.embedder.embed(
-                [one.ink for one, fits in zip(prepared, usable, strict=True) if fits]
-            )
-        )
+        inks = [one.ink for one, fits in zip(prepared, usable, strict=True) if fits]
+        found = iter(self.embedder.embed(inks))
         return [next(found) if fits else None for fits in usable]
 
     def score(self, probe: Embedding, gallery: Gallery) -> Score:
@@ -187,9 +184,10 @@ def show_copies(examiner: Examiner, signers: Sequence[Enrolled]) -> None:
     for disturbance, strength, title in ALTERATIONS:
         tally: Counter[str] = Counter()
         for number, own in enumerate(signers):
-            picture = own.pictures[number % REFERENCES]
-            pixels = disturb(picture.pixels, disturbance, strength=strength, seed=number)
-            probe = with_pixels(picture, pixels) if strength else picture
+            probe = own.pictures[number % REFERENCES]
+            if disturbance is not None:
+                pixels = disturb(probe.pixels, disturbance, strength=strength, seed=number)
+                probe = with_pixels(probe, pixels)
             tally += answer(examiner, own.gallery, [probe])
         write_shares(title, tally)
     tally = Counter()

@@ -111,8 +111,8 @@ def _copies(threshold: Threshold) -> str:
     return (
         "A probe whose local score with one reference is "
         f"{threshold.copy_limit:.3f} or more counts as a copy of it, perhaps pasted: an alarm is "
-        "raised and a person has to look, whatever its score. At most 1 in 1000 genuine "
-        "signatures of these data came so near to a reference."
+        "raised, and it is not accepted, whatever its score. Copies among these data apart, at "
+        "most 1 in 1000 of their genuine signatures came so near to a reference."
     )
 
 

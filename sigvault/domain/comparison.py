@@ -216,10 +216,7 @@ class Threshold:
 
     def judge(self, score: Score) -> Decision:
         """Decide on a probe: by its fused score, but a copy of a reference is never accepted."""
-        return self.hold(self.decide(score.value), score)
-
-    def hold(self, decision: Decision, score: Score) -> Decision:
-        """Review in place of accept where the probe is a copy of a reference."""
+        decision = self.decide(score.value)
         if decision is Decision.ACCEPT and self.copied(score) is not None:
             return Decision.REVIEW
         return decision
@@ -438,6 +435,11 @@ class Evidence:
     model: ModelId
     preprocessing: str
     generation: GenerationId
+
+    @property
+    def copied(self) -> ReferenceScore | None:
+        """The reference that the probe is perhaps a copy of; see `Threshold.copied`."""
+        return self.threshold.copied(self.score)
 
     def replay(self) -> Decision:
         """Fuse the recorded scores and decide once more."""

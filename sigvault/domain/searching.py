@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sigvault.domain.aims import Aim, Measure
-from sigvault.domain.comparison import Decision, Threshold
+from sigvault.domain.comparison import Decision, Score, Threshold
 from sigvault.domain.errors import UnsupportedAim
 
 LEAST_FPIR = 1e-9
@@ -49,7 +49,7 @@ class SearchAim:
         """What each comparison has to keep."""
         return Aim(Measure.FMR, self.fpir / self.signers)
 
-    def decide(self, threshold: Threshold, score: float) -> tuple[Decision, str]:
+    def decide(self, threshold: Threshold, score: Score) -> tuple[Decision, str]:
         """Decide on a candidate.
 
         Accept takes both: what a verification would accept, and a score at which the FMR is low
@@ -57,17 +57,17 @@ class SearchAim:
 
         Args:
             threshold: the one for the candidate's number of references.
-            score: fused.
+            score: the probe against the candidate's gallery.
 
         Returns:
             The decision, and why nobody can be accepted at all, or an empty string.
         """
-        verified = threshold.decide(score)
+        verified = threshold.judge(score)
         try:
             strict = threshold.at(self.fmr).accept
         except UnsupportedAim as error:
             kept = Decision.REVIEW if verified is Decision.ACCEPT else verified
             return kept, str(error)
-        if verified is Decision.ACCEPT and score < strict:
+        if verified is Decision.ACCEPT and score.value < strict:
             return Decision.REVIEW, ""
         return verified, ""

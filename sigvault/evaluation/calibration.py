@@ -153,8 +153,8 @@ def calibrate(
 def find_copy_limit(scores: ComparisonScores) -> float:
     """The local score with its nearest reference that hardly any genuine signature reaches.
 
-    At most `COPY_ALARMS` of the mated probes lie at it or above; it is never below
-    `LEAST_COPY_LIMIT`, whatever the data.
+    At most `COPY_ALARMS` of the mated probes lie at it or above, unless the data hold so many
+    copies themselves that it is `MOST_COPY_LIMIT`; it is never below `LEAST_COPY_LIMIT`.
 
     Args:
         scores: comparisons, mated ones among them.

@@ -22,7 +22,7 @@ def explain_decision(evidence: Evidence) -> str:
     threshold, signer = evidence.threshold, evidence.signer
     score = f"its score {evidence.score.value:.3f}"
     accept, refuse = f"accept point {threshold.accept:.3f}", f"refuse point {threshold.refuse:.3f}"
-    copied = threshold.copied(evidence.score)
+    copied = evidence.copied
     if copied is not None and evidence.decision is Decision.REVIEW:
         number = evidence.score.per_reference.index(copied) + 1
         return (

@@ -217,10 +217,10 @@ def _rank(
     best = sorted(compared, key=lambda each: (-each[2].value, each[0]))[:top]
     ranked, reasons = [], []
     for rank, (key, signer, score, threshold) in enumerate(best, start=1):
-        decision, reason = aim.decide(threshold, score.value)
+        decision, reason = aim.decide(threshold, score)
         reasons.append(reason)
         llr = threshold.likelihood_ratio.llr(score.value)
-        ranked.append((key, Candidate(rank, signer, score, llr, threshold.hold(decision, score))))
+        ranked.append((key, Candidate(rank, signer, score, llr, decision)))
     return ranked, reasons[0] if reasons and all(reasons) else ""
 
 

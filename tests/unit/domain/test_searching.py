@@ -7,10 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakes import make_threshold
+from fakes import FUSION, make_threshold
 from sigvault.domain.aims import DEFAULT_FPIR, Aim, Measure
-from sigvault.domain.comparison import Decision, ErrorRates, OperatingPoint, Rate, Threshold
-from sigvault.domain.identifiers import ModelId
+from sigvault.domain.comparison import (
+    Decision,
+    ErrorRates,
+    OperatingPoint,
+    Rate,
+    ReferenceScore,
+    Score,
+    Threshold,
+)
+from sigvault.domain.identifiers import ModelId, ReferenceId
 from sigvault.domain.searching import SearchAim
 
 SOME = Rate(0.1, 0.05, 0.2)
@@ -27,6 +35,11 @@ def measured(*points: tuple[float, float]) -> Threshold:
         ),
         origin=replace(plain.origin, random_forgeries=10_000),
     )
+
+
+def scored(value: float) -> Score:
+    """A probe against one reference, with this fused score."""
+    return Score(value, (ReferenceScore(ReferenceId("r"), value, 1.0, value),), None, FUSION)
 
 
 THRESHOLD = measured((0.6, 0.1), (0.85, 0.01), (0.9, 0.001), (0.95, 0.0004))
@@ -46,13 +59,13 @@ THRESHOLD = measured((0.6, 0.1), (0.85, 0.01), (0.9, 0.001), (0.95, 0.0004))
     ],
 )
 def test_the_more_signers_are_searched_the_more_a_candidate_has_to_score(score, signers, decision):
-    assert SearchAim(0.01, signers).decide(THRESHOLD, score) == (decision, "")
+    assert SearchAim(0.01, signers).decide(THRESHOLD, scored(score)) == (decision, "")
 
 
 def test_what_a_verification_would_not_accept_is_not_accepted_at_a_lax_rate():
     lax = measured((0.5, 0.2), (0.7, 0.05))
     assert lax.at_fmr(0.1).accept < 0.75 < lax.accept
-    assert SearchAim(0.5, 5).decide(lax, 0.75) == (Decision.REVIEW, "")
+    assert SearchAim(0.5, 5).decide(lax, scored(0.75)) == (Decision.REVIEW, "")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +73,7 @@ def test_what_a_verification_would_not_accept_is_not_accepted_at_a_lax_rate():
     [(0.99, Decision.REVIEW), (0.7, Decision.REVIEW), (0.5, Decision.REFUSE)],
 )
 def test_where_the_data_can_not_tell_nobody_is_accepted_and_it_says_why(score, decision):
-    found, reason = SearchAim(0.01, 1000).decide(THRESHOLD, score)
+    found, reason = SearchAim(0.01, 1000).decide(THRESHOLD, scored(score))
     assert found is decision
     assert "rule of three" in reason
 
@@ -80,7 +93,7 @@ def test_strangers_are_accepted_at_most_as_often_as_aimed_at_however_scores_hang
     threshold = replace(measured(*points), accept=0.0, refuse=-1.0)
     threshold = replace(threshold, origin=replace(threshold.origin, random_forgeries=1_000_000))
     aim = SearchAim(0.05, signers)
-    accepted = [aim.decide(threshold, float(best))[0] for best in scores.max(axis=1)]
+    accepted = [aim.decide(threshold, scored(float(best)))[0] for best in scores.max(axis=1)]
     fpir = accepted.count(Decision.ACCEPT) / searches
     assert 0.02 < fpir <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / searches)
 
