@@ -1,11 +1,12 @@
 """Which residual stage local features are best taken from, and how they are best projected.
 
-Run: ``python benchmarks/local_stages.py TRAJECTORIES --model DIR``
+Run: ``python benchmarks/local_stages.py TRAJECTORIES --model DIR [--model DIR ...] [--brief]``
 
-TRAJECTORIES is what ``scripts/render_trajectories`` drew, DIR the model of
-``configs/default.toml``. Scores the validation signers of ``configs/strokes.toml``, whom no weight
-was trained on, by local features alone; projections are fitted to 1,024 pictures of the signers
-trained on. So the choice is made without the signers that the bundled model is reported on.
+TRAJECTORIES is what ``scripts/render_trajectories`` drew, DIR the model of ``configs/default.toml``
+or one that starts from it; pictures are drawn as ``onepen-2`` on each model's canvas. Scores the
+validation signers of ``configs/strokes.toml``, whom no weight was trained on, by the vector alone
+and by local features alone; projections are fitted to 1,024 pictures of the signers trained on. So
+the choice is made without the signers that the bundled model is reported on.
 Prints Markdown.
 """
 
@@ -38,7 +39,7 @@ from sigvault.evaluation.protocols import (
     scores_by_signer,
 )
 from sigvault.imaging.decode import decode_file
-from sigvault.imaging.preprocessing import preprocessing_by_name
+from sigvault.imaging.preprocessing import Recipe, preprocessing_by_name
 from sigvault.training.config import read_config
 from sigvault.training.local_projection import HALF_WHITENING, fit_local_projection
 from sigvault.training.splits import split_signers
@@ -46,7 +47,9 @@ from sigvault.training.warm_start import start_from
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "strokes.toml"
 FITTED_TO = 1024
+RECIPE = "onepen-2"
 LOCAL_ALONE = FusionRule(top=3, local_weight=1.0, cosine_spread=0.0, local_spread=0.0)
+VECTOR_ALONE = FusionRule(top=3, local_weight=0.0, cosine_spread=0.0, local_spread=0.0)
 MODEL = ModelId("compared")
 
 
@@ -68,36 +71,45 @@ class Variant:
 
 
 VARIANTS = (
-    Variant("third stage, projection trained with a local loss", None),
+    Variant("own projection", None),
     Variant("third stage, principal axes", 3),
+    Variant("third stage, half whitened", 3, power=HALF_WHITENING),
     Variant("second stage, principal axes", 2),
     Variant("second stage, half whitened", 2, power=HALF_WHITENING),
     Variant("second stage, half whitened, 32 channels", 2, channels=32, power=HALF_WHITENING),
     Variant("second stage, whitened", 2, power=-0.5),
 )
 
+BRIEF = VARIANTS[:4]
+
 
 def main() -> int:
     """Embed, fit, score, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("trajectories", type=Path)
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True, action="append")
+    parser.add_argument("--brief", action="store_true", help="the first four variants alone")
     chosen = parser.parse_args()
     config = read_config(CONFIG)
     dataset = read_layout(chosen.trajectories)
     split = split_signers(dataset.signers, config.split)
     trained = [each for each in dataset.specimens if each.signer in set(split.training)]
     order = np.random.default_rng(config.seed).permutation(len(trained))[:FITTED_TO]
-    fitted_to = draw_ink([trained[place] for place in order], config.preprocessing)
     watched = [each for each in dataset.specimens if each.signer in set(split.validation)]
-    drawn = draw_ink(watched, config.preprocessing)
-    write(f"{len(split.validation)} signers, {len(drawn)} pictures; EER %, 95 % over signers.\n")
-    write("| Local features | skilled R=1 | skilled R=5 | random R=1 | random R=5 |")
-    write("|---|---|---|---|---|")
-    for variant in VARIANTS:
-        network = build(variant, chosen.model, [ink for _, ink in fitted_to])
-        figures = score(list(embed(network, drawn)))
-        write(f"| {variant.title} | {' | '.join(figures)} |")
+    write(f"{len(split.validation)} signers, {len(watched)} pictures; EER %, 95 % over signers.\n")
+    write("| Model | Canvas | Features | skilled R=1 | skilled R=5 | random R=1 | random R=5 |")
+    write("|---|---|---|---|---|---|---|")
+    for model in chosen.model:
+        network, card = load_model(model)
+        height, width = network.architecture.height, network.architecture.width
+        recipe = preprocessing_by_name(RECIPE, height=height, width=width)
+        fitted_to = [ink for _, ink in draw_ink([trained[place] for place in order], recipe)]
+        drawn = draw_ink(watched, recipe)
+        row = f"| {card.name} | {height} x {width} |"
+        write(f"{row} vector | {' | '.join(score(list(embed(network, drawn)), VECTOR_ALONE))} |")
+        for variant in BRIEF if chosen.brief else VARIANTS:
+            found = list(embed(build(variant, model, fitted_to), drawn))
+            write(f"{row} {variant.title} | {' | '.join(score(found, LOCAL_ALONE))} |")
     return 0
 
 
@@ -110,12 +122,12 @@ def write(line: str) -> None:
 Drawn = tuple[Specimen, np.ndarray]
 
 
-def draw_ink(specimens: Sequence[Specimen], recipe: str) -> list[Drawn]:
+def draw_ink(specimens: Sequence[Specimen], recipe: Recipe) -> list[Drawn]:
     """Pictures as the network sees them; those that can't be used are left out."""
-    found, prepare = [], preprocessing_by_name(recipe).prepare
+    found = []
     for specimen in specimens:
         try:
-            prepared = prepare(decode_file(specimen.path))
+            prepared = recipe.prepare(decode_file(specimen.path))
         except ImageError:
             continue
         found.append((specimen, prepared.ink.ink))
@@ -155,8 +167,8 @@ def embed(
             yield next(specimens), Embedding(vector, pack_local(local, inked), MODEL)
 
 
-def score(found: Sequence[tuple[Specimen, Embedding]]) -> list[str]:
-    """The error rates of local scores alone."""
+def score(found: Sequence[tuple[Specimen, Embedding]], rule: FusionRule) -> list[str]:
+    """The error rates by a rule."""
     signers = [
         EvaluationSigner(
             SignerId(signer),
@@ -170,9 +182,7 @@ def score(found: Sequence[tuple[Specimen, Embedding]]) -> list[str]:
     for kind in (Kind.SKILLED, Kind.RANDOM):
         for references in (1, 5):
             scores = draw_comparisons(pairs, references)
-            rate = equal_error_rate(
-                scores_by_signer(scores, apply_fusion(scores, LOCAL_ALONE), kind)
-            ).rate
+            rate = equal_error_rate(scores_by_signer(scores, apply_fusion(scores, rule), kind)).rate
             cells.append(f"{100 * rate.value:.1f} ({100 * rate.low:.1f}–{100 * rate.high:.1f})")
     return cells
 

@@ -15,6 +15,7 @@ import platformdirs
 
 from sigvault.domain.errors import ConfigurationError
 from sigvault.domain.verdicts import MOST_REVIEWERS, KeepProbes
+from sigvault.embedding.card import bundled_models, find_model
 
 VARIABLES = {
     "vault": "SIGVAULT_VAULT",
@@ -44,7 +45,8 @@ class Settings:
         vault: the vault's folder.
         database_url: a PostgreSQL URL, or None for the SQLite file in the folder. It may hold a
             password and is therefore never printed.
-        model: the folder of a model, or None for the one that comes with sigvault.
+        model: the folder of a model, which may be given as a bundled model's name; None for the
+            bundled default.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``: where to embed.
         threads: how many threads an embedding may use, or None to let the library choose.
         by: who enrolls, verifies and erases, for the audit log.
@@ -128,7 +130,7 @@ def load_settings(
     return Settings(
         vault=_folder(found.get("vault") or platformdirs.user_data_path("sigvault")),
         database_url=found.get("database_url"),
-        model=None if model is None else _folder(model),
+        model=None if model is None else find_model(model),
         device=found.get("device", "auto"),
         threads=_number(found.get("threads"), "threads"),
         by=found.get("by") or _login_name(),
@@ -161,8 +163,11 @@ def _read_file(path: Path) -> dict[str, Any]:
                 f"the setting {name} in {path} is {value!r}, not {expected.__name__}"
             )
     for name in ("vault", "model"):
-        if name in content:
-            content[name] = path.parent / Path(content[name]).expanduser()
+        if name not in content:
+            continue
+        beside = path.parent / Path(content[name]).expanduser()
+        if name == "vault" or beside.is_dir() or content[name] not in bundled_models():
+            content[name] = beside
     return content
 
 

@@ -16,6 +16,7 @@ from sigvault.domain.serialisation import candidate_to_dict, evidence_to_dict
 from sigvault.domain.verbal_scale import describe_llr
 
 if TYPE_CHECKING:
+    from sigvault.cli.known_models import KnownModel
     from sigvault.vault import EnrollmentReport, Identification, Verification
 
 
@@ -128,13 +129,19 @@ def enrollment_document(report: EnrollmentReport) -> dict[str, Any]:
     return document
 
 
-def model_summary(card: ModelCard) -> dict[str, Any]:
+def model_summary(known: KnownModel) -> dict[str, Any]:
     """What a list of models says of each."""
+    card = known.card
     return {
         "model": card.id,
+        "bundled_as": known.bundled_as,
+        "in_use": known.in_use,
+        "in_vault": known.in_vault,
         "preprocessing": card.preprocessing_name,
+        "licence": card.licence,
         "thresholds": [threshold.references for threshold in card.thresholds],
         "training_data": list(card.training_data),
+        "measured": [to_document(rates) for rates in card.measured],
     }
 
 

@@ -36,7 +36,8 @@ def evaluate(
     model: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="The model's folder; the one that the settings name if left out."
+            metavar="DIR",
+            help="The model's folder or a bundled one's name; what the settings name if left out.",
         ),
     ] = None,
     protocol: Annotated[

@@ -1,4 +1,4 @@
-"""``model list`` and ``model show``."""
+"""``model list`` and ``model show``: the bundled models and the vault's."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ if TYPE_CHECKING:
     from sigvault.cli.session import Session
 
 app = typer.Typer(
-    help="List and show the models of the vault.", no_args_is_help=True, rich_markup_mode=None
+    help="List and show the bundled models and the vault's.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
 @app.command("list")
 def list_models(context: typer.Context, as_json: JsonOption = False) -> ExitCode:
-    """List the models that the vault has used."""
+    """List the bundled models and those that the vault has used, and how good they are."""
     from sigvault.cli.documents import model_summary
+    from sigvault.cli.known_models import known_models
     from sigvault.cli.tables import models_table
 
     session: Session = context.obj
-    with session.open_vault() as vault:
-        cards = vault.models()
+    models = known_models(session)
     Output(as_json=as_json).result(
-        {"models": [model_summary(card) for card in cards]}, models_table(cards)
+        {"models": [model_summary(each) for each in models]}, models_table(models)
     )
     return ExitCode.DONE
 
@@ -39,19 +41,23 @@ def show(
     context: typer.Context,
     model: Annotated[
         str | None,
-        typer.Argument(metavar="ID", help="The model; the one in use if left out."),
+        typer.Argument(
+            metavar="ID", help="The model, or a bundled one's name; the one in use if left out."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> ExitCode:
     """Show a model's card: what it is, was trained on and was measured to do."""
     from sigvault.cli.documents import model_document
-    from sigvault.cli.tables import model_table
+    from sigvault.cli.known_models import known_models
+    from sigvault.cli.tables import model_tables
 
     session: Session = context.obj
-    with session.open_vault() as vault:
-        wanted = model or vault.status().model
-        card = next((card for card in vault.models() if card.id == wanted), None)
-    if card is None:
-        raise UnknownModel(f"the vault has no model {wanted}: see `sigvault model list`")
-    Output(as_json=as_json).result(model_document(card), model_table(card))
+    models = known_models(session)
+    if model is None and not any(each.in_use for each in models):
+        session.open_vault().close()  # says what is wrong: nothing is in use without a vault
+    found = next((each for each in models if each.answers_to(model)), None)
+    if found is None:
+        raise UnknownModel(f"there is no model {model}: see `sigvault model list`")
+    Output(as_json=as_json).result(model_document(found.card), *model_tables(found.card))
     return ExitCode.DONE

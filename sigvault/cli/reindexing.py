@@ -32,7 +32,7 @@ def reindex(
     model: Annotated[
         Path,
         typer.Option(
-            "--model", metavar="FOLDER", help="The model's folder: its weights and its card."
+            "--model", metavar="FOLDER", help="The model's folder, or a bundled model's name."
         ),
     ],
     activate: Annotated[
@@ -74,6 +74,7 @@ def reindex(
     from sigvault.cli.documents import to_document
     from sigvault.cli.generation_tables import comparison_tables, reindexing_tables
     from sigvault.datasets import read_layout
+    from sigvault.embedding.card import find_model
     from sigvault.services.reindexing import ReindexPlan
 
     if calibrate and compare_on is None:
@@ -95,7 +96,7 @@ def reindex(
         try:
             with output.stages() as progress:
                 done = vault.reindex(
-                    model if session.embedder is None else session.load_embedder(model),
+                    find_model(model) if session.embedder is None else session.load_embedder(model),
                     plan,
                     threads=threads or half,
                     progress=progress,

@@ -60,16 +60,17 @@ class Session:
         return create_vault(self.settings(), embedder=self.embedder)
 
     def load_embedder(self, model: Path | None = None) -> Embedder:
-        """A model's folder, or the one that the settings name, or the bundled one; no vault.
+        """A model's folder or a bundled one's name, else what the settings name; no vault.
 
         Raises:
             ModelError: If it can't be read.
         """
-        from sigvault.embedding.card import bundled_model
+        from sigvault.embedding.card import bundled_model, find_model
         from sigvault.embedding.torch_embedder import TorchEmbedder
 
         settings = self.settings()
-        folder = model or settings.model or bundled_model()
+        named = None if model is None else find_model(model)
+        folder = named or settings.model or bundled_model()
         return self.embedder or TorchEmbedder(folder, settings.device, settings.threads)
 
     def create_throwaway(self, folder: Path) -> Vault:

@@ -17,10 +17,11 @@ from sigvault.domain.comparison import Decision, Rate, Threshold
 from sigvault.domain.copies import COPY
 from sigvault.domain.diagnosis import Diagnosis, Finding, Severity
 from sigvault.domain.image import QualityFinding
-from sigvault.domain.model_card import ModelCard
+from sigvault.domain.model_card import MeasuredRates, ModelCard
 from sigvault.domain.verbal_scale import describe_llr
 
 if TYPE_CHECKING:
+    from sigvault.cli.known_models import KnownModel
     from sigvault.reporting import Case, IdentificationCase
     from sigvault.services.calibration import CalibrationReport
     from sigvault.vault import (
@@ -40,6 +41,9 @@ DECISION_STYLES = {
     Decision.REFUSE: "bold red",
 }
 """Each decision's colour; the word is always there too."""
+
+LISTED_REFERENCES = (1, 5)
+"""The two numbers of references whose error rates a list of models shows."""
 
 SHOWN_RESULTS = 20
 """How many enrolled images are listed one by one; failures are always listed."""
@@ -220,34 +224,77 @@ def signer_tables(detail: SignerDetail) -> list[Table | Text]:
     return [facts_table(facts), table]
 
 
-def models_table(cards: Sequence[ModelCard]) -> Table:
-    """The models, a line each."""
-    table = ruled_table("Model", "Preprocessing", ">Thresholds", "Trained on")
-    for card in cards:
+def models_table(models: Sequence[KnownModel]) -> Table:
+    """The models, each with the data sets that it was measured on."""
+    few, more = LISTED_REFERENCES
+    table = ruled_table(
+        "Model", "Where", "Licence", "Measured on", f">{few} reference", f">{more} references"
+    )
+    for column in (table.columns[0], table.columns[3]):
+        column.no_wrap = True
+    table.caption = "Equal error rates in per cent: skilled / random forgeries."
+    for known in models:
+        where = [f"bundled as {known.bundled_as}"] if known.bundled_as else []
+        where += ["in use"] if known.in_use else ["in the vault"] if known.in_vault else []
+        rates = {(each.data, each.references): each for each in known.card.measured}
+        data = list(dict.fromkeys(each.data for each in known.card.measured))
         table.add_row(
-            card.id,
-            card.preprocessing_name,
-            str(len(card.thresholds)),
-            _cell("\n".join(card.training_data)),
+            known.card.id,
+            _cell("\n".join(where)),
+            _cell(known.card.licence),
+            _cell("\n".join(data) or "nothing yet"),
+            *(
+                "\n".join(_measured(rates.get((one, count))) for one in data)
+                for count in (few, more)
+            ),
         )
     return table
 
 
-def model_table(card: ModelCard) -> Table:
+def model_tables(card: ModelCard) -> list[Table | Text]:
     """A model's card."""
-    return facts_table(
+    facts = facts_table(
         [
             ("model", card.id),
             ("weights' SHA-256", card.sha256),
             ("preprocessing", card.preprocessing_name),
             ("architecture", _pairs(card.architecture)),
             ("fusion", _pairs(vars(card.fusion))),
-            ("trained on", "\n".join(card.training_data)),
+            ("trained on", "\n".join(dict.fromkeys(card.training_data))),
             ("pictures seen", len(card.training_digests)),
-            ("metrics", _pairs(card.metrics)),
+            ("session test", _session_test(card)),
             ("thresholds for", ", ".join(str(t.references) for t in card.thresholds)),
             ("licence", card.licence),
         ]
+    )
+    if not card.measured:
+        return [facts, Text("Its error rates were not measured: `sigvault release` measures them.")]
+    table = ruled_table(
+        "Data", ">References", ">Signers", ">Skilled forgeries, EER", ">Random forgeries, EER"
+    )
+    for rates in card.measured:
+        table.add_row(
+            _cell(rates.data),
+            str(rates.references),
+            str(rates.signers),
+            "" if rates.skilled is None else _rate(rates.skilled),
+            _rate(rates.random),
+        )
+    return [facts, table, Text("In brackets the 95 % interval over signers.", style="dim")]
+
+
+def _measured(rates: MeasuredRates | None) -> str:
+    if rates is None:
+        return ""
+    skilled = "–" if rates.skilled is None else f"{100 * rates.skilled.value:.1f}"
+    return f"{skilled} / {100 * rates.random.value:.1f}"
+
+
+def _session_test(card: ModelCard) -> str:
+    """What the areas under the curve of the session test were; 0.5 is chance."""
+    tests = card.metrics.get("session_test", {}).items()
+    return "\n".join(
+        f"{data}: cosine {test['cosine']:.3f}, local {test['local']:.3f}" for data, test in tests
     )
 
 

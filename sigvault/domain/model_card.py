@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sigvault.domain.comparison import Threshold
+from sigvault.domain.comparison import Rate, Threshold
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.identifiers import ModelId
+
+
+@dataclass(frozen=True)
+class MeasuredRates:
+    """Equal error rates of signers on whom neither the model nor what was measured was chosen.
+
+    Attributes:
+        data: the data set's name.
+        references: how many each signer had.
+        signers: how many.
+        skilled: against skilled forgeries; None without such data.
+        random: against other signers' genuine signatures.
+    """
+
+    data: str
+    references: int
+    signers: int
+    skilled: Rate | None
+    random: Rate
 
 
 @dataclass(frozen=True)
@@ -49,3 +69,22 @@ class ModelCard:
     def id(self) -> ModelId:
         """The name, a hyphen and the first 12 hex digits of the weights' digest."""
         return ModelId(f"{self.name}-{self.sha256[:12]}")
+
+    @property
+    def measured(self) -> tuple[MeasuredRates, ...]:
+        """What the release of the model measured; empty before it."""
+        return tuple(
+            MeasuredRates(
+                data=entry["data"],
+                references=entry["references"],
+                signers=entry["signers"],
+                skilled=None if entry["skilled"] is None else _pooled(entry["skilled"]),
+                random=_pooled(entry["random"]),
+            )
+            for entry in self.metrics.get("by_folds", ())
+        )
+
+
+def _pooled(error: Mapping[str, Any]) -> Rate:
+    rate = error["pooled"]["rate"]
+    return Rate(rate["value"], rate["low"], rate["high"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from sigvault.domain.errors import CheckpointMismatch, UnknownModel
@@ -13,9 +14,33 @@ WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "card.json"
 
 
+_BUNDLED = Path(__file__).parent.parent / "models"
+_DEFAULT = "default"
+
+
 def bundled_model() -> Path:
-    """The folder of the model that comes with the package."""
-    return Path(__file__).parent.parent / "models" / "default"
+    """The folder of the bundled model that is used where none is named."""
+    return _BUNDLED / _DEFAULT
+
+
+def bundled_models() -> dict[str, Path]:
+    """The folders of the models that come with the package, by name; the default one first."""
+    names = sorted(card.parent.name for card in _BUNDLED.glob(f"*/{CARD_FILE}"))
+    return {name: _BUNDLED / name for name in sorted(names, key=lambda name: name != _DEFAULT)}
+
+
+def find_model(given: str | os.PathLike[str]) -> Path:
+    """The folder of a model that a person names.
+
+    Args:
+        given: a model's folder, or the name of a bundled model; a folder of that name wins.
+
+    Returns:
+        The folder, absolute; whether it holds a model shows when it is read.
+    """
+    folder = Path(given).expanduser()
+    bundled = None if folder.is_dir() else bundled_models().get(os.fspath(given))
+    return bundled or folder.absolute()
 
 
 def read_card(folder: Path) -> ModelCard:

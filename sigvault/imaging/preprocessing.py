@@ -25,6 +25,14 @@ PEN = 2.2
 TRACED_ROWS = 512
 """The least rows of the canvas that ``onepen-2`` traces paths on: about a scan's at 300 dpi."""
 
+LEAST_FINENESS = 4
+"""How many times as fine as its own canvas that one is at least.
+
+With three, the share of half tones told the forgeries of SigComp 2011 (Dutch) from genuine
+signatures within the signer with an AUC of 0.551 on a canvas of 192 x 312, where the gate asks for
+0.55 at most; with four it is below.
+"""
+
 RECIPES = (PLAIN, ONE_PEN, *(str(fit) for fit in Fit))
 """The names that can be asked for."""
 
@@ -47,7 +55,7 @@ def preprocessing_by_name(
     if name == PLAIN:
         return Preprocessing(height=height, width=width)
     if name == ONE_PEN:
-        fineness = math.ceil(TRACED_ROWS / height)
+        fineness = max(LEAST_FINENESS, math.ceil(TRACED_ROWS / height))
         return Preprocessing(height=height, width=width, pen=PEN, fineness=fineness)
     if name in tuple(Fit):
         return Unharmonised(Fit(name), height, width)

@@ -6,6 +6,7 @@ import platformdirs
 import pytest
 
 from sigvault.domain.errors import ConfigurationError
+from sigvault.embedding.card import bundled_model
 from sigvault.indexing.choice import IndexKind
 from sigvault.settings import INDEXES, Settings, load_settings
 
@@ -48,6 +49,26 @@ def test_the_argument_wins_over_the_environment_and_that_over_the_file(tmp_path:
     assert settings.vault == tmp_path / "from-file"
     assert (settings.threads, settings.by) == (2, "environment")
     assert load_settings(tmp_path / "argument", env).vault == tmp_path / "argument"
+
+
+def test_a_model_is_a_folder_or_a_bundled_ones_name(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(env={"SIGVAULT_MODEL": "default"}).model == bundled_model()
+    assert load_settings(env={"SIGVAULT_MODEL": "trained"}).model == tmp_path / "trained"
+    (tmp_path / "default").mkdir()
+    assert load_settings(env={"SIGVAULT_MODEL": "default"}).model == tmp_path / "default"
+
+
+def test_a_settings_files_model_lies_beside_it_or_is_bundled(tmp_path: Path):
+    file = tmp_path / "here" / "settings.toml"
+    file.parent.mkdir()
+    env = {"SIGVAULT_SETTINGS": str(file)}
+    file.write_text('model = "default"\n', encoding="utf-8")
+    assert load_settings(env=env).model == bundled_model()
+    (file.parent / "default").mkdir()
+    assert load_settings(env=env).model == file.parent / "default"
+    file.write_text('model = "trained"\n', encoding="utf-8")
+    assert load_settings(env=env).model == file.parent / "trained"
 
 
 def test_an_empty_variable_counts_as_not_set():

@@ -9,6 +9,7 @@ import pytest
 from fakes import FakeEmbedder, draw_blank
 from sigvault.domain.serialisation import threshold_from_dict
 from sigvault.domain.verbal_scale import describe_llr
+from sigvault.embedding.card import bundled_model, read_card
 
 
 def test_init_makes_a_vault_and_status_shows_it(run, tmp_path, monkeypatch):
@@ -291,13 +292,41 @@ def test_models_are_listed_and_shown(run, vault):
     shown = run("model", "show", "--json").document
     unknown = run("model", "show", "unheard-of", "--json")
 
-    assert [each["model"] for each in listed] == [model]
+    own = next(each for each in listed if each["model"] == model)
+    assert (own["in_use"], own["in_vault"], own["bundled_as"]) == (True, True, None)
+    assert [each["in_use"] for each in listed if each is not own] == [False] * (len(listed) - 1)
     assert shown["model"] == model
     assert shown["training_images"] == 0
     assert model in run("model", "show").out
+    assert "were not measured" in run("model", "show").out
     assert model in run("model", "list").out
     assert unknown.code == 4
     assert unknown.error == "UnknownModel"
+
+
+def test_bundled_models_are_shown_without_a_vault(run, tmp_path):
+    card = read_card(bundled_model())
+    folder = tmp_path / "no-vault"
+
+    listed = run("--vault", folder, "model", "list", "--json").document["models"]
+    shown = run("--vault", folder, "model", "show", "default", "--json").document
+    page = run("--vault", folder, "model", "show", "default").out
+    in_use = run("--vault", folder, "model", "show", "--json")
+
+    first = listed[0]
+    assert (first["model"], first["bundled_as"]) == (card.id, "default")
+    assert (first["in_use"], first["in_vault"]) == (False, False)
+    assert first["licence"] == card.licence
+    assert [each["references"] for each in first["measured"]] == [1, 3, 5, 10] * 2
+    assert shown["model"] == card.id
+    rate = card.measured[0].skilled
+    assert f"{100 * rate.value:.1f} % ({100 * rate.low:.1f}–{100 * rate.high:.1f})" in page
+    table = run("--vault", folder, "model", "list").out
+    assert card.id in table
+    assert f"{100 * rate.value:.1f} / {100 * card.measured[0].random.value:.1f}" in table
+    assert in_use.code == 4
+    assert in_use.error == "VaultNotFound"
+    assert not folder.exists()
 
 
 def test_thresholds_are_shown_with_their_origin(run, vault):
