@@ -197,6 +197,7 @@ def identification(caller: Caller, found: Identification) -> schemas.Identificat
                 llr=one.llr,
                 llr_words=describe_llr(one.llr, "this signer"),
                 references=_reference_scores(one.score.per_reference),
+                copied=one.copied,
             )
             for one in found.candidates
         ],

@@ -121,6 +121,7 @@ _CANDIDATE = {
     "llr": 1.53,
     "llr_words": "moderate support that this signer wrote it",
     "references": _SCORES,
+    "copied": None,
 }
 _RESULT = {
     "image": 1,

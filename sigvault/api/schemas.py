@@ -359,6 +359,9 @@ class Candidate(Answer):
     llr: float
     llr_words: str
     references: list[ReferenceScore]
+    copied: str | None = Field(
+        description="The reference that the picture is perhaps a copy of, which is never accepted."
+    )
 
 
 class Identification(Answer):

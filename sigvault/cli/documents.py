@@ -111,6 +111,7 @@ def candidate_document(candidate: Candidate) -> dict[str, Any]:
         "llr_words": describe_llr(candidate.llr, "this signer"),
         "references": score["per_reference"],
         "spread": score["spread"],
+        "copied": candidate.copied,
     }
 
 

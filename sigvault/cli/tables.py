@@ -179,10 +179,19 @@ def identification_tables(identification: Identification) -> list[Table | Text]:
             f"{candidate.llr:+.2f}",
             describe_llr(candidate.llr, "this signer"),
         )
+    copies = [
+        Text(
+            f"alarm: stroke for stroke like signer {tidy(candidate.signer)}'s reference "
+            f"{candidate.copied}, perhaps a copy of that picture, so it is not accepted",
+            style="bold red",
+        )
+        for candidate in identification.candidates
+        if candidate.copied is not None
+    ]
     findings = [Text(f"quality: {finding}") for finding in _findings(identification.findings)]
     unsupported = identification.unsupported
     why = [Text(f"nobody can be accepted: {unsupported}")] if unsupported else []
-    return [table, *findings, *why, Text(searched)]
+    return [table, *copies, *findings, *why, Text(searched)]
 
 
 def signers_table(signers: Sequence[SignerSummary]) -> Table:

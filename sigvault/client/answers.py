@@ -251,6 +251,8 @@ class Candidate:
         llr: the base-10 log-likelihood ratio, calibrated.
         llr_words: the same in words.
         references: the probe against each reference.
+        copied: the reference that the probe is perhaps a copy of, which is never accepted; None of
+            services that don't tell.
     """
 
     rank: int
@@ -260,6 +262,7 @@ class Candidate:
     llr: float
     llr_words: str
     references: tuple[ReferenceScore, ...]
+    copied: str | None = None
 
 
 @dataclass(frozen=True)

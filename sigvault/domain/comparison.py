@@ -459,7 +459,9 @@ class Candidate:
         signer: the candidate.
         score: the probe against the candidate's whole gallery, fused as in verification.
         llr: calibrated base-10 log-likelihood ratio of that score.
-        decision: accept, review or refuse, at the error rate that the search decides at.
+        decision: accept, review or refuse, at the error rate that the search decides at; a copy
+            is never accepted.
+        copied: the reference that the probe is perhaps a copy of (see `Threshold.copied`), or None.
     """
 
     rank: int
@@ -467,6 +469,7 @@ class Candidate:
     score: Score
     llr: float
     decision: Decision
+    copied: ReferenceId | None = field(default=None, metadata=OMIT_DEFAULT)
 
 
 def select_threshold(thresholds: tuple[Threshold, ...], references: int) -> Threshold | None:

@@ -116,7 +116,7 @@ class CandidateRow:
 
     Attributes:
         candidate: the candidate itself.
-        headline: the decision on the candidate.
+        headline: the decision on the candidate, and whether the probe is perhaps a copy.
         strength: the likelihood ratio on the verbal scale.
     """
 
@@ -193,7 +193,10 @@ def view_identification(case: IdentificationCase, anchor: str) -> Identification
         probe=SignatureView("Probe", crop, 100.0, ink_view(case.probe), digest),
         rows=tuple(
             CandidateRow(
-                candidate, headline(candidate.decision), describe_llr(candidate.llr, "this signer")
+                candidate,
+                headline(candidate.decision)
+                + ("" if candidate.copied is None else ", perhaps a copy of a reference"),
+                describe_llr(candidate.llr, "this signer"),
             )
             for candidate in case.candidates
         ),

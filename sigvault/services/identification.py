@@ -219,8 +219,9 @@ def _rank(
     for rank, (key, signer, score, threshold) in enumerate(best, start=1):
         decision, reason = aim.decide(threshold, score)
         reasons.append(reason)
-        llr = threshold.likelihood_ratio.llr(score.value)
-        ranked.append((key, Candidate(rank, signer, score, llr, decision)))
+        llr, nearest = threshold.likelihood_ratio.llr(score.value), threshold.copied(score)
+        copied = None if nearest is None else nearest.reference
+        ranked.append((key, Candidate(rank, signer, score, llr, decision, copied)))
     return ranked, reasons[0] if reasons and all(reasons) else ""
 
 
@@ -234,5 +235,6 @@ def _contents(ranked: list[tuple[SignerKey, Candidate]]) -> tuple[dict[str, obje
             "llr": candidate.llr,
             "decision": candidate.decision.value,
         }
+        | ({} if candidate.copied is None else {"copied": True})
         for key, candidate in ranked
     )

@@ -252,6 +252,23 @@ def test_identifying_is_recorded_without_names(enrolled):
     assert all(len(each["signer"]) == 32 for each in record.public["candidates"])
 
 
+def test_a_reference_again_is_told_as_a_copy_and_not_accepted(settings):
+    with create_vault(settings, embedder=FakeEmbedder(copy_limit=0.99)) as vault:
+        for signer in (1, 2):
+            vault.enroll(
+                [EnrollmentItem(str(signer), draw_signature(signer, number)) for number in range(3)]
+            )
+        copied = vault.identify(draw_signature(2, 1), fpir=0.2)
+        public = vault.audit_log()[-1].public["candidates"]
+        own = vault.identify(draw_signature(2, 9), fpir=0.2)
+        second = vault.signer("2").references[1].id
+    assert [each.copied for each in copied.candidates] == [second, None]
+    assert copied.decision is Decision.REVIEW
+    assert [each.get("copied") for each in public] == [True, None]
+    assert own.candidates[0].copied is None
+    assert own.decision is Decision.ACCEPT
+
+
 def test_nobody_can_be_identified_in_an_empty_vault(vault):
     with pytest.raises(EmptyGallery, match="nobody is enrolled"):
         vault.identify(draw_signature(1))

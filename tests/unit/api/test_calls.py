@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import pytest
 from service_answers import PROBE, encoded, problem
+from starlette.testclient import TestClient
 
-from fakes import draw_blank, draw_signature
+from fakes import FakeEmbedder, draw_blank, draw_signature
+from sigvault.api.app import create_api
+from sigvault.bootstrap import create_vault
 from sigvault.domain.access import Role
+from sigvault.vault import EnrollmentItem
 
 pytestmark = pytest.mark.usefixtures("vault")
 
@@ -140,6 +144,19 @@ def test_a_probe_is_identified(client):
     assert found["candidates"][0]["signer"] == "1"
     assert len(found["candidates"]) == 2
     assert (found["signers"], found["searched"]) == (3, 9)
+
+
+def test_a_copied_reference_is_named_and_not_accepted(tmp_path):
+    with create_vault(tmp_path / "watchful", embedder=FakeEmbedder(copy_limit=0.99)) as vault:
+        vault.enroll([EnrollmentItem("1", draw_signature(1, number)) for number in range(3)])
+        app = create_api(vault, open_to_loopback=True)
+        with TestClient(app, base_url="http://127.0.0.1") as caller:
+            copy = caller.post("/v1/identify", files={"image": draw_signature(1, 2)}).json()
+            other = caller.post("/v1/identify", files={"image": draw_signature(1, 9)}).json()
+    (candidate,) = copy["candidates"]
+    assert candidate["copied"] == candidate["references"][2]["reference"]
+    assert copy["decision"] == "review"
+    assert other["candidates"][0]["copied"] is None
 
 
 @pytest.mark.usefixtures("strict")

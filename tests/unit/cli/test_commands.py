@@ -243,6 +243,24 @@ def test_identify_ranks_the_signers(run, enrolled, draw):
     assert " 2 " in run("identify", draw(2, 9)).out
 
 
+def test_identify_raises_an_alarm_on_a_copy(run, draw, tmp_path):
+    embedder = FakeEmbedder(copy_limit=0.99)
+    folder = tmp_path / "watchful"
+    run("--vault", folder, "init", embedder=embedder)
+    for number in range(3):
+        run("--vault", folder, "enroll", "--signer", "1", draw(1, number), embedder=embedder)
+
+    found = run("--vault", folder, "identify", draw(1, 2), "--json", embedder=embedder).document
+    page = run("--vault", folder, "identify", draw(1, 2), embedder=embedder).out
+    other = run("--vault", folder, "identify", draw(1, 9), "--json", embedder=embedder).document
+
+    copied = found["candidates"][0]["copied"]
+    assert copied == found["candidates"][0]["references"][2]["reference"]
+    assert found["decision"] == "review"
+    assert f"alarm: stroke for stroke like signer 1's reference {copied}" in page
+    assert other["candidates"][0]["copied"] is None
+
+
 def test_signers_are_listed_shown_and_erased(run, enrolled):
     assert [each["signer"] for each in run("signers", "list", "--json").document["signers"]] == [
         "1",

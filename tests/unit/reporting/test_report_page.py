@@ -169,6 +169,18 @@ def test_collection_has_an_index_whose_links_lead_somewhere(make_case, make_pict
     assert "30 references searched." in text
 
 
+def test_identification_tells_of_a_copy(make_case, make_picture):
+    evidence = make_case().evidence
+    copied = evidence.score.per_reference[0].reference
+    candidate = Candidate(1, SignerId("1"), evidence.score, 1.0, Decision.REVIEW, copied)
+    probe = make_picture(draw_signature(1))
+    case = IdentificationCase("Search", (candidate,), Decision.REVIEW, 3, EventNumber(3), probe)
+
+    text = _words(_Page(render_collection("All", "", [], [case])))
+
+    assert "perhaps a copy of a reference" in text
+
+
 def test_identification_without_candidates_says_so(make_picture):
     probe = make_picture(draw_signature(1))
     case = IdentificationCase("Search", (), Decision.REFUSE, 0, EventNumber(3), probe)

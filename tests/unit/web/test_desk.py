@@ -7,6 +7,7 @@ import re
 import pytest
 
 from fakes import FakeEmbedder, draw_blank, draw_signature
+from sigvault.bootstrap import create_vault
 from sigvault.domain.identifiers import SignerId
 from sigvault.services.reindexing import ReindexPlan
 from sigvault.vault import EnrollmentItem
@@ -94,6 +95,16 @@ def test_identifying_names_candidates(local):
     assert "12 references" in page
     assert page.index("signer=3") < page.index("signer=1")
     assert local.post("/identify", files=_pictures(draw_blank())).status_code == 422
+
+
+def test_identifying_tells_of_a_copy(tmp_path, browse):
+    with create_vault(tmp_path / "vault", embedder=FakeEmbedder(copy_limit=0.99)) as vault:
+        pictures = [draw_signature(2, number) for number in range(3)]
+        vault.enroll([EnrollmentItem(SignerId("2"), picture) for picture in pictures])
+        browser = browse(vault)
+        assert "Perhaps a copy" in browser.post("/identify", files=_pictures(pictures[1])).text
+        other = browser.post("/identify", files=_pictures(draw_signature(2, 9))).text
+        assert "Perhaps a copy" not in other
 
 
 def test_signers_are_found_by_identifier_and_name(local, vault):
