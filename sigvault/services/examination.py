@@ -27,7 +27,7 @@ from sigvault.storage.integrity import contradictions, writer_at_work
 from sigvault.storage.kept_probes import kept_sizes
 from sigvault.storage.orphaned_images import list_orphans
 from sigvault.storage.references import count_references
-from sigvault.storage.schema import current_revision, head_revision
+from sigvault.storage.schema import altered_tables, current_revision, head_revision
 from sigvault.storage.tables import EmbeddingRow, GenerationStatus, ReferenceRow
 
 ROOM = 2**30
@@ -75,17 +75,7 @@ def examine(
 
 
 def _database(resources: Resources, *, deep: bool) -> list[Finding]:
-    revision, newest = current_revision(resources.engine), head_revision()
-    schema = (
-        Finding("schema", Severity.FINE, f"at revision {revision}, the newest known here")
-        if revision == newest
-        else Finding(
-            "schema",
-            Severity.PROBLEM,
-            f"at revision {revision}, not {newest}",
-            "open the vault with this version of sigvault, which brings it up to date",
-        )
-    )
+    schema = _schema(resources)
     wrong = contradictions(resources.engine, deep=deep)
     if not wrong:
         how = "pages, indexes and references" if deep else "pages and references"
@@ -99,6 +89,27 @@ def _database(resources: Resources, *, deep: bool) -> list[Finding]:
             "stop using it, keep a copy, and restore the vault from a backup",
         ),
     ]
+
+
+def _schema(resources: Resources) -> Finding:
+    revision, newest = current_revision(resources.engine), head_revision()
+    if revision != newest:
+        return Finding(
+            "schema",
+            Severity.PROBLEM,
+            f"at revision {revision}, not {newest}",
+            "open the vault with this version of sigvault, which brings it up to date",
+        )
+    altered = altered_tables(resources.engine)
+    if altered:
+        return Finding(
+            "schema",
+            Severity.PROBLEM,
+            f"not as revision {revision} makes it: {_name(altered)}",
+            "a version in development made it, or somebody changed it: restore the vault from a "
+            "backup, or set up a new one and enroll again",
+        )
+    return Finding("schema", Severity.FINE, f"at revision {revision}, the newest known here")
 
 
 def _audit_chain(resources: Resources) -> list[Finding]:

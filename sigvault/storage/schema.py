@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from alembic import command
+from alembic.autogenerate import produce_migrations
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations.ops import CreateTableOp, DropTableOp, ModifyTableOps
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +17,8 @@ from sigvault.domain.errors import ConfigurationError, VaultDamaged, VaultNotFou
 from sigvault.storage.engine import lock_writers, migrating, reading
 from sigvault.storage.failures import translate
 from sigvault.storage.tables import Base
+
+_TABLE_OPERATIONS = (CreateTableOp, ModifyTableOps, DropTableOp)
 
 
 def upgrade(engine: Engine) -> None:
@@ -75,6 +79,33 @@ def current_revision(engine: Engine) -> str | None:
     except DBAPIError as error:
         raise translate(error, engine.url) from error
     return heads[0] if heads else None
+
+
+def altered_tables(engine: Engine) -> tuple[str, ...]:
+    """The vault's tables that aren't as the newest revision makes them, by name.
+
+    Columns, indexes and constraints are compared; other tables in the same database are not
+    looked at. A revision's number alone doesn't tell: a version in development may have changed
+    its migration after a vault was made.
+
+    Raises:
+        StorageFailed: If the database can't be read.
+    """
+    ours = Base.metadata.tables
+    options = {
+        "compare_server_default": True,
+        "include_name": lambda name, kind, _: kind != "table" or name in ours,
+    }
+    try:
+        with reading(engine).connect() as connection:
+            context = MigrationContext.configure(connection, opts=options)
+            changes = produce_migrations(context, Base.metadata).upgrade_ops
+    except DBAPIError as error:
+        raise translate(error, engine.url) from error
+    operations = () if changes is None else changes.ops
+    return tuple(
+        sorted({each.table_name for each in operations if isinstance(each, _TABLE_OPERATIONS)})
+    )
 
 
 def head_revision() -> str:

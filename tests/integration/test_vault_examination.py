@@ -16,6 +16,7 @@ from sigvault.services.enrollment import EnrollmentItem
 from sigvault.settings import Settings
 from sigvault.storage.engine import make_engine, write_session
 from sigvault.storage.integrity import contradictions, writer_at_work
+from sigvault.storage.schema import head_revision
 
 
 @pytest.fixture
@@ -98,6 +99,14 @@ def test_a_folder_that_others_may_look_into_is_closed_on_request(folder):
     assert any("mode 755" in each for each in of(look(folder), Severity.WARNING))
     look(folder, repair=True)
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_tables_that_are_not_this_versions_are_a_problem(folder):
+    change(folder, "ALTER TABLE signers ADD COLUMN nickname TEXT")
+    found = look(folder)
+    told = f"schema: not as revision {head_revision()} makes it: signers"
+    assert of(found, Severity.PROBLEM) == [told]
+    assert not found.healthy
 
 
 def test_a_broken_audit_log_is_a_problem(folder):

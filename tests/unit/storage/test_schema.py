@@ -39,6 +39,25 @@ def test_migrations_make_exactly_the_tables_that_the_code_expects(bare):
     assert tables(bare) == {*Base.metadata.tables, "alembic_version"}
 
 
+def test_tables_that_were_changed_are_named(bare):
+    schema.upgrade(bare)
+    assert schema.altered_tables(bare) == ()
+
+    with bare.begin() as connection:
+        connection.execute(text("CREATE TABLE somebody_elses (id INTEGER PRIMARY KEY)"))
+    assert schema.altered_tables(bare) == ()
+
+    with bare.begin() as connection:
+        connection.execute(text("ALTER TABLE signers ADD COLUMN nickname TEXT"))
+    assert schema.altered_tables(bare) == ("signers",)
+
+    index = inspect(bare).get_indexes("reviews")[0]
+    with bare.begin() as connection:
+        connection.execute(text(f"DROP INDEX {index['name']}"))
+        connection.execute(text("DROP TABLE audit_head"))
+    assert schema.altered_tables(bare) == ("audit_head", "reviews", "signers")
+
+
 def test_downgrading_to_the_base_leaves_nothing(bare):
     schema.upgrade(bare)
 
