@@ -339,6 +339,7 @@ class Vault:
         generation: GenerationId,
         *,
         margins: Margins | None = None,
+        fresh: Dataset | None = None,
         force: bool = False,
         by: str | None = None,
         progress: Callable[[str, int, int], None] | None = None,
@@ -356,6 +357,7 @@ class Vault:
                 generation,
                 by=by or self._by,
                 margins=margins,
+                fresh=fresh,
                 force=force,
                 progress=progress,
             )

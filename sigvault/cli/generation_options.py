@@ -27,6 +27,10 @@ MarginOption = Annotated[
         "skilled_fmr, eer or cllr. May be repeated.",
     ),
 ]
+CompareOnOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DATA", help="Compare on signatures that were never enrolled, too."),
+]
 GenerationReportOption = Annotated[
     Path | None,
     typer.Option(

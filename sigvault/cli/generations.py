@@ -9,13 +9,14 @@ import typer
 from sigvault.cli.exit_codes import ExitCode
 from sigvault.cli.generation_options import (
     OWN_GALLERIES,
+    CompareOnOption,
     GenerationReportOption,
     MarginOption,
     check_generation_report,
     parse_margins,
     write_generation_report,
 )
-from sigvault.cli.options import JsonOption
+from sigvault.cli.options import JsonOption, LayoutOption
 from sigvault.cli.output import Output
 from sigvault.domain.identifiers import GenerationId
 
@@ -93,14 +94,24 @@ def activate(
     force: Annotated[
         bool, typer.Option("--force", help="Even if it is worse; it is recorded.")
     ] = False,
+    compare_on: CompareOnOption = None,
+    layout: LayoutOption = None,
     margin: MarginOption = None,
     as_json: JsonOption = False,
 ) -> ExitCode:
     """Let a generation decide, if it is no worse than the one that does; completes it first."""
+    from sigvault.datasets import read_layout
+
     margins = parse_margins(margin)
     session: Session = context.obj
     with session.open_vault() as vault, Output(as_json=as_json).stages() as progress:
-        done = vault.activate(GenerationId(number), margins=margins, force=force, progress=progress)
+        done = vault.activate(
+            GenerationId(number),
+            margins=margins,
+            fresh=None if compare_on is None else read_layout(compare_on, layout),
+            force=force,
+            progress=progress,
+        )
     return _say(done, as_json=as_json)
 
 

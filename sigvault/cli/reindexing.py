@@ -11,6 +11,7 @@ import typer
 from sigvault.cli.exit_codes import ExitCode
 from sigvault.cli.generation_options import (
     OWN_GALLERIES,
+    CompareOnOption,
     GenerationReportOption,
     MarginOption,
     check_generation_report,
@@ -42,10 +43,7 @@ def reindex(
     force: Annotated[
         bool, typer.Option("--force", help="Let it decide even if it is worse; it is recorded.")
     ] = False,
-    compare_on: Annotated[
-        Path | None,
-        typer.Option(metavar="DATA", help="Compare on signatures that were never enrolled, too."),
-    ] = None,
+    compare_on: CompareOnOption = None,
     layout: LayoutOption = None,
     calibrate: Annotated[
         bool,

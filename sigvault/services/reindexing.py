@@ -127,7 +127,9 @@ def reindex(
         raise ConfigurationError(
             f"{embedder.model} decides already, in generation {active.id}: give another model"
         )
-    fresh = _choose_fresh(resources, active, embedder, plan)
+    fresh = None
+    if plan.fresh is not None:
+        fresh = _choose_fresh(resources, active, embedder, plan.fresh, calibrate=plan.calibrate)
     bound = begin_generation(resources, embedder, by=by)
     embedded = fill(
         resources,
@@ -156,14 +158,10 @@ def reindex(
         threads=plan.readers or 1,
         progress=_telling(progress, "Deciding about kept probes"),
     )
-    reasons = _reasons(comparison, on_fresh, bound, embedded)
+    reasons = _reasons(comparison, on_fresh, bound, unusable=len(embedded.unusable))
     activation = None
     if plan.activate:
-        figures: dict[str, Any] = {"galleries": comparison.summary()}
-        if on_fresh is not None:
-            figures["fresh"] = on_fresh.summary()
-        if probes is not None:
-            figures["probes"] = probes.summary()
+        figures = _figures(comparison, on_fresh, probes)
         activation = _activate(resources, bound, plan, by, reasons, figures)
     return Reindexing(
         bound.id, bound.model, embedded, comparison, on_fresh, probes, activation, reasons
@@ -176,6 +174,7 @@ def activate_compared(
     *,
     by: str,
     margins: Margins | None = None,
+    fresh: Dataset | None = None,
     force: bool = False,
     progress: Advance | None = None,
 ) -> Activation:
@@ -188,6 +187,7 @@ def activate_compared(
         generation: the generation.
         by: who activates it.
         margins: how much worse it may be; the defaults if None.
+        fresh: signatures that were never enrolled, to compare on as well; see `ReindexPlan`.
         force: let it decide all the same, which is recorded.
         progress: told how far it is.
 
@@ -195,13 +195,21 @@ def activate_compared(
         UnknownGeneration: If there is none.
         ConfigurationError: If it decides already.
         GenerationUnfit: If it may not decide; its ``reasons`` say why.
+        DatasetError: If the fresh signatures don't suffice.
     """
     with read_session(resources.engine) as session:
         active = load_active(session)
         bound = bind(session, get_generation(session, generation))
     require_decidable(bound)
     refuse_active(active.id, generation)
+    chosen = None
+    if fresh is not None:
+        chosen = _choose_fresh(resources, active, resources.embedder_for(bound), fresh)
     lacked = complete(resources, bound, _telling(progress, "Embedding"))
+    on_fresh = None
+    if chosen is not None:
+        plan = ReindexPlan(margins=margins or Margins())
+        on_fresh = _compare_fresh(resources, active, bound, chosen, plan, progress)
     comparison = compare_galleries(
         resources, active, bound, margins=margins, progress=_telling(progress, "Comparing")
     )
@@ -209,8 +217,8 @@ def activate_compared(
         resources,
         generation,
         by=by,
-        reasons=comparison.reasons,
-        gate={"galleries": comparison.summary()},
+        reasons=_reasons(comparison, on_fresh, bound),
+        gate=_figures(comparison, on_fresh),
         force=force,
     )
     return replace(done, embedded=done.embedded + lacked)
@@ -311,15 +319,17 @@ class _Fresh:
 
 
 def _choose_fresh(
-    resources: Resources, active: BoundGeneration, embedder: Embedder, plan: ReindexPlan
-) -> _Fresh | None:
+    resources: Resources,
+    active: BoundGeneration,
+    embedder: Embedder,
+    given: Dataset,
+    *,
+    calibrate: bool = False,
+) -> _Fresh:
     from sigvault.services.fresh_comparison import choose_fresh  # noqa: PLC0415 - scikit-learn
 
-    if plan.fresh is None:
-        return None
     old = resources.embedder_for(active)
-    chosen = choose_fresh(plan.fresh, (old, embedder), calibrate=plan.calibrate)
-    return _Fresh(chosen, old, embedder)
+    return _Fresh(choose_fresh(given, (old, embedder), calibrate=calibrate), old, embedder)
 
 
 def _compare_fresh(
@@ -359,7 +369,8 @@ def _reasons(
     comparison: GenerationComparison,
     fresh: GenerationComparison | None,
     bound: BoundGeneration,
-    embedded: Embedded,
+    *,
+    unusable: int = 0,
 ) -> tuple[str, ...]:
     """What speaks against the new generation; fresh signatures can tell where galleries can't."""
     reasons: list[str] = []
@@ -370,12 +381,22 @@ def _reasons(
         reasons += [f"on fresh signatures: {reason}" for reason in fresh.reasons]
     if not bound.thresholds:
         reasons.append("it has no thresholds: calibrate it with fresh signatures")
-    if embedded.unusable:
+    if unusable:
         reasons.append(
-            f"{len(embedded.unusable)} references could not be embedded: restore their images, or "
+            f"{unusable} references could not be embedded: restore their images, or "
             "erase the signers and enroll them again"
         )
     return tuple(reasons)
+
+
+def _figures(
+    comparison: GenerationComparison,
+    fresh: GenerationComparison | None,
+    probes: ProbeFlips | None = None,
+) -> dict[str, Any]:
+    """What the audit log keeps of the gate."""
+    found = {"galleries": comparison, "fresh": fresh, "probes": probes}
+    return {name: one.summary() for name, one in found.items() if one is not None}
 
 
 def _activate(

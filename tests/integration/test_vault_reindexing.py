@@ -489,6 +489,29 @@ def test_images_that_one_model_can_not_use_are_not_compared(fresh):
     assert found.comparisons["mated"] == 9 * 6 + 3
 
 
+def test_an_activation_compares_on_fresh_signatures_as_well(enrolled_settings, fresh):
+    with open_vault(enrolled_settings, embedder=ALL) as vault:  # five signers can't tell
+        vault.reindex(NEW, ReindexPlan(activate=False))
+        with pytest.raises(GenerationUnfit, match="10 with two references or more"):
+            vault.activate(2, margins=LAX)
+        told = []
+        done = vault.activate(
+            2, margins=LAX, fresh=fresh, progress=lambda *step: told.append(step[0])
+        )
+        assert (done.generation, done.forced, active(vault)) == (2, (), 2)
+        assert "Comparing on fresh signatures" in told
+        record = next(one for one in vault.audit_log() if one.number == done.event)
+        assert record.public["gate"]["fresh"]["signers"] == 12
+        assert record.public["gate"]["galleries"]["verdict"] == "unknown"
+
+
+def test_fresh_signatures_speak_against_a_worse_generation_when_it_is_activated(vault, fresh):
+    vault.reindex(WORSE, ReindexPlan(activate=False))
+    with pytest.raises(GenerationUnfit, match="on fresh signatures: "):
+        vault.activate(2, fresh=fresh)
+    assert active(vault) == 1
+
+
 def test_fresh_signatures_speak_against_a_worse_model_too(vault, fresh):
     done = vault.reindex(WORSE, ReindexPlan(fresh=fresh))
     assert done.fresh.verdict is Verdict.WORSE
