@@ -102,9 +102,12 @@ def test_identifying_tells_of_a_copy(tmp_path, browse):
         pictures = [draw_signature(2, number) for number in range(3)]
         vault.enroll([EnrollmentItem(SignerId("2"), picture) for picture in pictures])
         browser = browse(vault)
-        assert "Perhaps a copy" in browser.post("/identify", files=_pictures(pictures[1])).text
+        copied = browser.post("/identify", files=_pictures(pictures[1])).text
+        assert "Perhaps a copy" in copied
+        assert "stroke for stroke like a reference of signer 2" in copied
         other = browser.post("/identify", files=_pictures(draw_signature(2, 9))).text
-        assert "Perhaps a copy" not in other
+        assert "a copy" not in other
+        assert "stroke for stroke" not in other
 
 
 def test_signers_are_found_by_identifier_and_name(local, vault):
