@@ -16,7 +16,7 @@ from sigvault.domain.image import InkImage, SignatureImage
 from sigvault.imaging.canvas import Box, fit_scale, ink_box, place_on_canvas
 from sigvault.imaging.ink import find_ink
 from sigvault.imaging.levels import measure_levels
-from sigvault.imaging.one_pen import draw, fit_path, trace
+from sigvault.imaging.one_pen import draw, fit_path, shrink, trace
 from sigvault.imaging.prepared import PreparedSignature
 from sigvault.imaging.quality import inspect_ink
 from sigvault.imaging.specks import remove_specks
@@ -190,8 +190,7 @@ class Preprocessing:
         shape = (self.height * finer, self.width * finer)
         pen, margin = self.pen * finer, self.margin * finer
         path, factor = fit_path(traced, pen, shape=shape, margin=margin, most=most / scale)
-        squares = draw(path, pen, shape=shape).reshape(self.height, finer, self.width, finer)
-        return squares.mean(axis=(1, 3), dtype=np.float32), scale * factor
+        return shrink(draw(path, pen, shape=shape), finer), scale * factor
 
     def _find(self, pixels: npt.NDArray[np.uint8]) -> _FoundInk:
         """Look for ink at the working size.

@@ -10,7 +10,7 @@ from skimage.morphology import skeletonize
 
 from sigvault.domain.errors import CheckpointMismatch
 from sigvault.domain.image import SignatureImage
-from sigvault.imaging.one_pen import draw, fit_path, trace
+from sigvault.imaging.one_pen import draw, fit_path, shrink, thin, trace
 from sigvault.imaging.preprocessing import (
     DEFAULT_PREPROCESSING,
     PEN,
@@ -47,6 +47,58 @@ def apart(first: np.ndarray, second: np.ndarray) -> float:
 
 def redraw(ink: np.ndarray, pen: float) -> np.ndarray:
     return draw(trace(ink), pen, shape=ink.shape)
+
+
+def blots(seed: int, shape: tuple[int, int], softness: float) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return ndimage.gaussian_filter(rng.random(shape), softness) > 0.5
+
+
+@pytest.mark.parametrize("softness", [0.0, 0.7, 1.5, 4.0])
+def test_ink_is_thinned_as_scikit_image_does(softness: float) -> None:
+    for seed in range(60):
+        shape = (1 + seed % 41, 1 + (7 * seed) % 67)
+        ink = blots(seed, shape, softness)
+        assert np.array_equal(thin(ink), skeletonize(ink))
+    ink = blots(99, (300, 400), softness)
+    assert np.array_equal(thin(ink), skeletonize(ink))
+    written = np.asarray(drawn(23).pixels < 128)
+    assert np.array_equal(thin(written), skeletonize(written))
+
+
+def test_every_neighbourhood_is_thinned_as_scikit_image_does() -> None:
+    places = [(0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0)]
+    for code in range(256):
+        ink = np.zeros((7, 7), bool)
+        ink[3, 3] = True
+        for bit, (row, column) in enumerate(places):
+            ink[2 + row, 2 + column] = bool(code >> bit & 1)
+        for picture in (ink, np.kron(ink, np.ones((2, 2))) > 0):
+            assert np.array_equal(thin(picture), skeletonize(picture))
+
+
+def test_thinning_leaves_its_argument_alone() -> None:
+    ink = blots(3, (30, 40), 1.5)
+    before = ink.copy()
+    assert not np.array_equal(thin(ink), before)
+    assert np.array_equal(ink, before)
+
+
+@pytest.mark.parametrize("pen", [0.5, 1.0, 4.0, 6.6, 8.8, 10.0])
+def test_a_pen_draws_a_disc_at_every_pixel_wherever_it_lies(pen: float) -> None:
+    rng = np.random.default_rng(1)
+    path = rng.integers(-9, 49, (80, 2))
+    rows, columns = np.mgrid[:40, :40]
+    far = np.hypot(rows[..., None] - path[:, 0], columns[..., None] - path[:, 1])
+    assert np.array_equal(draw(path, pen, shape=(40, 40)), (far <= pen / 2).any(axis=2))
+
+
+@pytest.mark.parametrize("factor", [1, 3, 4, 8, 20])
+def test_squares_are_averaged(factor: int) -> None:
+    fine = blots(factor, (5 * factor, 7 * factor), 1.0)
+    squares = fine.reshape(5, factor, 7, factor)
+    assert np.array_equal(shrink(fine, factor), squares.mean(axis=(1, 3), dtype=np.float32))
+    assert shrink(np.ones_like(fine), factor).max() == 1.0
 
 
 @pytest.mark.parametrize("pen", [3.0, 6.0, 9.0])
