@@ -33,8 +33,13 @@ class KnownModel:
         return self.in_use if asked is None else asked in {self.card.id, self.bundled_as}
 
 
-def known_models(session: Session) -> list[KnownModel]:
-    """What is bundled and, where there is a vault, what it has used."""
+def known_models(session: Session, *, vault_needed: bool = False) -> list[KnownModel]:
+    """What is bundled and, where there is a vault, what it has used.
+
+    Raises:
+        VaultNotFound: If there is no vault, and one is needed.
+        VaultError: If the vault can't be used.
+    """
     from sigvault.embedding.card import bundled_models, read_card
 
     bundled = {name: read_card(folder) for name, folder in bundled_models().items()}
@@ -44,7 +49,8 @@ def known_models(session: Session) -> list[KnownModel]:
         with session.open_vault() as vault:
             used, active = vault.models(), vault.status().model
     except VaultNotFound:
-        pass
+        if vault_needed:
+            raise
     names = {card.id: name for name, card in bundled.items()}
     cards = {card.id: card for card in (*bundled.values(), *used)}
     kept = {card.id for card in used}

@@ -53,9 +53,7 @@ def show(
     from sigvault.cli.tables import model_tables
 
     session: Session = context.obj
-    models = known_models(session)
-    if model is None and not any(each.in_use for each in models):
-        session.open_vault().close()  # says what is wrong: nothing is in use without a vault
+    models = known_models(session, vault_needed=model is None)
     found = next((each for each in models if each.answers_to(model)), None)
     if found is None:
         raise UnknownModel(f"there is no model {model}: see `sigvault model list`")

@@ -9,8 +9,8 @@ import numpy.typing as npt
 def trace(ink: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """The pen's path: the skeleton of ink.
 
-    Thinning is Zhang and Suen's; see `thin`. Where strokes had merged to a blot, its middle line is
-    left.
+    Thinning is Zhang and Suen's (A fast parallel algorithm for thinning digital patterns, CACM
+    1984), as scikit-image does it. Where strokes had merged to a blot, its middle line is left.
 
     Args:
         ink: bool (H, W).
@@ -19,73 +19,10 @@ def trace(ink: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
         Row and column of each pixel of the path, intp (N, 2); of every pixel of the ink if it is
         too small to have one.
     """
-    path = np.argwhere(thin(ink))
+    from skimage.morphology import skeletonize  # noqa: PLC0415 - slow to import
+
+    path = np.argwhere(skeletonize(ink))  # type: ignore[no-untyped-call]
     return path if len(path) else np.argwhere(ink)
-
-
-def thin(ink: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Thin ink to lines, pixel for pixel as ``skimage.morphology.skeletonize(ink)`` does.
-
-    Zhang and Suen, A fast parallel algorithm for thinning digital patterns, CACM 27 (3), 1984:
-    pixels are taken off in two alternating passes until none is left to take. A pixel can go only
-    where a neighbour is gone already, so each pass looks at the rim of what is left alone, which
-    is faster than looking at every pixel.
-
-    Args:
-        ink: bool (H, W).
-
-    Returns:
-        bool (H, W), a part of the ink.
-    """
-    padded = np.pad(ink, 1).astype(np.uint8)
-    flat, width = padded.reshape(-1), padded.shape[1]
-    around = np.array([-width - 1, -width, -width + 1, 1, width + 1, width, width - 1, -1])
-    inner = np.zeros(padded.shape, dtype=np.bool_)
-    inner[1:-1, 1:-1] = _surrounded(padded)
-    rim = np.flatnonzero(flat.astype(np.bool_) & ~inner.reshape(-1))
-    unlisted = flat.astype(np.bool_)
-    unlisted[rim] = False
-    places = np.empty(len(flat), dtype=np.int32)
-    removed = True
-    while removed:
-        removed = False
-        for goes in _GOES:
-            code = np.zeros(len(rim), dtype=np.uint8)
-            for bit, offset in enumerate(around):
-                code |= flat[rim + offset] << np.uint8(bit)
-            gone = goes[code]
-            if not gone.any():
-                continue
-            removed = True
-            flat[rim[gone]] = 0
-            bared = (rim[gone][:, None] + around).reshape(-1)
-            bared = bared[unlisted[bared]]
-            unlisted[bared] = False
-            order = np.arange(len(bared), dtype=np.int32)
-            places[bared] = order  # of the same pixel, one place is left: that one is taken
-            rim = np.concatenate([rim[~gone], bared[places[bared] == order]])
-    return padded[1:-1, 1:-1].astype(np.bool_)
-
-
-def _surrounded(padded: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Which pixels have ink on all eight sides, bool (H, W) of uint8 (H + 2, W + 2)."""
-    rows = padded[:-2] & padded[1:-1] & padded[2:]
-    surrounded: npt.NDArray[np.bool_] = (rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]) > 0
-    return surrounded
-
-
-_PASSES = (
-    "0001001300111013000000002020303300000000300000000000000020003022"
-    "0000000000000000000000000000000020000000200020003000000030003020"
-    "0031001300000001000000000000000131000000000000002000000000000000"
-    "2313001300000001000000000000000023010001000000003301000022002000"
-)
-"""In which pass a pixel goes, by its eight neighbours: 1 the first, 2 the second, 3 either, 0 none.
-
-The lowest bit of the place is the neighbour above on the left, the next ones follow clockwise. It
-is scikit-image's table, which in 25 places is not the paper's: corners of stairs go, ends stay.
-"""
-_GOES = tuple(np.array([int(each) in labels for each in _PASSES]) for labels in ({1, 3}, {2, 3}))
 
 
 def fit_path(
@@ -130,21 +67,15 @@ def draw(
     Returns:
         bool (H, W); what the pen would draw beyond a border is cut off.
     """
-    disc = _disc(width / 2)
     reach = int(width / 2)
-    height, columns = shape[0] + 2 * reach, shape[1] + 2 * reach
-    drawn = np.zeros((height, columns), dtype=np.bool_)
-    # A margin as wide as the pen reaches takes what is drawn beyond a border.
-    near = path[((path >= -reach) & (path < np.array(shape) + reach)).all(axis=1)] + reach
-    inner = ((near >= reach) & (near < np.array([height, columns]) - reach)).all(axis=1)
-    flat, outer = near[inner, 0] * columns + near[inner, 1], near[~inner]
-    for step in disc[:, 0] * columns + disc[:, 1]:
-        drawn.reshape(-1)[flat + step] = True
-    for offset in disc if len(outer) else ():
-        at = outer + offset
-        at = at[((at >= 0) & (at < drawn.shape)).all(axis=1)]
-        drawn[at[:, 0], at[:, 1]] = True
-    return drawn[reach : height - reach, reach : columns - reach]
+    margin = 2 * reach  # takes what is drawn beyond a border
+    high, wide = (side + 2 * margin for side in shape)
+    near = path[((path >= -reach) & (path < np.array(shape) + reach)).all(axis=1)] + margin
+    places = near[:, 0] * wide + near[:, 1]
+    drawn = np.zeros(high * wide, dtype=np.bool_)
+    for down, across in _disc(width / 2):
+        drawn[places + (down * wide + across)] = True
+    return drawn.reshape(high, wide)[margin : high - margin, margin : wide - margin]
 
 
 def shrink(drawn: npt.NDArray[np.bool_], factor: int) -> npt.NDArray[np.float32]:

@@ -28,9 +28,7 @@ TRACED_ROWS = 512
 LEAST_FINENESS = 4
 """How many times as fine as its own canvas that one is at least.
 
-With three, the share of half tones told the forgeries of SigComp 2011 (Dutch) from genuine
-signatures within the signer with an AUC of 0.551 on a canvas of 192 x 312, where the gate asks for
-0.55 at most; with four it is below.
+With three, the share of half tones fails a gate on SigComp 2011 (Dutch) on a canvas of 192 x 312.
 """
 
 RECIPES = (PLAIN, ONE_PEN, *(str(fit) for fit in Fit))

@@ -10,7 +10,7 @@ from skimage.morphology import skeletonize
 
 from sigvault.domain.errors import CheckpointMismatch
 from sigvault.domain.image import SignatureImage
-from sigvault.imaging.one_pen import draw, fit_path, shrink, thin, trace
+from sigvault.imaging.one_pen import draw, fit_path, shrink, trace
 from sigvault.imaging.preprocessing import (
     DEFAULT_PREPROCESSING,
     PEN,
@@ -52,36 +52,6 @@ def redraw(ink: np.ndarray, pen: float) -> np.ndarray:
 def blots(seed: int, shape: tuple[int, int], softness: float) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return ndimage.gaussian_filter(rng.random(shape), softness) > 0.5
-
-
-@pytest.mark.parametrize("softness", [0.0, 0.7, 1.5, 4.0])
-def test_ink_is_thinned_as_scikit_image_does(softness: float) -> None:
-    for seed in range(60):
-        shape = (1 + seed % 41, 1 + (7 * seed) % 67)
-        ink = blots(seed, shape, softness)
-        assert np.array_equal(thin(ink), skeletonize(ink))
-    ink = blots(99, (300, 400), softness)
-    assert np.array_equal(thin(ink), skeletonize(ink))
-    written = np.asarray(drawn(23).pixels < 128)
-    assert np.array_equal(thin(written), skeletonize(written))
-
-
-def test_every_neighbourhood_is_thinned_as_scikit_image_does() -> None:
-    places = [(0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0)]
-    for code in range(256):
-        ink = np.zeros((7, 7), bool)
-        ink[3, 3] = True
-        for bit, (row, column) in enumerate(places):
-            ink[2 + row, 2 + column] = bool(code >> bit & 1)
-        for picture in (ink, np.kron(ink, np.ones((2, 2))) > 0):
-            assert np.array_equal(thin(picture), skeletonize(picture))
-
-
-def test_thinning_leaves_its_argument_alone() -> None:
-    ink = blots(3, (30, 40), 1.5)
-    before = ink.copy()
-    assert not np.array_equal(thin(ink), before)
-    assert np.array_equal(ink, before)
 
 
 @pytest.mark.parametrize("pen", [0.5, 1.0, 4.0, 6.6, 8.8, 10.0])
