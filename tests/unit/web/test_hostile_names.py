@@ -15,7 +15,7 @@ from sigvault.vault import EnrollmentItem
 NAMES = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
-    "{{ 7 * 7 }}",
+    "{{ 7 * 7777777 }}",
     "'; DROP TABLE signers; --",
     "../../etc/passwd",
     "a/b?c=d&e=f#g%2e",
@@ -51,7 +51,7 @@ def test_they_are_text_on_every_page(local, vault, hostile):
         assert escape(hostile).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page.text
         assert "<script>alert" not in page.text
         assert "<img src=x" not in page.text
-    assert "49" not in local.get("/verify", params={"signer": "{{ 7 * 7 }}"}).text.split("<main")[1]
+    assert "54444439" not in local.get("/verify", params={"signer": "{{ 7 * 7777777 }}"}).text.split("<main")[1]
 
 
 def test_they_lead_to_their_own_pages(local, hostile):
