@@ -2,7 +2,7 @@
 
 Run: ``python benchmarks/local_stages.py TRAJECTORIES --model DIR [--model DIR ...] [--brief]``
 
-TRAJECTORIES is what ``scripts/render_trajectories`` drew, DIR the model of ``configs/default.toml``
+TRAJECTORIES is what ``scripts/render_trajectories`` drew, DIR the model of ``configs/small.toml``
 or one that starts from it; pictures are drawn as ``onepen-2`` on each model's canvas. Scores the
 validation signers of ``configs/strokes.toml``, whom no weight was trained on, by the vector alone
 and by local features alone; projections are fitted to 1,024 pictures of the signers trained on. So
@@ -167,9 +167,9 @@ def embed(
             yield next(specimens), Embedding(vector, pack_local(local, inked), MODEL)
 
 
-def score(found: Sequence[tuple[Specimen, Embedding]], rule: FusionRule) -> list[str]:
-    """The error rates by a rule."""
-    signers = [
+def signers_of(found: Sequence[tuple[Specimen, Embedding]]) -> list[EvaluationSigner]:
+    """Embeddings by signer, genuine and forged."""
+    return [
         EvaluationSigner(
             SignerId(signer),
             tuple(each for one, each in found if one.signer == signer and one.genuine),
@@ -177,7 +177,11 @@ def score(found: Sequence[tuple[Specimen, Embedding]], rule: FusionRule) -> list
         )
         for signer in dict.fromkeys(one.signer for one, _ in found)
     ]
-    pairs = compare_pairs(signers)
+
+
+def score(found: Sequence[tuple[Specimen, Embedding]], rule: FusionRule) -> list[str]:
+    """The error rates by a rule."""
+    pairs = compare_pairs(signers_of(found))
     cells = []
     for kind in (Kind.SKILLED, Kind.RANDOM):
         for references in (1, 5):

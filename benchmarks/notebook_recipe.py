@@ -232,9 +232,8 @@ def make(name: str, data: Path, kept: Path, epochs: int, *, bfloat16: bool) -> N
     if name == BUNDLED:
         network, card = load_model(bundled_model())
         taught = read_preprocessing(card.preprocessing)
-        variant = Variant("the bundled model, which never saw CEDAR")
-        if (taught.height, taught.width) != variant.size:
-            raise SystemExit("the bundled model's canvas is another: change the variant's size")
+        canvas = (taught.height, taught.width)
+        variant = Variant("the bundled model, which never saw CEDAR", size=canvas)
     else:
         variant = VARIANTS[name]
         seen = [s for s in dataset.specimens if s.signer in training]

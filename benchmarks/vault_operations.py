@@ -4,7 +4,7 @@ Run: ``python benchmarks/vault_operations.py [--references 100000] [--each 10] [
 
 Makes a vault in a temporary folder with random unit vectors of 256 dimensions, written by the
 storage functions that a re-index writes with, and prints a Markdown table. ``--local`` stores local
-features of the size of the bundled model's (8 x 13 x 64, 39 inked cells), without it none.
+features of the size of the bundled model's (12 x 20 x 64, 69 inked cells), without it none.
 Verification is timed from the embedded probe to the committed audit event; nothing is decoded or
 embedded. The time that the disk takes to flush 4 KB is measured beside it.
 """
@@ -41,8 +41,8 @@ from sigvault.storage.tables import ReferenceRow, SignerRow, SignerStatus
 from sigvault.vault import Vault
 
 DIMENSION = 256
-GRID = (8, 13, 64)
-INKED = 39
+GRID = (12, 20, 64)
+INKED = 69
 BATCH = 10_000
 PROBES = 300
 ERASED = 20

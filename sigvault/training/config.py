@@ -60,12 +60,15 @@ class Start:
         checkpoint: a model's folder, whose training data the new card takes over, or a file of
             tensors; relative to the data root. Matching layers are taken.
         batch_norm: what to do with batch normalisation after a checkpoint was taken.
+        frozen_stages: how many residual stages, from the first, are never trained, with all that
+            comes before them; 0 trains everything.
     """
 
     __pydantic_config__ = _STRICT
     weights: str | None = None
     checkpoint: str | None = None
     batch_norm: BatchNormStart = BatchNormStart.KEEP
+    frozen_stages: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,12 @@ class TrainingConfig:
             "optimisation.start_share: use 0 up to, not including, 1": 0
             <= self.optimisation.start_share
             < 1,
+            "start.frozen_stages: use 0 to 4, and more than 0 only with a start.checkpoint or "
+            "start.weights": self.start.frozen_stages == 0
+            or (
+                self.start.frozen_stages in range(1, 5)
+                and (self.start.checkpoint or self.start.weights) is not None
+            ),
             "optimisation.start_share: there is no start.checkpoint to share with": (
                 self.optimisation.start_share == 0 or self.start.checkpoint is not None
             ),

@@ -31,6 +31,7 @@ from sigvault.training.sampling import draw_batches
 from sigvault.training.warm_start import (
     WarmStart,
     batch_norms,
+    freeze_stages,
     re_estimate,
     settle_batch_norm,
     start_from,
@@ -169,6 +170,7 @@ def prepare_run(
     chosen = config.optimisation
     network = EmbeddingNetwork(config.architecture, config.start.weights)
     started, frozen = _warm(network, config, material, data_root)
+    frozen += freeze_stages(network, config.start.frozen_stages)
     if fabric.world_size > 1:
         share_batch_norm(network)
     network = network.to(fabric.device).to(memory_format=torch.channels_last)

@@ -113,6 +113,29 @@ def batch_norms(network: EmbeddingNetwork, taken: Iterable[str]) -> list[nn.Batc
     ]
 
 
+def freeze_stages(network: EmbeddingNetwork, stages: int) -> list[nn.BatchNorm2d]:
+    """Never train the first residual stages, nor what comes before them.
+
+    What is taken from a frozen stage, such as local features, then stays what it was.
+
+    Args:
+        network: the network, whose parameters no longer ask for gradients there.
+        stages: how many, from 1 to 4; 0 freezes nothing.
+
+    Returns:
+        Their batch normalisations, which must stay in evaluation mode.
+    """
+    if not stages:
+        return []
+    names = ["conv1", "bn1", *(f"layer{stage}" for stage in range(1, stages + 1))]
+    parts = [network.get_submodule(name) for name in names]
+    for part in parts:
+        part.requires_grad_(requires_grad=False)
+    return [
+        layer for part in parts for layer in part.modules() if isinstance(layer, nn.BatchNorm2d)
+    ]
+
+
 @torch.no_grad()
 def average_with_start(network: EmbeddingNetwork, path: Path, share: float) -> None:
     """Move the weights back towards where they started.

@@ -38,6 +38,8 @@ from sigvault.training.losses.settings import (
 )
 from sigvault.training.warm_start import batch_norms, re_estimate, start_from
 
+FROZEN = {"conv1", "bn1", "layer1", "layer2", "layer3"}
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -310,3 +312,20 @@ def test_finished_weights_can_keep_a_share_of_the_start(
     assert not torch.allclose(averaged[name], ended[name], atol=1e-5)
     assert card.training_digests >= first.training_digests
     assert card.recipe["started_from"]["model"] == first.id
+
+
+def test_frozen_stages_stay_as_they_were(data: Path, config: TrainingConfig, tmp_path: Path):
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "signers").symlink_to(data / "signers")
+    one_epoch = replace(config, optimisation=replace(config.optimisation, epochs=1))
+    train(one_epoch, root, root / "start", preprocessing=SMALL)
+    start = Start(checkpoint="start/model", frozen_stages=3)
+    train(replace(one_epoch, start=start), root, root / "onward", preprocessing=SMALL)
+    begun, ended = _weights(root / "start"), _weights(root / "onward")
+    frozen = {name for name in begun if name.split(".")[0] in FROZEN}
+    assert {name.split(".")[0] for name in frozen} == FROZEN
+    assert all(torch.equal(begun[name], ended[name]) for name in frozen)
+    assert not torch.equal(begun["layer4.0.conv1.weight"], ended["layer4.0.conv1.weight"])
+    assert not torch.equal(begun["layer4.0.bn1.running_mean"], ended["layer4.0.bn1.running_mean"])
+    assert not torch.equal(begun["head.0.weight"], ended["head.0.weight"])

@@ -58,6 +58,8 @@ def test_shipped_configurations_are_valid_and_round_trip(path: Path):
         ({"optimisation": {"precision": "float8"}}, "precision"),
         ({"optimisation": {"start_share": 0.5}}, r"no start\.checkpoint"),
         ({"optimisation": {"start_share": 1.0}}, "start_share"),
+        ({"start": {"frozen_stages": 3}}, "frozen_stages"),
+        ({"start": {"frozen_stages": 5, "checkpoint": "other"}}, "frozen_stages"),
     ],
 )
 def test_a_wrong_entry_is_named(change: dict[str, object], named: str):
