@@ -7,7 +7,7 @@ processor time on one thread, medians, a synthetic signature a turn. Contenders 
 what slows the machine slows them all; the ratio is what to quote. The baseline is torchvision's
 ResNet-18 on an image of 3 x 224 x 224. Preparing the picture is not part of the ratio. The
 comparison is that of vectors and local features with a gallery of ten whose spread is known, a
-tenth of it; inked cells are means.
+tenth of it; inked cells and what a vault stores of them are means.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from sigvault.domain.image import SignatureImage
 from sigvault.embedding.card import bundled_model
 from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.imaging.preprocessing import read_preprocessing
+from sigvault.storage.vector_codec import encode_local
 from sigvault.synthesis.rendering import render_genuine
 from sigvault.synthesis.signer import generate_signer
 
@@ -50,9 +51,9 @@ def main() -> int:
     torch.set_num_threads(1)
     write(
         "| Model | Canvas | prepare, ms | embed, ms | ResNet-18 at 224 x 224, ms | ratio"
-        " | compare, ms a reference | inked cells |"
+        " | compare, ms a reference | inked cells | local features, bytes |"
     )
-    write("|---|---|---|---|---|---|---|---|")
+    write("|---|---|---|---|---|---|---|---|---|")
     for folder in chosen.model or [bundled_model()]:
         write(row(folder, chosen.turns))
     return 0
@@ -74,18 +75,20 @@ def row(folder: Path, turns: int) -> str:
     inks = [recipe.prepare(scan).ink for scan in scans]
     gallery = gallery_of(embedder.embed(inks[turns:]))
     spent: dict[str, list[float]] = {"prepare": [], "embed": [], "baseline": [], "compare": []}
-    inked = []
+    inked, stored = [], []
     for scan, ink in zip(scans[:turns], inks, strict=False):
         timed(spent["prepare"], partial(recipe.prepare, scan))
         (probe,) = timed(spent["embed"], partial(embedder.embed, [ink]))
         timed(spent["baseline"], partial(classify, baseline, image))
         timed(spent["compare"], partial(compare, probe, gallery, FusionRule()))
         inked.append(int(probe.local.any(axis=-1).sum()))
+        stored.append(len(encode_local(probe.local)[1]))
     prepare, embed, resnet, comparison = (median(times) for times in spent.values())
     height, width = inks[0].ink.shape
     return (
         f"| {embedder.model} | {height} x {width} | {prepare:.1f} | {embed:.1f} | {resnet:.1f}"
-        f" | {embed / resnet:.2f} | {comparison / REFERENCES:.2f} | {np.mean(inked):.0f} |"
+        f" | {embed / resnet:.2f} | {comparison / REFERENCES:.2f} | {np.mean(inked):.0f}"
+        f" | {np.mean(stored):.0f} |"
     )
 
 

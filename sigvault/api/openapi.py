@@ -64,7 +64,7 @@ _THRESHOLD = {
         "skilled_forgeries": 900,
         "draws": 10,
         "seed": 0,
-        "model": "sigvault-r18-onepen-2-09e701372c9b",
+        "model": "sigvault-r18-2b21bb3c5eb7",
         "preprocessing": "onepen-2",
     },
 }
@@ -82,7 +82,7 @@ _VERIFICATION = {
     "threshold": _THRESHOLD,
     "findings": [],
     "probe_digest": _DIGEST,
-    "model": "sigvault-r18-onepen-2-09e701372c9b",
+    "model": "sigvault-r18-2b21bb3c5eb7",
     "preprocessing": "onepen-2",
     "generation": 1,
 }
@@ -208,7 +208,7 @@ EXAMPLES |= {
             {
                 "id": 1,
                 "status": "active",
-                "model": "sigvault-r18-onepen-2-09e701372c9b",
+                "model": "sigvault-r18-2b21bb3c5eb7",
                 "preprocessing": "onepen-2",
                 "dimension": 256,
                 "vectors": 50,
