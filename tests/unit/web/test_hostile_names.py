@@ -51,7 +51,8 @@ def test_they_are_text_on_every_page(local, vault, hostile):
         assert escape(hostile).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page.text
         assert "<script>alert" not in page.text
         assert "<img src=x" not in page.text
-    assert "54444439" not in local.get("/verify", params={"signer": "{{ 7 * 7777777 }}"}).text.split("<main")[1]
+    form = local.get("/verify", params={"signer": "{{ 7 * 7777777 }}"}).text
+    assert "54444439" not in form
 
 
 def test_they_lead_to_their_own_pages(local, hostile):
