@@ -1,9 +1,9 @@
 """What the gate of a re-index says in small vaults of real signers, of models known to be worse.
 
-Run: ``python benchmarks/gate_power.py DATA [DATA ...] --cache DIR [--signers 10 20 40]``
+Run: ``python benchmarks/gate_power.py DATA [DATA ...] --cache DIR [--model DIR]``
 
 Each DATA is a folder of genuine signatures of signers that the bundled model was not trained on.
-Seven of each signer are embedded by the bundled model. Other models are made from it by adding
+Seven of each signer are embedded by it, or by DIR. Other models are made from it by adding
 noise to its vectors and local features: as much to both sides, by other draws, makes two models
 that err alike often and not on the same signatures; more on one side makes one that is worse. Each
 gets a threshold of its own from all signers. What a pair of models truly differs by is the mean
@@ -118,17 +118,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--model", type=Path, default=bundled_model(), help="another model")
     parser.add_argument("--draws", type=int, default=40)
     parser.add_argument("--signers", type=int, nargs="+", default=[10, 20, 40])
     parser.add_argument("--bootstraps", type=int, default=400)
     chosen = parser.parse_args()
-    signers = tuple(own for folder in chosen.data for own in kept_signers(folder, chosen.cache))
+    signers = tuple(
+        own for folder in chosen.data for own in kept_signers(folder, chosen.model, chosen.cache)
+    )
     signers = tuple(
         replace(own, genuine=own.genuine[:POOL]) for own in signers if len(own.genuine) >= POOL
     )
     kept = Kept()
     generation_scores.score_pairs = protocols.score_pairs = kept  # type: ignore[assignment]
-    fusion = TorchEmbedder(bundled_model()).card.fusion
+    fusion = TorchEmbedder(chosen.model).card.fusion
     lines = [
         f"{len(signers)} signers, {chosen.draws} vaults a line.",
         "",
@@ -154,9 +157,9 @@ def main() -> int:
     return 0
 
 
-def kept_signers(folder: Path, cache: Path) -> tuple[EvaluationSigner, ...]:
+def kept_signers(folder: Path, model: Path, cache: Path) -> tuple[EvaluationSigner, ...]:
     """The genuine signatures of a data set, read from the cache if they are there."""
-    embedder = TorchEmbedder(bundled_model())
+    embedder = TorchEmbedder(model)
     path = cache / f"{folder.resolve().name}-{embedder.model}-genuine.npz"
     if not path.is_file():
         sys.stderr.write(f"embedding {folder}\n")
