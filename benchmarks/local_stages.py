@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sigvault.datasets import Specimen, read_layout
+from sigvault.datasets import Dataset, Specimen, read_layout
 from sigvault.domain.embedding import Embedding, pack_local
 from sigvault.domain.errors import ImageError
 from sigvault.domain.fusion import FusionRule
@@ -29,7 +29,7 @@ from sigvault.domain.identifiers import ModelId, SignerId
 from sigvault.embedding.card import WEIGHTS_FILE
 from sigvault.embedding.checkpoint import load_model
 from sigvault.embedding.network import EmbeddingNetwork
-from sigvault.evaluation.error_rates import equal_error_rate
+from sigvault.evaluation.error_rates import SignerScores, equal_error_rate
 from sigvault.evaluation.protocols import (
     EvaluationSigner,
     Kind,
@@ -42,7 +42,7 @@ from sigvault.imaging.decode import decode_file
 from sigvault.imaging.preprocessing import Recipe, preprocessing_by_name
 from sigvault.training.config import read_config
 from sigvault.training.local_projection import HALF_WHITENING, fit_local_projection
-from sigvault.training.splits import split_signers
+from sigvault.training.splits import SignerSplit, split_signers
 from sigvault.training.warm_start import start_from
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "strokes.toml"
@@ -70,10 +70,12 @@ class Variant:
     power: float = 0.0
 
 
+HALF_WHITENED = Variant("third stage, half whitened", 3, power=HALF_WHITENING)
+
 VARIANTS = (
     Variant("own projection", None),
     Variant("third stage, principal axes", 3),
-    Variant("third stage, half whitened", 3, power=HALF_WHITENING),
+    HALF_WHITENED,
     Variant("second stage, principal axes", 2),
     Variant("second stage, half whitened", 2, power=HALF_WHITENING),
     Variant("second stage, half whitened, 32 channels", 2, channels=32, power=HALF_WHITENING),
@@ -90,20 +92,17 @@ def main() -> int:
     parser.add_argument("--model", type=Path, required=True, action="append")
     parser.add_argument("--brief", action="store_true", help="the first four variants alone")
     chosen = parser.parse_args()
-    config = read_config(CONFIG)
-    dataset = read_layout(chosen.trajectories)
-    split = split_signers(dataset.signers, config.split)
-    trained = [each for each in dataset.specimens if each.signer in set(split.training)]
-    order = np.random.default_rng(config.seed).permutation(len(trained))[:FITTED_TO]
-    watched = [each for each in dataset.specimens if each.signer in set(split.validation)]
-    write(f"{len(split.validation)} signers, {len(watched)} pictures; EER %, 95 % over signers.\n")
+    material = read_material(chosen.trajectories)
+    watched = material.of(material.split.validation)
+    count = len(material.split.validation)
+    write(f"{count} signers, {len(watched)} pictures; EER %, 95 % over signers.\n")
     write("| Model | Canvas | Features | skilled R=1 | skilled R=5 | random R=1 | random R=5 |")
     write("|---|---|---|---|---|---|---|")
     for model in chosen.model:
         network, card = load_model(model)
         height, width = network.architecture.height, network.architecture.width
         recipe = preprocessing_by_name(RECIPE, height=height, width=width)
-        fitted_to = [ink for _, ink in draw_ink([trained[place] for place in order], recipe)]
+        fitted_to = [ink for _, ink in draw_ink(material.fitted_to, recipe)]
         drawn = draw_ink(watched, recipe)
         row = f"| {card.name} | {height} x {width} |"
         write(f"{row} vector | {' | '.join(score(list(embed(network, drawn)), VECTOR_ALONE))} |")
@@ -117,6 +116,36 @@ def write(line: str) -> None:
     """One line to standard output, at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is compared, and what projections are fitted to.
+
+    Attributes:
+        dataset: the drawn trajectories.
+        split: who was trained on, and who only watched.
+        fitted_to: pictures of signers trained on.
+    """
+
+    dataset: Dataset
+    split: SignerSplit
+    fitted_to: tuple[Specimen, ...]
+
+    def of(self, signers: Sequence[SignerId]) -> list[Specimen]:
+        """All pictures of these signers."""
+        chosen = set(signers)
+        return [each for each in self.dataset.specimens if each.signer in chosen]
+
+
+def read_material(trajectories: Path) -> Material:
+    """Find the drawn trajectories, and split them as they were for training."""
+    config = read_config(CONFIG)
+    dataset = read_layout(trajectories)
+    split = split_signers(dataset.signers, config.split)
+    trained = [each for each in dataset.specimens if each.signer in set(split.training)]
+    order = np.random.default_rng(config.seed).permutation(len(trained))[:FITTED_TO]
+    return Material(dataset, split, tuple(trained[place] for place in order))
 
 
 Drawn = tuple[Specimen, np.ndarray]
@@ -186,9 +215,14 @@ def score(found: Sequence[tuple[Specimen, Embedding]], rule: FusionRule) -> list
     for kind in (Kind.SKILLED, Kind.RANDOM):
         for references in (1, 5):
             scores = draw_comparisons(pairs, references)
-            rate = equal_error_rate(scores_by_signer(scores, apply_fusion(scores, rule), kind)).rate
-            cells.append(f"{100 * rate.value:.1f} ({100 * rate.low:.1f}–{100 * rate.high:.1f})")
+            cells.append(eer_cell(scores_by_signer(scores, apply_fusion(scores, rule), kind)))
     return cells
+
+
+def eer_cell(scores: SignerScores) -> str:
+    """The equal error rate and its interval in per cent, for a table."""
+    rate = equal_error_rate(scores).rate
+    return f"{100 * rate.value:.1f} ({100 * rate.low:.1f}–{100 * rate.high:.1f})"
 
 
 if __name__ == "__main__":

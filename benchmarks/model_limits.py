@@ -24,26 +24,28 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from local_stages import (
-    CONFIG,
-    FITTED_TO,
+    HALF_WHITENED,
     LOCAL_ALONE,
     RECIPE,
     VECTOR_ALONE,
     batches,
+    build,
     draw_ink,
+    eer_cell,
     embed,
+    read_material,
     signers_of,
     write,
 )
 
-from sigvault.datasets import Specimen, read_layout
+from sigvault.datasets import Specimen
 from sigvault.domain.embedding import Embedding
-from sigvault.embedding.card import WEIGHTS_FILE
+from sigvault.domain.identifiers import SignerId
+from sigvault.embedding.architecture import Architecture
 from sigvault.embedding.checkpoint import load_model
 from sigvault.embedding.network import EmbeddingNetwork
-from sigvault.evaluation.error_rates import SignerScores, equal_error_rate
+from sigvault.evaluation.error_rates import SignerScores
 from sigvault.evaluation.protocols import (
     Kind,
     apply_fusion,
@@ -52,10 +54,8 @@ from sigvault.evaluation.protocols import (
     scores_by_signer,
 )
 from sigvault.imaging.preprocessing import preprocessing_by_name
-from sigvault.training.config import read_config
 from sigvault.training.local_projection import HALF_WHITENING, fit_local_projection
-from sigvault.training.splits import split_signers
-from sigvault.training.warm_start import start_from
+from sigvault.training.warm_start import settle_batch_norm, start_from
 
 REFERENCES = (1, 5)
 
@@ -67,23 +67,19 @@ def main() -> int:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--stem", type=Path, required=True)
     chosen = parser.parse_args()
-    config = read_config(CONFIG)
-    dataset = read_layout(chosen.trajectories)
-    split = split_signers(dataset.signers, config.split)
-    trained = [each for each in dataset.specimens if each.signer in set(split.training)]
-    order = np.random.default_rng(config.seed).permutation(len(trained))[:FITTED_TO]
+    material = read_material(chosen.trajectories)
+    split = material.split
     network = load_model(chosen.model)[0]
     recipe = preprocessing_by_name(
         RECIPE, height=network.architecture.height, width=network.architecture.width
     )
-    fitted_to = [ink for _, ink in draw_ink([trained[place] for place in order], recipe)]
+    fitted_to = [ink for _, ink in draw_ink(material.fitted_to, recipe)]
     known = alike(split.validation, split.training)
     strangers, acquaintances = (
-        draw_ink([each for each in dataset.specimens if each.signer in set(group)], recipe)
-        for group in (split.validation, known)
+        draw_ink(material.of(group), recipe) for group in (split.validation, known)
     )
-    own = build(network, chosen.model / WEIGHTS_FILE, fitted_to)
-    stem = build(network, chosen.stem, fitted_to, anew=True)
+    own = build(HALF_WHITENED, chosen.model, fitted_to)
+    stem = build_stem(chosen.stem, network.architecture, fitted_to)
     write(f"{len(split.validation)} and {len(known)} signers; skilled EER %, 95 % over signers.\n")
     write("| Signers | vector R=1 | vector R=5 | local R=1 | local R=5 |")
     write("|---|---|---|---|---|")
@@ -96,9 +92,9 @@ def main() -> int:
     return 0
 
 
-def alike(watched: Sequence[str], trained: Sequence[str]) -> list[str]:
+def alike(watched: Sequence[SignerId], trained: Sequence[SignerId]) -> list[SignerId]:
     """For each watched signer one of the same source that was trained on; none twice."""
-    chosen: list[str] = []
+    chosen: list[SignerId] = []
     for signer in watched:
         source = signer.rsplit("-", 1)[0]
         chosen.append(
@@ -107,29 +103,15 @@ def alike(watched: Sequence[str], trained: Sequence[str]) -> list[str]:
     return chosen
 
 
-def build(
-    like: EmbeddingNetwork, weights: Path, fitted_to: Sequence[np.ndarray], *, anew: bool = False
+def build_stem(
+    weights: Path, architecture: Architecture, fitted_to: Sequence[np.ndarray]
 ) -> EmbeddingNetwork:
-    """Weights with local features of the third stage, half whitened; anew: see below."""
-    network = EmbeddingNetwork(replace(like.architecture, local_stage=3))
+    """ImageNet's weights, with batch norms of signatures and local features fitted to them."""
+    network = EmbeddingNetwork(replace(architecture, local_stage=3))
     start_from(network, weights)
-    if anew:
-        estimate_batch_norms(network, fitted_to)
-    fit_local_projection(network.eval(), batches(fitted_to), power=HALF_WHITENING)
+    settle_batch_norm(network, [], batches(fitted_to))
+    fit_local_projection(network, batches(fitted_to), power=HALF_WHITENING)
     return network
-
-
-@torch.no_grad()
-def estimate_batch_norms(network: EmbeddingNetwork, fitted_to: Sequence[np.ndarray]) -> None:
-    """Put the means and variances of signatures where those of photographs were."""
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.BatchNorm2d):
-            layer.reset_running_stats()
-            layer.momentum = None
-    network.train()
-    for batch in batches(fitted_to):
-        network(batch)
-    network.eval()
 
 
 def rates(found: Sequence[tuple[Specimen, Embedding]], *, centred: bool = False) -> list[str]:
@@ -140,8 +122,7 @@ def rates(found: Sequence[tuple[Specimen, Embedding]], *, centred: bool = False)
         for references in REFERENCES:
             scores = draw_comparisons(pairs, references)
             by_signer = scores_by_signer(scores, apply_fusion(scores, rule), Kind.SKILLED)
-            rate = equal_error_rate(centre(by_signer) if centred else by_signer).rate
-            cells.append(f"{100 * rate.value:.1f} ({100 * rate.low:.1f}–{100 * rate.high:.1f})")
+            cells.append(eer_cell(centre(by_signer) if centred else by_signer))
     return cells
 
 

@@ -120,7 +120,7 @@ def freeze_stages(network: EmbeddingNetwork, stages: int) -> list[nn.BatchNorm2d
 
     Args:
         network: the network, whose parameters no longer ask for gradients there.
-        stages: how many, from 1 to 4; 0 freezes nothing.
+        stages: how many, from 0, which freezes nothing, to 4.
 
     Returns:
         Their batch normalisations, which must stay in evaluation mode.
