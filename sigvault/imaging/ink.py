@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from sigvault.imaging.canvas import ink_box
 from sigvault.imaging.levels import level
+from sigvault.imaging.rulings import clear_rulings
 
 _WHITE = 255.0
 _SAUVOLA_RANGE = _WHITE / 2
@@ -26,6 +27,7 @@ def find_ink(
     k: float,
     low_contrast: float,
     max_gain: float,
+    ruled: bool = False,
 ) -> npt.NDArray[np.bool_]:
     """Tell ink from paper.
 
@@ -37,6 +39,7 @@ def find_ink(
         k: Sauvola's weight of the local deviation; larger finds less ink.
         low_contrast: ink contrast in [0, 1] below which the contrast is raised to it.
         max_gain: the most that contrast is multiplied by, so that noise stays noise.
+        ruled: whether paper may be ruled; its lines are then no ink.
 
     Returns:
         bool (H, W), true where there is ink.
@@ -53,7 +56,7 @@ def find_ink(
         columns = slice(max(0, dark.left - half), dark.right + half)
         near = grey[rows, columns]
         ink[rows, columns] = near <= sauvola_threshold(near, window, k)
-    return ink
+    return clear_rulings(ink, grey) if ruled else ink
 
 
 def brightest_ink(k: float) -> float:

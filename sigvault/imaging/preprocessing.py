@@ -1,8 +1,8 @@
 """The one path from a decoded picture to what a model sees, for training and serving alike.
 
 A model card names its recipe; what the name stands for is found here. ``sauvola-1`` keeps strokes
-as thick as the pen drew them, ``onepen-2`` redraws their path by one pen; the others only show what
-leaks do, and never serve.
+as thick as the pen drew them, ``onepen-2`` redraws their path by one pen, and ``onepen-3`` takes
+ruled lines off first; the others only show what leaks do, and never serve.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from dataclasses import replace
 
 from sigvault.domain.errors import ConfigurationError
 from sigvault.imaging.prepared import PreparedSignature
-from sigvault.imaging.sauvola import DEFAULT_PREPROCESSING, ONE_PEN, PLAIN, Preprocessing
+from sigvault.imaging.sauvola import DEFAULT_PREPROCESSING, ONE_PEN, PLAIN, RULED, Preprocessing
 from sigvault.imaging.unharmonised import Fit, Unharmonised
 
 Recipe = Preprocessing | Unharmonised
 """What turns a decoded picture into ink on a canvas."""
 
 PEN = 2.2
-"""The width of the one pen of ``onepen-2``, in pixels of the canvas."""
+"""The width of the one pen, in pixels of the canvas."""
 
 TRACED_ROWS = 512
-"""The least rows of the canvas that ``onepen-2`` traces paths on: about a scan's at 300 dpi."""
+"""The least rows of the canvas that paths are traced on: about a scan's at 300 dpi."""
 
 LEAST_FINENESS = 4
 """How many times as fine as its own canvas that one is at least.
@@ -31,7 +31,7 @@ LEAST_FINENESS = 4
 With three, the share of half tones fails a gate on SigComp 2011 (Dutch) on a canvas of 192 x 312.
 """
 
-RECIPES = (PLAIN, ONE_PEN, *(str(fit) for fit in Fit))
+RECIPES = (PLAIN, ONE_PEN, RULED, *(str(fit) for fit in Fit))
 """The names that can be asked for."""
 
 
@@ -52,9 +52,11 @@ def preprocessing_by_name(
     """
     if name == PLAIN:
         return Preprocessing(height=height, width=width)
-    if name == ONE_PEN:
+    if name in {ONE_PEN, RULED}:
         fineness = max(LEAST_FINENESS, math.ceil(TRACED_ROWS / height))
-        return Preprocessing(height=height, width=width, pen=PEN, fineness=fineness)
+        return Preprocessing(
+            height=height, width=width, pen=PEN, fineness=fineness, ruled=name == RULED
+        )
     if name in tuple(Fit):
         return Unharmonised(Fit(name), height, width)
     raise ConfigurationError(f"there is no preprocessing {name!r}: use one of {', '.join(RECIPES)}")

@@ -1,4 +1,4 @@
-"""The recipes sauvola-1 and onepen-2: a decoded picture harmonised to ink on the canvas."""
+"""The recipes sauvola-1, onepen-2 and onepen-3: a decoded picture harmonised to ink on a canvas."""
 
 from __future__ import annotations
 
@@ -23,9 +23,14 @@ from sigvault.imaging.specks import remove_specks
 
 PLAIN = "sauvola-1"
 ONE_PEN = "onepen-2"
+RULED = "onepen-3"
 _MOST_ENLARGED = 4
-_OF_ONE_PEN = frozenset({"pen", "fineness"})
-"""Parameters that sauvola-1 doesn't have."""
+_LACKED = {
+    PLAIN: frozenset({"pen", "fineness", "ruled"}),
+    ONE_PEN: frozenset({"ruled"}),
+    RULED: frozenset[str](),
+}
+"""The recipes, and the parameters that came after each."""
 
 
 class _FoundInk(NamedTuple):
@@ -72,6 +77,7 @@ class Preprocessing:
             strokes as thick as they were found.
         fineness: pixels of the canvas that the path is traced on, in both directions, for one of
             the canvas; at 4 its pixels are about those of a scan at 300 dpi.
+        ruled: whether ruled lines are looked for and taken off; with a pen alone.
     """
 
     height: int = 128
@@ -92,11 +98,14 @@ class Preprocessing:
     reach: float = 0.15
     pen: float = 0.0
     fineness: int = 4
+    ruled: bool = False
 
     @property
     def name(self) -> str:
         """The recipe and its version; it changes whenever the same picture gives other ink."""
-        return ONE_PEN if self.pen else PLAIN
+        if not self.pen:
+            return PLAIN
+        return RULED if self.ruled else ONE_PEN
 
     @property
     def demonstration(self) -> bool:
@@ -105,11 +114,9 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, str | int | float]:
         """The name and every parameter, for a model card."""
-        parameters = asdict(self)
-        if not self.pen:
-            for name in _OF_ONE_PEN:
-                del parameters[name]
-        return {"name": self.name, **parameters}
+        lacked = _LACKED[self.name]
+        parameters = asdict(self).items()
+        return {"name": self.name} | {name: at for name, at in parameters if name not in lacked}
 
     @classmethod
     def from_dict(cls, card: Mapping[str, object]) -> Preprocessing:
@@ -120,15 +127,13 @@ class Preprocessing:
         """
         parameters = dict(card)
         name = parameters.pop("name", None)
-        if name not in {PLAIN, ONE_PEN}:
+        if name not in _LACKED:
             raise CheckpointMismatch(
                 f"The model expects preprocessing {name!r}; this version of sigvault has"
-                f" {PLAIN!r} and {ONE_PEN!r}. Use the sigvault that the model was made with,"
+                f" {', '.join(map(repr, _LACKED))}. Use the sigvault that the model was made with,"
                 " or retrain it."
             )
-        known = {field.name for field in fields(cls)}
-        if name == PLAIN:
-            known -= _OF_ONE_PEN
+        known = {field.name for field in fields(cls)} - _LACKED[str(name)]
         if set(parameters) != known:
             odd = ", ".join(sorted(set(parameters) ^ known))
             raise CheckpointMismatch(
@@ -227,6 +232,7 @@ class Preprocessing:
             k=self.k,
             low_contrast=self.low_contrast,
             max_gain=self.max_gain,
+            ruled=self.ruled,
         )
         return remove_specks(
             ink,
