@@ -12,7 +12,6 @@ from scipy import ndimage
 
 from sigvault.imaging.canvas import ink_box
 from sigvault.imaging.levels import level
-from sigvault.imaging.rulings import clear_rulings
 
 _WHITE = 255.0
 _SAUVOLA_RANGE = _WHITE / 2
@@ -27,26 +26,58 @@ def find_ink(
     k: float,
     low_contrast: float,
     max_gain: float,
-    ruled: bool = False,
 ) -> npt.NDArray[np.bool_]:
-    """Tell ink from paper.
+    """Tell ink from paper: `even_out`, then `darker_than_paper`.
 
     Args:
         pixels: uint8 (H, W), 0 = black, 255 = white.
-        smoothing: odd side in pixels of the square over which grey is averaged first, so that
-            sharp and blurred scans break and thicken strokes alike.
-        window: odd side of Sauvola's window in pixels.
-        k: Sauvola's weight of the local deviation; larger finds less ink.
-        low_contrast: ink contrast in [0, 1] below which the contrast is raised to it.
-        max_gain: the most that contrast is multiplied by, so that noise stays noise.
-        ruled: whether paper may be ruled; its lines are then no ink.
+        smoothing: of `even_out`.
+        window: of `darker_than_paper`.
+        k: of `darker_than_paper`.
+        low_contrast: of `even_out`.
+        max_gain: of `even_out`.
 
     Returns:
         bool (H, W), true where there is ink.
     """
+    grey = even_out(pixels, smoothing=smoothing, low_contrast=low_contrast, max_gain=max_gain)
+    return darker_than_paper(grey, window=window, k=k)
+
+
+def even_out(
+    pixels: npt.NDArray[np.uint8], *, smoothing: int, low_contrast: float, max_gain: float
+) -> npt.NDArray[np.float32]:
+    """Bring paper to white, faint ink to some darkness, and sharp and blurred scans nearer.
+
+    Args:
+        pixels: uint8 (H, W), 0 = black, 255 = white.
+        smoothing: odd side in pixels of the square over which grey is averaged, so that sharp and
+            blurred scans break and thicken strokes alike.
+        low_contrast: ink contrast in [0, 1] below which the contrast is raised to it.
+        max_gain: the most that contrast is multiplied by, so that noise stays noise.
+
+    Returns:
+        float32 (H, W) in [0, 255], dark on light.
+    """
     grey = level(pixels, low_contrast, max_gain)
     if smoothing > 1:
         ndimage.uniform_filter(grey, smoothing, mode="mirror", output=grey)
+    return grey
+
+
+def darker_than_paper(
+    grey: npt.NDArray[np.float32], *, window: int, k: float
+) -> npt.NDArray[np.bool_]:
+    """What Sauvola's threshold takes for ink.
+
+    Args:
+        grey: float32 (H, W) in [0, 255], dark on light.
+        window: odd side of Sauvola's window in pixels.
+        k: Sauvola's weight of the local deviation; larger finds less ink.
+
+    Returns:
+        bool (H, W), true where there is ink.
+    """
     ink = np.zeros(grey.shape, dtype=np.bool_)
     dark = ink_box(grey <= brightest_ink(k))
     if dark is not None:
@@ -56,7 +87,7 @@ def find_ink(
         columns = slice(max(0, dark.left - half), dark.right + half)
         near = grey[rows, columns]
         ink[rows, columns] = near <= sauvola_threshold(near, window, k)
-    return clear_rulings(ink, grey) if ruled else ink
+    return ink
 
 
 def brightest_ink(k: float) -> float:

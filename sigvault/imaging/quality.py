@@ -64,6 +64,7 @@ def inspect_ink(
     *,
     zoom: float,
     contrast: float,
+    rulings: int = 0,
     limits: QualityLimits = DEFAULT_QUALITY_LIMITS,
 ) -> tuple[QualityFinding, ...]:
     """The findings about a picture.
@@ -72,6 +73,7 @@ def inspect_ink(
         ink: bool (H, W), the ink with specks removed, at the working size.
         zoom: pixels of ``ink`` per pixel of the source.
         contrast: of ink against paper in the picture, in [0, 1].
+        rulings: how many ruled lines were taken off.
         limits: from where on something counts.
 
     Returns:
@@ -86,6 +88,7 @@ def inspect_ink(
         _border(ink, limits),
         _parts(ink[box.top : box.bottom, box.left : box.right], limits),
         _contrast(contrast, limits),
+        _ruled(rulings),
     ]
     found = [finding for finding in findings if finding is not None]
     return tuple(sorted(found, key=lambda finding: not finding.severe))
@@ -270,5 +273,22 @@ def _contrast(contrast: float, limits: QualityLimits) -> QualityFinding | None:
         message=(
             f"The ink is only {contrast:.0%} darker than the paper, so thin strokes may be"
             " lost: scan it darker."
+        ),
+    )
+
+
+def _ruled(rulings: int) -> QualityFinding | None:
+    if not rulings:
+        return None
+    lines = "1 ruled line was" if rulings == 1 else f"{rulings} ruled lines were"
+    return QualityFinding(
+        name="ruled",
+        value=float(rulings),
+        limit=1.0,
+        unit="lines",
+        severe=False,
+        message=(
+            f"{lines} taken off the picture, and strokes that ran along with them: if need be, have"
+            " the signature scanned from plain paper."
         ),
     )

@@ -7,6 +7,7 @@ told from a signer's own underline, and stays.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,28 +116,36 @@ def find_rulings(ink: npt.NDArray[np.bool_]) -> tuple[Ruling, ...]:
     Returns:
         The lines, from top to bottom; none if no line runs from border to border.
     """
-    return _find(ink, _runs_of(ink))
+    if ink.shape[1] < _NARROW:
+        return ()
+    runs = _runs_of(ink)
+    thin = runs.only(runs.heights <= max(4.0, 1.5 * stroke_width(ink)))
+    fitted = [_fit(start, thin, ink.shape[1]) for start in _parallels(thin, ink.shape)]
+    straight = [each for each in fitted if each is not None and _is_straight(each, thin, ink.shape)]
+    if not any(_is_certain(each, runs, thin, ink.shape) for each in straight):
+        return ()
+    return tuple(straight)
 
 
 def clear_rulings(
-    ink: npt.NDArray[np.bool_], grey: npt.NDArray[np.float32]
+    ink: npt.NDArray[np.bool_], grey: npt.NDArray[np.float32], rulings: Sequence[Ruling]
 ) -> npt.NDArray[np.bool_]:
     """Ink without its ruled lines.
 
-    A stretch of the line stays where something crosses it: where the ink reaches beyond the line's
+    A stretch of a line stays where something crosses it: where the ink reaches beyond the line's
     edges, or is clearly darker than the line.
 
     Args:
         ink: bool (H, W).
         grey: in which it was found, float32 (H, W) in [0, 255]; the paper is white.
+        rulings: its lines, as `find_rulings` gave them.
 
     Returns:
-        bool (H, W), a subset of ``ink``; ``ink`` itself if it has no ruled line.
+        bool (H, W), a subset of ``ink``; ``ink`` itself if there are no lines.
     """
-    runs = _runs_of(ink)
-    rulings = _find(ink, runs)
     if not rulings:
         return ink
+    runs = _runs_of(ink)
     cleared = np.zeros(len(runs.columns), dtype=np.bool_)
     darkest = _darkest(grey, runs)
     for ruling in rulings:
@@ -152,17 +161,6 @@ def _runs_of(ink: npt.NDArray[np.bool_]) -> _Runs:
     first, after = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
     columns, rows = np.divmod(first, padded.shape[1])
     return _Runs(columns, rows, rows + after - first)
-
-
-def _find(ink: npt.NDArray[np.bool_], runs: _Runs) -> tuple[Ruling, ...]:
-    if ink.shape[1] < _NARROW:
-        return ()
-    thin = runs.only(runs.heights <= max(4.0, 1.5 * stroke_width(ink)))
-    fitted = [_fit(start, thin, ink.shape[1]) for start in _parallels(thin, ink.shape)]
-    straight = [each for each in fitted if each is not None and _is_straight(each, thin, ink.shape)]
-    if not any(_is_certain(each, runs, thin, ink.shape) for each in straight):
-        return ()
-    return tuple(straight)
 
 
 def _parallels(thin: _Runs, shape: tuple[int, ...]) -> list[Floats]:

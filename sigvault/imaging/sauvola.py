@@ -14,11 +14,12 @@ from PIL import Image
 from sigvault.domain.errors import CheckpointMismatch
 from sigvault.domain.image import InkImage, SignatureImage
 from sigvault.imaging.canvas import Box, fit_scale, ink_box, place_on_canvas
-from sigvault.imaging.ink import find_ink
+from sigvault.imaging.ink import darker_than_paper, even_out
 from sigvault.imaging.levels import measure_levels
 from sigvault.imaging.one_pen import draw, fit_path, shrink, trace
 from sigvault.imaging.prepared import PreparedSignature
 from sigvault.imaging.quality import inspect_ink
+from sigvault.imaging.rulings import clear_rulings, find_rulings
 from sigvault.imaging.specks import remove_specks
 
 PLAIN = "sauvola-1"
@@ -41,12 +42,26 @@ class _FoundInk(NamedTuple):
         top: row of the decoded picture at which ``ink`` begins.
         left: column of the decoded picture at which ``ink`` begins.
         zoom: pixels of ``ink`` per pixel of the decoded picture.
+        rulings: how many ruled lines were taken off.
     """
 
     ink: npt.NDArray[np.bool_]
     top: int
     left: int
     zoom: float
+    rulings: int
+
+
+class _CleanInk(NamedTuple):
+    """Ink with specks and ruled lines removed.
+
+    Attributes:
+        ink: bool (H, W).
+        rulings: how many ruled lines were taken off.
+    """
+
+    ink: npt.NDArray[np.bool_]
+    rulings: int
 
 
 @dataclass(frozen=True)
@@ -153,7 +168,9 @@ class Preprocessing:
         found = self._find(image.pixels)
         contrast = measure_levels(image.pixels).contrast
         shrink = image.pixels.shape[1] / image.source_width
-        findings = inspect_ink(found.ink, zoom=found.zoom * shrink, contrast=contrast)
+        findings = inspect_ink(
+            found.ink, zoom=found.zoom * shrink, contrast=contrast, rulings=found.rulings
+        )
         box = ink_box(found.ink)
         if box is None:
             canvas, scale = np.zeros((self.height, self.width), dtype=np.float32), 1.0
@@ -206,42 +223,45 @@ class Preprocessing:
         longest = max(pixels.shape)
         if longest < self.smallest_side:
             factor = min(_MOST_ENLARGED, math.ceil(self.smallest_side / longest))
-            return _FoundInk(self._clean_ink(_enlarge(pixels, factor)), 0, 0, float(factor))
+            clean = self._clean_ink(_enlarge(pixels, factor))
+            return _FoundInk(clean.ink, 0, 0, float(factor), clean.rulings)
         factor = self._reduction(pixels)
-        ink = self._clean_ink(_reduce(pixels, factor))
-        box = ink_box(ink)
+        clean = self._clean_ink(_reduce(pixels, factor))
+        whole = _FoundInk(clean.ink, 0, 0, 1 / factor, clean.rulings)
+        box = ink_box(clean.ink)
         if factor == 1 or box is None:
-            return _FoundInk(ink, 0, 0, 1 / factor)
+            return whole
         margin = self.window
         top, left = max(0, (box.top - margin) * factor), max(0, (box.left - margin) * factor)
         near = pixels[top : (box.bottom + margin) * factor, left : (box.right + margin) * factor]
         finer = self._reduction(near)
         if finer == factor:
-            return _FoundInk(ink, 0, 0, 1 / factor)
-        return _FoundInk(self._clean_ink(_reduce(near, finer)), top, left, 1 / finer)
+            return whole
+        clean = self._clean_ink(_reduce(near, finer))
+        return _FoundInk(clean.ink, top, left, 1 / finer, clean.rulings)
 
     def _reduction(self, pixels: npt.NDArray[np.uint8]) -> int:
         longest: int = max(pixels.shape)
         return max(1, math.ceil(longest / self.working_side))
 
-    def _clean_ink(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-        ink = find_ink(
+    def _clean_ink(self, pixels: npt.NDArray[np.uint8]) -> _CleanInk:
+        grey = even_out(
             pixels,
             smoothing=self.smoothing,
-            window=self.window,
-            k=self.k,
             low_contrast=self.low_contrast,
             max_gain=self.max_gain,
-            ruled=self.ruled,
         )
-        return remove_specks(
-            ink,
+        ink = darker_than_paper(grey, window=self.window, k=self.k)
+        rulings = find_rulings(ink) if self.ruled else ()
+        cleaned = remove_specks(
+            clear_rulings(ink, grey, rulings),
             edge=self.edge,
             gap=self.gap,
             speck_area=self.speck_area,
             dirt_share=self.dirt_share,
             reach=self.reach,
         )
+        return _CleanInk(cleaned, len(rulings))
 
 
 DEFAULT_PREPROCESSING = Preprocessing()

@@ -12,12 +12,11 @@ from PIL import Image, ImageDraw
 
 from sigvault.domain.errors import CheckpointMismatch
 from sigvault.imaging.disturbances import Disturbance, disturb
-from sigvault.imaging.ink import find_ink
+from sigvault.imaging.ink import darker_than_paper, even_out
 from sigvault.imaging.preprocessing import preprocessing_by_name, read_preprocessing
 from sigvault.imaging.rulings import clear_rulings, find_rulings
 from sigvault.synthesis import generate_signer, render_genuine
 
-SETTINGS = {"smoothing": 3, "window": 51, "k": 0.15, "low_contrast": 0.4, "max_gain": 3.0}
 Pixels = npt.NDArray[np.uint8]
 Ink = npt.NDArray[np.bool_]
 
@@ -27,7 +26,9 @@ def signature(number: int) -> Pixels:
 
 
 def found(pixels: Pixels, *, ruled: bool = True) -> Ink:
-    return find_ink(pixels, ruled=ruled, **SETTINGS)
+    grey = even_out(pixels, smoothing=3, low_contrast=0.4, max_gain=3.0)
+    ink = darker_than_paper(grey, window=51, k=0.15)
+    return clear_rulings(ink, grey, find_rulings(ink)) if ruled else ink
 
 
 def lines(
@@ -109,7 +110,8 @@ def test_a_stroke_from_side_to_side_is_no_ruled_line(sway: float) -> None:
 @given(arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(90, 130))), st.booleans())
 def test_nothing_is_added(ink: Ink, full: bool) -> None:
     ink = ink | full
-    cleared = clear_rulings(ink, np.where(ink, 0, 255).astype(np.float32))
+    grey = np.where(ink, 0, 255).astype(np.float32)
+    cleared = clear_rulings(ink, grey, find_rulings(ink))
     assert cleared.shape == ink.shape
     assert not (cleared & ~ink).any()
 
@@ -125,3 +127,12 @@ def test_the_recipe_that_looks_for_lines_is_one_of_its_own(as_image) -> None:
     assert np.array_equal(*alike)
     apart = [np.abs(each.prepare(as_image(ruled)).ink.ink - alike[0]).mean() for each in recipes]
     assert apart[1] < 0.2 * apart[0]
+
+
+def test_that_lines_were_taken_off_is_said(as_image) -> None:
+    recipe = preprocessing_by_name("onepen-3")
+    plain = recipe.prepare(as_image(signature(1))).findings
+    ruled = recipe.prepare(as_image(lines(signature(1), tone=100, apart=100))).findings
+    (finding,) = set(ruled) - set(plain)
+    assert (finding.name, finding.value, finding.severe) == ("ruled", 3.0, False)
+    assert "3 ruled lines were taken off" in finding.message
