@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from sigvault.domain.identifiers import GenerationId, ModelId
 from sigvault.services.resources import Resources, load_active
 from sigvault.storage.audit_log import count_events
@@ -13,6 +16,7 @@ from sigvault.storage.engine import database_kind, read_session
 from sigvault.storage.references import count_references
 from sigvault.storage.schema import current_revision
 from sigvault.storage.signers import count_signers
+from sigvault.storage.tables import ModelRow
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class VaultStatus:
         revision: the revision of the database's schema.
         generation: the active generation.
         model: the model that decides.
+        licence: the conditions for its weights.
         preprocessing: the preprocessing that it is fed with.
         signers: how many signers are enrolled.
         references: how many references.
@@ -38,6 +43,7 @@ class VaultStatus:
     revision: str
     generation: GenerationId
     model: ModelId
+    licence: str
     preprocessing: str
     signers: int
     references: int
@@ -57,6 +63,7 @@ def read_status(resources: Resources, location: Path) -> VaultStatus:
             revision=revision,
             generation=active.id,
             model=active.model,
+            licence=_licence(session, active.model),
             preprocessing=active.preprocessing,
             signers=count_signers(session),
             references=count_references(session),
@@ -64,3 +71,9 @@ def read_status(resources: Resources, location: Path) -> VaultStatus:
             thresholds=tuple(threshold.references for threshold in active.thresholds),
             events=count_events(session),
         )
+
+
+def _licence(session: Session, model: ModelId) -> str:
+    """From the card that the database keeps; the rest of it isn't read, since it is long."""
+    card = ModelRow.card["licence"].as_string()
+    return session.scalar(select(card).where(ModelRow.id == model)) or "not stated"

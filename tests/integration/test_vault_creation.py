@@ -29,7 +29,7 @@ def test_a_new_vault_knows_its_model_and_thresholds(vault, embedder, settings):
     status = vault.status()
     assert status.location == settings.vault
     assert (status.signers, status.references, status.vectors) == (0, 0, 0)
-    assert status.model == embedder.model
+    assert (status.model, status.licence) == (embedder.model, "not stated")
     assert status.thresholds == (1, 3, 5)
     assert vault.thresholds() == embedder.card.thresholds
     assert vault.models() == (embedder.card,)
@@ -39,6 +39,13 @@ def test_a_new_vault_knows_its_model_and_thresholds(vault, embedder, settings):
         "calibrated",
     ]
     assert vault.audit_check().whole
+
+
+def test_the_models_licence_is_shown(settings):
+    embedder = FakeEmbedder()
+    embedder.card = replace(embedder.card, licence="for research alone")
+    with create_vault(settings, embedder=embedder) as vault:
+        assert vault.status().licence == "for research alone"
 
 
 def test_it_can_be_opened_again(vault, reopen):
