@@ -10,6 +10,7 @@ import typer
 from sigvault.cli.exit_codes import ExitCode
 from sigvault.cli.options import JsonOption, SeedOption
 from sigvault.cli.output import Output
+from sigvault.synthesis.population import Population
 
 
 def synth(
@@ -20,6 +21,13 @@ def synth(
     genuine: Annotated[int, typer.Option(min=1, help="Genuine signatures of each.")] = 12,
     forged: Annotated[int, typer.Option(min=0, help="Skilled forgeries of each.")] = 8,
     seed: SeedOption = 0,
+    population: Annotated[
+        Population, typer.Option(help="Which signers and forgers there are.")
+    ] = Population.DEMONSTRATION,
+    clutter: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Share of pictures with lines, stamps or print."),
+    ] = 0.0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the pictures of an earlier run.")
     ] = False,
@@ -30,7 +38,14 @@ def synth(
     from sigvault.synthesis import SynthesisSettings, write_dataset
 
     output = Output(as_json=as_json)
-    settings = SynthesisSettings(signers=signers, genuine=genuine, forged=forged, seed=seed)
+    settings = SynthesisSettings(
+        signers=signers,
+        genuine=genuine,
+        forged=forged,
+        seed=seed,
+        population=population,
+        clutter=clutter,
+    )
     with output.progress("Writing signatures") as advance:
         summary = write_dataset(out, settings, advance, overwrite=overwrite)
     output.result(

@@ -1,25 +1,31 @@
 """Synthetic signers: kinematics, ink, scan.
 
-A first generator of synthetic handwritten signatures on the sigma-lognormal model of movement; see
+A generator of synthetic handwritten signatures on the sigma-lognormal model of movement; see
 ``docs/synthesis.md`` for what it models and what it doesn't.
 """
 
 from __future__ import annotations
 
 from sigvault.synthesis.folder import DatasetSummary, write_dataset
-from sigvault.synthesis.forger import write_forged
+from sigvault.synthesis.forger import ForgerLevel, forger_level, write_forged
+from sigvault.synthesis.population import Population
 from sigvault.synthesis.rendering import Scan, draw_scan, render, render_forged, render_genuine
+from sigvault.synthesis.scripts import Script
 from sigvault.synthesis.settings import SynthesisSettings
 from sigvault.synthesis.signer import SyntheticSigner, generate_signer
 from sigvault.synthesis.specimen import Writing, write_genuine
 
 __all__ = [
     "DatasetSummary",
+    "ForgerLevel",
+    "Population",
     "Scan",
+    "Script",
     "SynthesisSettings",
     "SyntheticSigner",
     "Writing",
     "draw_scan",
+    "forger_level",
     "generate_signer",
     "render",
     "render_forged",

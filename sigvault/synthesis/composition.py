@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
+from sigvault.synthesis.deformation import deform
 from sigvault.synthesis.flourish import draw_paraph, flourish
 from sigvault.synthesis.letterforms import CAPITALS, LIFT, SMALL, Letterform, Target
 from sigvault.synthesis.style import Style
@@ -83,7 +82,7 @@ class Composer:
 
     def _capital(self, letter: str) -> None:
         forms = CAPITALS[letter]
-        form = self._deform(forms[int(self._rng.integers(len(forms)))])
+        form = deform(forms[int(self._rng.integers(len(forms)))], self._style, self._rng)
         scale = self._style.capitals
         self._points += [(self._x + x * scale, y * scale, bend) for x, y, bend in form.targets]
         self._x += form.width * scale + 0.4 * self._style.spacing
@@ -106,19 +105,5 @@ class Composer:
 
     def _form(self, letter: str) -> Letterform:
         if letter not in self._own:
-            self._own[letter] = self._deform(SMALL[letter])
+            self._own[letter] = deform(SMALL[letter], self._style, self._rng)
         return self._own[letter]
-
-    def _deform(self, form: Letterform) -> Letterform:
-        """The hand's own version of a letter."""
-        rng, spread = self._rng, self._style.own_shape
-        wide = float(np.exp(rng.normal(0, 1.5 * spread)))
-        tall = float(np.exp(rng.normal(0, spread)))
-        targets: list[Target] = []
-        for x, y, bend in form.targets:
-            turn = None
-            if bend is not None:
-                turn = bend * self._style.roundness * float(np.exp(rng.normal(0, 2 * spread)))
-            place = (x * wide + rng.normal(0, spread), y * tall + rng.normal(0, spread))
-            targets.append((*place, turn))
-        return replace(form, targets=tuple(targets), width=form.width * wide)

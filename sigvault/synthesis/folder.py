@@ -11,6 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 from sigvault.domain.errors import ConfigurationError, StorageFailed
+from sigvault.synthesis.picture_list import LIST_NAME, describe_picture, list_pictures
+from sigvault.synthesis.population import Population
 from sigvault.synthesis.rendering import Pixels, render_forged, render_genuine
 from sigvault.synthesis.settings import SynthesisSettings
 from sigvault.synthesis.signer import SyntheticSigner, generate_signer
@@ -46,9 +48,9 @@ class _Item:
     genuine: bool
     number: int
 
-    def draw(self, dpi: float) -> Pixels:
+    def draw(self, settings: SynthesisSettings) -> Pixels:
         draw = render_genuine if self.genuine else render_forged
-        return draw(self.signer, self.number, dpi=dpi)
+        return draw(self.signer, self.number, dpi=settings.dpi, clutter=settings.clutter)
 
 
 def write_dataset(
@@ -60,7 +62,9 @@ def write_dataset(
 ) -> DatasetSummary:
     """Write ``out/genuine/SIGNER/NN.png`` and ``out/forged/SIGNER/NN.png``.
 
-    Each file appears whole or not at all, so that an interrupted run leaves only good images.
+    Each file appears whole or not at all, so that an interrupted run leaves only good images. For
+    the varied population ``out/pictures.csv`` then tells the script, session, forger and level of
+    each; readers of the layout pass it over, since it is no image.
 
     Args:
         out: the folder; made if it isn't there.
@@ -77,15 +81,21 @@ def write_dataset(
         StorageFailed: the folder or an image can't be written.
     """
     paths = _paths(settings)
+    listed = [] if settings.population is Population.DEMONSTRATION else [Path(LIST_NAME)]
     with _writing_to(out):
-        _check_folder(out, {out / path for path in paths}, overwrite=overwrite)
+        _check_folder(out, {out / path for path in [*paths, *listed]}, overwrite=overwrite)
     size = 0
+    rows = []
     for done, (path, item) in enumerate(zip(paths, _items(settings), strict=True), start=1):
-        pixels = item.draw(settings.dpi)
+        content = _png(item.draw(settings))
         with _writing_to(out):
-            size += _write_atomically(out / path, pixels)
+            size += _write_atomically(out / path, content)
+        rows.append(describe_picture(path, item.signer, item.number, genuine=item.genuine))
         if progress is not None:
             progress(done, len(paths))
+    for path in listed:
+        with _writing_to(out):
+            _write_atomically(out / path, list_pictures(rows))
     return DatasetSummary(
         folder=out,
         signers=tuple(_name(settings, index) for index in range(settings.signers)),
@@ -127,7 +137,7 @@ def _paths(settings: SynthesisSettings) -> list[Path]:
 def _items(settings: SynthesisSettings) -> Iterator[_Item]:
     """The images in the order of ``_paths``."""
     for index in range(settings.signers):
-        signer = generate_signer(settings.seed, settings.first + index)
+        signer = generate_signer(settings.seed, settings.first + index, settings.population)
         for number in range(1, settings.genuine + 1):
             yield _Item(signer, genuine=True, number=number)
         for number in range(1, settings.forged + 1):
@@ -153,12 +163,15 @@ def _check_folder(out: Path, replaced: set[Path], *, overwrite: bool) -> None:
             raise ConfigurationError(message)
 
 
-def _write_atomically(path: Path, pixels: Pixels) -> int:
-    """Write a PNG beside its place and move it there; returns its size in bytes."""
+def _png(pixels: Pixels) -> bytes:
     buffer = io.BytesIO()
     # Level 1: noise hardly compresses, and the higher levels take most of the time of a run.
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
-    content = buffer.getvalue()
+    return buffer.getvalue()
+
+
+def _write_atomically(path: Path, content: bytes) -> int:
+    """Write a file beside its place and move it there; returns its size in bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:

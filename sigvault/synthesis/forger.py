@@ -3,42 +3,138 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
+from typing import Final
 
 import numpy as np
 
+from sigvault.synthesis.habits import draw_varied_dynamics
 from sigvault.synthesis.lognormal import Floats
 from sigvault.synthesis.plan import ActionPlan
+from sigvault.synthesis.population import Population
+from sigvault.synthesis.scripts import adapt_style, compose
 from sigvault.synthesis.seeding import Purpose, stream
-from sigvault.synthesis.signer import SyntheticSigner
-from sigvault.synthesis.specimen import Writing, correlated, perturb, write
+from sigvault.synthesis.signer import SyntheticSigner, to_plan
+from sigvault.synthesis.specimen import Writing, write
 from sigvault.synthesis.style import Dynamics, draw_dynamics, draw_style
+from sigvault.synthesis.variation import correlated, perturb
 
-FORGERIES_PER_FORGER = 4
+_MOST_BEND: Final = 3.4
+"""Bends beyond this, in radians, would make an arc longer than a shape needs."""
+
+_PRACTISED_DRIFT: Final = 0.09
+"""Error of a practised forger that neighbouring targets share, in small-letter heights."""
+
+_PRACTISED_SLIP: Final = 0.03
+"""Error of each target of its own, in small-letter heights."""
+
+FORGERIES_PER_FORGER: Final = {Population.DEMONSTRATION: 4, Population.VARIED: 2}
 """How many forgeries of a signature come from one forger before the next takes over."""
 
 
-def write_forged(signer: SyntheticSigner, number: int) -> Writing:
+class ForgerLevel(StrEnum):
+    """What a forger knows.
+
+    ``BLIND``: the words and the script, not how they look; writes them in a hand of their own.
+    ``SHAPE_KNOWN``: has the shape in view and draws it. ``PRACTISED``: has learned shape and
+    movement until they come nearly as the signer's.
+    """
+
+    BLIND = "blind"
+    SHAPE_KNOWN = "shape_known"
+    PRACTISED = "practised"
+
+
+LEVELS: Final = (
+    ForgerLevel.SHAPE_KNOWN,
+    ForgerLevel.PRACTISED,
+    ForgerLevel.BLIND,
+    ForgerLevel.SHAPE_KNOWN,
+)
+"""The levels of a varied signer's forgers, in turn; signers begin at different places."""
+
+
+def forger_number(signer: SyntheticSigner, number: int) -> int:
+    """Which of a signer's forgers, from 0, makes forgery ``number`` (from 1)."""
+    return (number - 1) // FORGERIES_PER_FORGER[signer.population]
+
+
+def forger_level(signer: SyntheticSigner, number: int) -> ForgerLevel:
+    """The level of whoever makes forgery ``number`` (from 1) of a signer's signature."""
+    if signer.population is Population.DEMONSTRATION:
+        return ForgerLevel.SHAPE_KNOWN
+    return LEVELS[(forger_number(signer, number) + signer.number) % len(LEVELS)]
+
+
+def write_forged(signer: SyntheticSigner, number: int, level: ForgerLevel | None = None) -> Writing:
     """Skilled forgery number ``number`` (from 1) of a signer's signature.
 
-    The forger knows the written shape, not the movement: it copies the plan's targets with errors
-    of proportion, pulls slant, roundness and spacing towards its own habits, and draws more than
-    it writes: slower, with more separate strokes, tremor, hesitations and extra pen lifts.
+    A forger who knows the shape knows the written shape, not the movement: it copies the plan's
+    targets with errors of proportion, pulls slant, roundness and spacing towards its own habits,
+    and draws more than it writes: slower, with more separate strokes, tremor, hesitations and
+    extra pen lifts. A blind forger writes the same words fluently in its own hand; a practised one
+    errs less, moves nearly as the signer does and doesn't hesitate.
 
     Args:
         signer: whose signature is imitated.
         number: of the forgery.
+        level: of the forger; the one whose turn it is if None.
 
     Returns:
         The movement; the same for the same arguments.
     """
-    forger = stream(
-        signer.seed, signer.number, Purpose.FORGER, (number - 1) // FORGERIES_PER_FORGER
-    )
+    forger = stream(signer.seed, signer.number, Purpose.FORGER, forger_number(signer, number))
+    rng = stream(signer.seed, signer.number, Purpose.FORGED, number)
+    level = level or forger_level(signer, number)
+    if level is ForgerLevel.BLIND:
+        return _write_blind(signer, forger, rng)
+    if level is ForgerLevel.PRACTISED:
+        return _write_practised(signer, forger, rng)
     skill = forger.uniform(0.0, 1.0)
     dynamics = _drawn(draw_dynamics(forger), skill, forger)
     plan = _imitate(signer, skill, forger)
-    rng = stream(signer.seed, signer.number, Purpose.FORGED, number)
     return write(_hesitate(perturb(plan, 1.1, rng), skill, rng), dynamics, rng)
+
+
+def _write_blind(
+    signer: SyntheticSigner, forger: np.random.Generator, rng: np.random.Generator
+) -> Writing:
+    """The signer's words, composed anew in the forger's own style and written fluently."""
+    style = adapt_style(draw_style(forger), signer.script)
+    dynamics = draw_varied_dynamics(forger)
+    plan = to_plan(compose(signer.script, signer.words, style, forger), style)
+    return write(perturb(plan, 1.1, rng), dynamics, rng)
+
+
+def _write_practised(
+    signer: SyntheticSigner, forger: np.random.Generator, rng: np.random.Generator
+) -> Writing:
+    """The signer's shape with small errors of proportion, at nearly the signer's pace."""
+    clumsy = forger.uniform(0.0, 1.0)
+    own = signer.dynamics
+    dynamics = replace(
+        own,
+        mu=own.mu + forger.uniform(0.0, 0.2),
+        sigma=own.sigma * forger.uniform(0.9, 1.1),
+        separation=own.separation + forger.uniform(-0.1, 0.3),
+        tremor=own.tremor + 0.015 * clumsy,
+    )
+    drift, slip = _PRACTISED_DRIFT * (1 + 0.5 * clumsy), _PRACTISED_SLIP * (1 + 0.5 * clumsy)
+    targets = _misplace(signer.plan.targets, drift, slip, signer.style.letter_height, forger)
+    bends = signer.plan.bends * np.exp(0.08 * forger.standard_normal(len(signer.plan.bends)))
+    plan = replace(signer.plan, targets=targets, bends=np.clip(bends, -_MOST_BEND, _MOST_BEND))
+    return write(perturb(plan, 1.0, rng), dynamics, rng)
+
+
+def _misplace(
+    targets: Floats, drift: float, slip: float, height: float, rng: np.random.Generator
+) -> Floats:
+    """Move targets by errors in letter heights: ones that neighbours share, and each one's own."""
+    moved = targets.copy()
+    for axis in (0, 1):
+        moved[:, axis] += drift * height * correlated(rng, len(targets), 0.9)
+        moved[:, axis] += slip * height * correlated(rng, len(targets), 0.3)
+    return moved
 
 
 def _drawn(own: Dynamics, skill: float, rng: np.random.Generator) -> Dynamics:
@@ -75,7 +171,7 @@ def _imitate(signer: SyntheticSigner, skill: float, rng: np.random.Generator) ->
     targets *= 0.97 * size * stretch * np.ptp(plan.targets, axis=0) / np.ptp(targets, axis=0)
     habit = (own.roundness / signer.style.roundness) ** (0.3 + 0.4 * clumsy)
     bends: Floats = plan.bends * habit * np.exp(0.15 * rng.standard_normal(len(plan.bends)))
-    return replace(plan, targets=targets, bends=np.clip(bends, -3.4, 3.4))
+    return replace(plan, targets=targets, bends=np.clip(bends, -_MOST_BEND, _MOST_BEND))
 
 
 def _hesitate(plan: ActionPlan, skill: float, rng: np.random.Generator) -> ActionPlan:

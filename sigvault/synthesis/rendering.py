@@ -7,12 +7,13 @@ of Ferrer, Diaz-Cabrera and Morales (2015): a round point whose width and flow f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from sigvault.synthesis.clutter import Clutter, draw_clutter, print_on
 from sigvault.synthesis.forger import write_forged
 from sigvault.synthesis.lognormal import Floats
 from sigvault.synthesis.seeding import Purpose, stream
@@ -72,33 +73,73 @@ def draw_scan(rng: np.random.Generator, dpi: float) -> Scan:
     )
 
 
-def render_genuine(signer: SyntheticSigner, number: int, *, dpi: float = 300.0) -> Pixels:
+def render_genuine(
+    signer: SyntheticSigner, number: int, *, dpi: float = 300.0, clutter: float = 0.0
+) -> Pixels:
     """Scan genuine signature ``number`` (from 1) of a signer.
+
+    Args:
+        signer: who writes.
+        number: of the signature, from 1.
+        dpi: resolution, in pixels per inch.
+        clutter: chance of lines, stamps or print about the signature, in [0, 1].
 
     Returns:
         uint8 (H, W), 0 = black, 255 = white; the same for the same arguments.
     """
     rng = stream(signer.seed, signer.number, Purpose.GENUINE_SCAN, number)
-    return render(write_genuine(signer, number), draw_scan(rng, dpi), rng)
+    around = stream(signer.seed, signer.number, Purpose.GENUINE_CLUTTER, number)
+    return _scan(write_genuine(signer, number), dpi, clutter, rng, around)
 
 
-def render_forged(signer: SyntheticSigner, number: int, *, dpi: float = 300.0) -> Pixels:
+def render_forged(
+    signer: SyntheticSigner, number: int, *, dpi: float = 300.0, clutter: float = 0.0
+) -> Pixels:
     """Scan skilled forgery ``number`` (from 1) of a signer's signature.
+
+    Args:
+        signer: whose signature is imitated.
+        number: of the forgery, from 1.
+        dpi: resolution, in pixels per inch.
+        clutter: chance of lines, stamps or print about the signature, in [0, 1].
 
     Returns:
         uint8 (H, W), 0 = black, 255 = white; the same for the same arguments.
     """
     rng = stream(signer.seed, signer.number, Purpose.FORGED_SCAN, number)
-    return render(write_forged(signer, number), draw_scan(rng, dpi), rng)
+    around = stream(signer.seed, signer.number, Purpose.FORGED_CLUTTER, number)
+    return _scan(write_forged(signer, number), dpi, clutter, rng, around)
 
 
-def render(writing: Writing, scan: Scan, rng: np.random.Generator) -> Pixels:
+def _scan(
+    writing: Writing,
+    dpi: float,
+    clutter: float,
+    rng: np.random.Generator,
+    around: np.random.Generator,
+) -> Pixels:
+    """Draw pen, paper and scanner, and now and then what else is on the paper."""
+    scan = draw_scan(rng, dpi)
+    if around.random() >= clutter:
+        return render(writing, scan, rng)
+    left, top, right, bottom = np.array(scan.margins) + around.uniform(1.0, 8.0, 4)
+    scan = replace(scan, margins=(float(left), float(top), float(right), float(bottom)))
+    return render(writing, scan, rng, draw_clutter(around))
+
+
+def render(
+    writing: Writing,
+    scan: Scan,
+    rng: np.random.Generator,
+    clutter: tuple[Clutter, ...] = (),
+) -> Pixels:
     """Draw a movement as a grey scan.
 
     Args:
         writing: the movement; only what lies on the paper is drawn.
         scan: pen, paper and scanner.
         rng: where texture and noise come from.
+        clutter: what else is on the paper.
 
     Returns:
         uint8 (H, W), 0 = black, 255 = white; row 0 is the top.
@@ -113,6 +154,8 @@ def render(writing: Writing, scan: Scan, rng: np.random.Generator) -> Pixels:
     y = (high[1] + top - writing.points[:, 1]) * per_mm
     ink = _take(_deposit(x, y, writing, scan, (height, width), rng), scan.grain, rng)
     grey = _paper(rng, (height, width), scan)
+    for piece in clutter:
+        grey = print_on(grey, piece, np.array([x.min(), y.min(), x.max(), y.max()]), per_mm)
     grey = grey * (1 - ink) + np.float32(scan.ink_tone) * ink
     grey = ndimage.gaussian_filter(grey, scan.blur, truncate=3.0)
     grey += np.float32(scan.noise) * rng.standard_normal(grey.shape, dtype=np.float32)

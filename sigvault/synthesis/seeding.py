@@ -16,6 +16,11 @@ class Purpose(IntEnum):
     FORGED = 3
     GENUINE_SCAN = 4
     FORGED_SCAN = 5
+    VARIED_SIGNER = 6
+    SESSION = 7
+    DRIFT = 8
+    GENUINE_CLUTTER = 9
+    FORGED_CLUTTER = 10
 
 
 def stream(seed: int, signer: int, purpose: Purpose, number: int = 0) -> np.random.Generator:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sigvault.domain.errors import ConfigurationError
+from sigvault.synthesis.population import Population
 
 _MOST_SIGNERS = 100_000
 _MOST_IMAGES = 1_000
@@ -21,6 +22,8 @@ class SynthesisSettings:
         seed: seed of the population, >= 0; the same settings make the same images.
         first: number of the first signer, >= 1; signers don't depend on how many are made.
         dpi: resolution of the scans, 100 to 600 pixels per inch.
+        population: which signers and forgers there are.
+        clutter: share of the images with lines, stamps or print about the signature, 0 to 1.
 
     Raises:
         ConfigurationError: a value lies outside its range.
@@ -32,6 +35,8 @@ class SynthesisSettings:
     seed: int = 0
     first: int = 1
     dpi: float = 300.0
+    population: Population = Population.DEMONSTRATION
+    clutter: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every range."""
@@ -41,6 +46,7 @@ class SynthesisSettings:
         _check("seed", self.seed, 0, 2**63 - 1)
         _check("first", self.first, 1, 2**31 - 1)
         _check("dpi", self.dpi, 100, 600)
+        _check("clutter", self.clutter, 0, 1)
 
 
 def _check(name: str, value: float, low: int, high: int) -> None:

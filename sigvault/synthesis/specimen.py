@@ -10,8 +10,10 @@ import numpy.typing as npt
 from sigvault.synthesis.lognormal import Floats, trajectory
 from sigvault.synthesis.plan import ActionPlan, execute
 from sigvault.synthesis.seeding import Purpose, stream
+from sigvault.synthesis.sessions import run_of_the_day
 from sigvault.synthesis.signer import SyntheticSigner
 from sigvault.synthesis.style import Dynamics
+from sigvault.synthesis.variation import USUAL, perturb
 
 SAMPLING_HZ = 250.0
 """Points of a trajectory per second."""
@@ -34,76 +36,6 @@ class Writing:
     speed: Floats
     pressure: Floats
     times: Floats
-
-
-def correlated(rng: np.random.Generator, count: int, memory: float) -> Floats:
-    """Noise of unit variance whose neighbours resemble each other (first-order autoregression).
-
-    Args:
-        rng: where it comes from.
-        count: how many values.
-        memory: correlation of neighbours, in [0, 1).
-
-    Returns:
-        float64 (count,).
-    """
-    noise = rng.standard_normal(count)
-    gain = np.sqrt(1 - memory**2)
-    for index in range(1, count):
-        noise[index] = memory * noise[index - 1] + gain * noise[index]
-    return noise
-
-
-def perturb(plan: ActionPlan, amount: float, rng: np.random.Generator) -> ActionPlan:
-    """Vary a plan as a hand does from one signature to the next.
-
-    Size, aspect, slant and baseline vary as a whole; the way to each target varies in length and
-    direction with noise that neighbours share, since a hand that starts wide goes on wide.
-
-    Args:
-        plan: the learned plan.
-        amount: 1 is the variation of a usual signer.
-        rng: where the variation comes from.
-
-    Returns:
-        A plan with as many targets.
-    """
-    ways = np.diff(plan.targets, axis=0)
-    count = len(ways)
-    stretch = 1 + amount * (0.045 * correlated(rng, count, 0.7) + 0.03 * rng.standard_normal(count))
-    turn = amount * np.radians(2.0 * correlated(rng, count, 0.7) + 1.4 * rng.standard_normal(count))
-    cos, sin = np.cos(turn), np.sin(turn)
-    varied = np.stack(
-        [cos * ways[:, 0] - sin * ways[:, 1], sin * ways[:, 0] + cos * ways[:, 1]], axis=1
-    )
-    varied = varied * stretch[:, None]
-    # Errors of single ways would add up along the writing; the eye corrects most of the drift.
-    drift = np.cumsum(varied - ways, axis=0)
-    targets = plan.targets.copy()
-    targets[1:] += drift - 0.75 * _smooth(drift)
-    bends = plan.bends * (1 + amount * 0.12 * rng.standard_normal(count))
-    return replace(plan, targets=_whole(targets, amount, rng), bends=bends)
-
-
-def _smooth(drift: Floats) -> Floats:
-    """The slow part of a drift: a running mean with a memory of a few strokes."""
-    slow = np.zeros_like(drift)
-    for index in range(1, len(drift)):
-        slow[index] = 0.75 * slow[index - 1] + 0.25 * drift[index - 1]
-    return slow
-
-
-def _whole(targets: Floats, amount: float, rng: np.random.Generator) -> Floats:
-    """Vary the size, aspect, slant and baseline of the whole."""
-    size = np.exp(amount * rng.normal(0, 0.05))
-    aspect = np.exp(amount * rng.normal(0, 0.035))
-    slant = np.tan(amount * np.radians(rng.normal(0, 2.0)))
-    turn = amount * np.radians(rng.normal(0, 1.8))
-    cos, sin = np.cos(turn), np.sin(turn)
-    shear = np.array([[aspect, 0.0], [slant, 1.0]])
-    rotate = np.array([[cos, sin], [-sin, cos]])
-    whole: Floats = size * targets @ shear @ rotate
-    return whole
 
 
 def write(plan: ActionPlan, dynamics: Dynamics, rng: np.random.Generator) -> Writing:
@@ -168,5 +100,8 @@ def write_genuine(signer: SyntheticSigner, number: int) -> Writing:
     """The signer's signature number ``number`` (from 1); the same for the same arguments."""
     rng = stream(signer.seed, signer.number, Purpose.GENUINE, number)
     amount = signer.variation * np.exp(rng.normal(0, 0.2))
-    pace = replace(signer.dynamics, mu=signer.dynamics.mu + rng.normal(0, 0.05))
+    if signer.habits is not None:
+        plan, dynamics = run_of_the_day(signer, signer.habits, number, amount, rng)
+        return write(plan, dynamics, rng)
+    pace = replace(signer.dynamics, mu=signer.dynamics.mu + rng.normal(0, USUAL.pace))
     return write(perturb(signer.plan, amount, rng), pace, rng)

@@ -429,6 +429,26 @@ def test_synth_writes_a_folder_that_enroll_reads(run, vault, tmp_path):
     assert run("synth", out, "--signers", "2", "--json").error == "ConfigurationError"
 
 
+def test_synth_writes_the_varied_population_with_clutter(run, tmp_path):
+    few = ("--signers", "1", "--genuine", "1", "--forged", "1", "--json")
+
+    plain = run("synth", tmp_path / "plain", "--population", "varied", *few)
+    cluttered = run("synth", tmp_path / "lines", "--population", "varied", "--clutter", "1", *few)
+
+    assert plain.document["genuine"] == cluttered.document["genuine"] == 1
+    assert (tmp_path / "plain" / "pictures.csv").is_file()
+    pictures = [tmp_path / name / "genuine/001/01.png" for name in ("plain", "lines")]
+    assert pictures[0].read_bytes() != pictures[1].read_bytes()
+
+
+@pytest.mark.parametrize("wrong", [("--population", "martian"), ("--clutter", "1.5")])
+def test_synth_refuses_what_it_does_not_know(run, tmp_path, wrong):
+    refused = run("synth", tmp_path / "out", *wrong)
+
+    assert refused.code == 2
+    assert not (tmp_path / "out").exists()
+
+
 def _write_dataset(root, draw, signers, genuine=8, forged=4):
     """Forgeries that are nothing like: what is measured is not what is tested here."""
     for signer in range(1, signers + 1):

@@ -15,8 +15,8 @@ from sigvault.synthesis.lognormal import trajectory
 from sigvault.synthesis.names import pseudo_name, signature_words
 from sigvault.synthesis.plan import execute
 from sigvault.synthesis.seeding import Purpose, stream
-from sigvault.synthesis.specimen import correlated, perturb
 from sigvault.synthesis.style import draw_style
+from sigvault.synthesis.variation import correlated, perturb
 
 SEED = 11
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from sigvault.datasets import read_layout
 from sigvault.domain.errors import ConfigurationError, StorageFailed
-from sigvault.synthesis import SynthesisSettings, generate_signer, render_forged, write_dataset
+from sigvault.synthesis import (
+    Population,
+    SynthesisSettings,
+    forger_level,
+    generate_signer,
+    render_forged,
+    write_dataset,
+)
 
 SMALL = SynthesisSettings(signers=2, genuine=3, forged=1, seed=4, dpi=100)
 
@@ -159,3 +169,54 @@ def test_settings_out_of_range_are_refused_by_name(wrong):
     (name,) = wrong
     with pytest.raises(ConfigurationError, match=rf"^{name} is "):
         SynthesisSettings(**wrong)
+
+
+VARIED = replace(SMALL, signers=3, forged=4, population=Population.VARIED)
+
+
+def test_the_demonstration_is_the_default_and_the_varied_population_another(tmp_path):
+    named = replace(SMALL, population=Population.DEMONSTRATION, clutter=0.0)
+    varied = replace(SMALL, population=Population.VARIED)
+    for name, settings in (("default", SMALL), ("named", named), ("varied", varied)):
+        write_dataset(tmp_path / name, settings)
+    default = _contents(tmp_path / "default")
+    assert _contents(tmp_path / "named") == default
+    other = _contents(tmp_path / "varied")
+    assert set(other) == {*default, "pictures.csv"}
+    assert not any(other[name] == content for name, content in default.items())
+
+
+def test_the_list_tells_what_each_picture_is_and_readers_pass_it_over(tmp_path):
+    write_dataset(tmp_path, VARIED)
+    with (tmp_path / "pictures.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    dataset = read_layout(tmp_path)
+    assert [path.name for path in dataset.skipped] == ["pictures.csv"]
+    assert {row["path"] for row in rows} == {
+        specimen.path.relative_to(tmp_path).as_posix() for specimen in dataset.specimens
+    }
+    for row in rows:
+        genuine = row["path"].startswith("genuine/")
+        signer = generate_signer(4, int(row["path"].split("/")[1]), Population.VARIED)
+        assert row["script"] == signer.script
+        assert bool(row["session"]) is genuine
+        if not genuine:
+            number = int(row["path"][-6:-4])
+            assert row["level"] == forger_level(signer, number)
+            assert row["forger"] == str((number + 1) // 2)
+
+
+def test_a_varied_signer_is_the_same_in_a_larger_set_and_overwrites_its_list(tmp_path):
+    write_dataset(tmp_path / "small", VARIED)
+    write_dataset(tmp_path / "small", VARIED, overwrite=True)
+    write_dataset(tmp_path / "large", replace(VARIED, signers=4, genuine=5, forged=6))
+    small, large = _contents(tmp_path / "small"), _contents(tmp_path / "large")
+    rows = small.pop("pictures.csv").splitlines()
+    assert set(rows) < set(large["pictures.csv"].splitlines())
+    assert {name: large[name] for name in small} == small
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_of_clutter_that_is_none_is_refused(share):
+    with pytest.raises(ConfigurationError, match="clutter"):
+        SynthesisSettings(clutter=share)
