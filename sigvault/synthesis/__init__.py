@@ -9,7 +9,8 @@ from __future__ import annotations
 from sigvault.synthesis.folder import DatasetSummary, write_dataset
 from sigvault.synthesis.forger import ForgerLevel, forger_level, write_forged
 from sigvault.synthesis.population import Population
-from sigvault.synthesis.rendering import Scan, draw_scan, render, render_forged, render_genuine
+from sigvault.synthesis.rendering import render, render_forged, render_genuine
+from sigvault.synthesis.scans import Scan, draw_scan
 from sigvault.synthesis.scripts import Script
 from sigvault.synthesis.settings import SynthesisSettings
 from sigvault.synthesis.signer import SyntheticSigner, generate_signer

@@ -77,7 +77,7 @@ _DOTS: Final = ((0.0, 0.0), (-0.28, 0.02), (-0.14, 0.26))
 def arabic_like_words(rng: np.random.Generator) -> tuple[str, ...]:
     """One to three words of one to three connected pieces; a digit counts the dots before it."""
     words = []
-    for _ in range(int(rng.choice([1, 2, 3], p=[0.3, 0.5, 0.2]))):
+    for _ in range(int(rng.choice([1, 2, 3], p=[0.55, 0.35, 0.1]))):
         pieces = (_piece(rng) for _ in range(int(rng.integers(1, 4))))
         words.append("".join(pieces))
     return tuple(words)
@@ -85,7 +85,7 @@ def arabic_like_words(rng: np.random.Generator) -> tuple[str, ...]:
 
 def _piece(rng: np.random.Generator) -> str:
     joining = sorted(set(JOINING) - {"-"})
-    letters = [*rng.choice(joining, int(rng.integers(0, 4))), str(rng.choice(sorted(ENDING)))]
+    letters = [*rng.choice(joining, int(rng.integers(0, 3))), str(rng.choice(sorted(ENDING)))]
     dots = ("", "", "1", "2", "3", "6", "7")
     return "".join(f"{letter}{rng.choice(dots) if letter in _DOTTED else ''}" for letter in letters)
 

@@ -98,59 +98,84 @@ def print_on(paper: Grey, piece: Clutter, writing: Floats, per_mm: float) -> Gre
         float32 (H, W): the paper with it; what would lie beyond the edge is cut off.
     """
     rows, columns = paper.shape
-    # Drawn on a square twice as large, so that a turned line still reaches both edges.
-    side = 2 * max(rows, columns)
-    sheet = Image.new("L", (side * _FINER, side * _FINER), 0)
-    _DRAWN[piece.kind](ImageDraw.Draw(sheet), piece, per_mm * _FINER, side * _FINER / 2)
-    turned = sheet.rotate(piece.turn, Image.Resampling.BILINEAR).reduce(_FINER)
+    drawn = _DRAWN[piece.kind](piece, per_mm * _FINER, 2 * columns * _FINER)
+    turned = drawn.rotate(piece.turn, Image.Resampling.BILINEAR, expand=True).reduce(_FINER)
     left, top, right, bottom = writing
-    x = int(side / 2 - left - piece.place[0] * (right - left))
-    y = int(side / 2 - top - piece.place[1] * (bottom - top))
-    part = turned.crop((x, y, x + columns, y + rows))
+    x = round(left + piece.place[0] * (right - left) - turned.width / 2)
+    y = round(top + piece.place[1] * (bottom - top) - turned.height / 2)
+    part = turned.crop((-x, -y, columns - x, rows - y))
     cover = np.asarray(part, dtype=np.float32) / np.float32(255) * np.float32(piece.cover)
     printed: Grey = paper * (1 - cover) + np.float32(piece.tone) * cover
     return printed
 
 
-def _ruled(draw: ImageDraw.ImageDraw, piece: Clutter, per_mm: float, middle: float) -> None:
+def _sheet(wide: float, tall: float) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """An empty sheet to draw white on black on, in pixels."""
+    sheet = Image.new("L", (int(np.ceil(wide)), int(np.ceil(tall))), 0)
+    return sheet, ImageDraw.Draw(sheet)
+
+
+def _ruled(piece: Clutter, per_mm: float, page: int) -> Image.Image:
+    """A line twice as long as the page is wide, so that it reaches both edges."""
     width = max(1, round(piece.size * per_mm))
-    draw.line((0, middle, 2 * middle, middle), fill=255, width=width)
+    sheet, draw = _sheet(2 * page, width + 4)
+    draw.line((0, width / 2 + 2, 2 * page, width / 2 + 2), fill=255, width=width)
+    return sheet
 
 
-def _form(draw: ImageDraw.ImageDraw, piece: Clutter, per_mm: float, middle: float) -> None:
+def _form(piece: Clutter, per_mm: float, page: int) -> Image.Image:
     """A dotted line to sign on, and what belongs there in small print below."""
     dot = max(1.0, 0.35 * per_mm)
-    half = min(middle - 1, 35 * per_mm)
-    for x in np.arange(middle - half, middle + half, 3 * dot):
+    half = min(page / 2, 35 * per_mm)
+    sheet, draw = _sheet(2 * half, 9 * per_mm)
+    middle = 4.5 * per_mm
+    for x in np.arange(0.0, 2 * half, 3 * dot):
         draw.ellipse((x, middle - dot / 2, x + dot, middle + dot / 2), fill=255)
     font = ImageFont.load_default(2.0 * per_mm)
-    draw.text((middle - 0.5 * half, middle + per_mm), piece.words[0], fill=255, font=font)
+    draw.text((0.5 * half, middle + per_mm), piece.words[0], fill=255, font=font)
+    return sheet
 
 
-def _round_stamp(draw: ImageDraw.ImageDraw, piece: Clutter, per_mm: float, middle: float) -> None:
-    width = max(1, round(0.5 * per_mm))
+def _round_stamp(piece: Clutter, per_mm: float, page: int) -> Image.Image:
+    """Two rings and two words, or as large as the page holds."""
+    outer = min(piece.size * per_mm, page)
+    sheet, draw = _sheet(outer + 2, outer + 2)
+    middle = outer / 2 + 1
     for share in (1.0, 0.68):
-        radius = 0.5 * share * piece.size * per_mm
+        radius = share * outer / 2
         box = (middle - radius, middle - radius, middle + radius, middle + radius)
-        draw.ellipse(box, outline=255, width=width)
-    font = ImageFont.load_default(0.16 * piece.size * per_mm)
+        draw.ellipse(box, outline=255, width=max(1, round(0.5 * per_mm)))
+    font = ImageFont.load_default(0.16 * outer)
     text = "\n".join(piece.words[:2])
     draw.text((middle, middle), text, fill=255, font=font, anchor="mm", align="center")
+    return sheet
 
 
-def _boxed_stamp(draw: ImageDraw.ImageDraw, piece: Clutter, per_mm: float, middle: float) -> None:
-    font = ImageFont.load_default(0.3 * piece.size * per_mm)
+def _boxed_stamp(piece: Clutter, per_mm: float, page: int) -> Image.Image:
+    """Two lines of words in a frame."""
+    space = 0.15 * min(piece.size * per_mm, page)
     text = "\n".join((" ".join(piece.words[:2]).upper(), " ".join(piece.words[2:4])))
-    left, top, right, bottom = draw.multiline_textbbox((middle, middle), text, font, "mm")
-    space = 0.15 * piece.size * per_mm
-    box = (left - space, top - space, right + space, bottom + space)
-    draw.rectangle(box, outline=255, width=max(1, round(0.4 * per_mm)))
-    draw.text((middle, middle), text, fill=255, font=font, anchor="mm", align="center")
+    words = _words(text, 2 * space)
+    sheet, draw = _sheet(words.width + 2 * space, words.height + 2 * space)
+    sheet.paste(words, (int(space), int(space)))
+    frame = (0, 0, sheet.width - 1, sheet.height - 1)
+    draw.rectangle(frame, outline=255, width=max(1, round(0.4 * per_mm)))
+    return sheet
 
 
-def _small_print(draw: ImageDraw.ImageDraw, piece: Clutter, per_mm: float, middle: float) -> None:
-    font = ImageFont.load_default(piece.size * per_mm)
-    draw.text((middle, middle), " ".join(piece.words), fill=255, font=font, anchor="mm")
+def _small_print(piece: Clutter, per_mm: float, page: int) -> Image.Image:
+    """One line of print."""
+    return _words(" ".join(piece.words), min(piece.size * per_mm, page))
+
+
+def _words(text: str, size: float) -> Image.Image:
+    """Centred lines of print on as much sheet as they need."""
+    font = ImageFont.load_default(size)
+    _, ruler = _sheet(1, 1)
+    left, top, right, bottom = ruler.multiline_textbbox((0, 0), text, font, align="center")
+    sheet, draw = _sheet(right - left, bottom - top)
+    draw.multiline_text((-left, -top), text, fill=255, font=font, align="center")
+    return sheet
 
 
 _DRAWN: Final = {

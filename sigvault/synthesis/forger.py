@@ -91,7 +91,9 @@ def write_forged(signer: SyntheticSigner, number: int, level: ForgerLevel | None
     if level is ForgerLevel.PRACTISED:
         return _write_practised(signer, forger, rng)
     skill = forger.uniform(0.0, 1.0)
-    dynamics = _drawn(draw_dynamics(forger), skill, forger)
+    varied = signer.population is Population.VARIED
+    own = draw_varied_dynamics(forger) if varied else draw_dynamics(forger)
+    dynamics = _drawn(own, skill, forger)
     plan = _imitate(signer, skill, forger)
     return write(_hesitate(perturb(plan, 1.1, rng), skill, rng), dynamics, rng)
 

@@ -39,18 +39,18 @@ class Habits:
 
 def draw_habits(rng: np.random.Generator) -> Habits:
     """Draw how a signer varies; what varies much in one signer may vary little in another."""
-    shape = float(np.exp(rng.normal(0, 0.25)))
+    shape = float(np.exp(rng.normal(0, 0.2)))
     return Habits(
         variation=Variation(
-            size=0.045 * float(np.exp(rng.normal(0, 0.35))),
-            aspect=0.055 * float(np.exp(rng.normal(0, 0.35))),
-            slant=2.0 * float(np.exp(rng.normal(0, 0.4))),
+            size=0.052 * float(np.exp(rng.normal(0, 0.35))),
+            aspect=0.046 * float(np.exp(rng.normal(0, 0.35))),
+            slant=3.0 * float(np.exp(rng.normal(0, 0.5))),
             baseline=1.8 * float(np.exp(rng.normal(0, 0.4))),
-            stretch=(0.055 * shape, 0.045 * shape),
-            direction=(2.6 * shape, 2.0 * shape),
-            bend=0.14 * shape,
+            stretch=(0.075 * shape, 0.058 * shape),
+            direction=(3.6 * shape, 2.6 * shape),
+            bend=0.17 * shape,
             correction=0.7,
-            pace=0.08 * float(np.exp(rng.normal(0, 0.4))),
+            pace=0.1 * float(np.exp(rng.normal(0, 0.4))),
         ),
         session_length=int(rng.integers(3, 9)),
         session_share=rng.uniform(0.15, 0.35),
@@ -63,16 +63,16 @@ def draw_habits(rng: np.random.Generator) -> Habits:
 
 def draw_steadiness(rng: np.random.Generator) -> float:
     """Draw the factor on all of a signer's variation; above 1 for unsteady hands."""
-    return float(np.exp(rng.normal(0, 0.3)))
+    return float(np.exp(rng.normal(0, 0.35)))
 
 
 def draw_varied_dynamics(rng: np.random.Generator) -> Dynamics:
     """Draw the dynamics of a hand that writes its own signature."""
     return Dynamics(
-        mu=rng.uniform(-2.3, -1.65),
+        mu=rng.uniform(-2.45, -1.75),
         mu_per_length=rng.uniform(0.10, 0.25),
-        sigma=rng.uniform(0.20, 0.34),
-        separation=rng.uniform(2.2, 3.1),
+        sigma=rng.uniform(0.18, 0.30),
+        separation=rng.uniform(2.4, 3.5),
         aim=rng.uniform(0.55, 0.95),
         jitter=rng.uniform(0.04, 0.12),
         tremor=rng.uniform(0.0, 0.02),

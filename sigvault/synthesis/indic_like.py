@@ -74,10 +74,10 @@ SIGNS: Final[dict[str, Letterform]] = {
 
 
 def indic_like_words(rng: np.random.Generator) -> tuple[str, ...]:
-    """One or two words of two to four letters; capitals are the signs after a letter."""
+    """One or two words of two or three letters; capitals are the signs after a letter."""
     words = []
-    for _ in range(int(rng.choice([1, 2], p=[0.45, 0.55]))):
-        letters = rng.choice(sorted(LETTERS), int(rng.integers(2, 5)))
+    for _ in range(int(rng.choice([1, 2], p=[0.65, 0.35]))):
+        letters = rng.choice(sorted(LETTERS), int(rng.integers(2, 4)))
         signs = rng.choice(["", *(sign.upper() for sign in sorted(SIGNS))], len(letters))
         words.append(
             "".join(f"{letter}{sign}" for letter, sign in zip(letters, signs, strict=True))
@@ -98,7 +98,7 @@ def compose_indic_like(
     Returns:
         Upright targets in small-letter heights, the first entered with a lift.
     """
-    joined = 0.7 * style.connected * (1 - style.legibility)
+    joined = 0.8 * style.connected * (1 - style.legibility)
     headed = rng.random() < 0.75
     own: dict[str, Letterform] = {}
     targets: list[Target] = []

@@ -7,7 +7,7 @@ of Ferrer, Diaz-Cabrera and Morales (2015): a round point whose width and flow f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,61 +16,14 @@ from scipy import ndimage
 from sigvault.synthesis.clutter import Clutter, draw_clutter, print_on
 from sigvault.synthesis.forger import write_forged
 from sigvault.synthesis.lognormal import Floats
+from sigvault.synthesis.population import Population
+from sigvault.synthesis.scans import Scan, draw_scan, draw_varied_scan
 from sigvault.synthesis.seeding import Purpose, stream
 from sigvault.synthesis.signer import SyntheticSigner
 from sigvault.synthesis.specimen import Writing, write_genuine
 
 Pixels = npt.NDArray[np.uint8]
 Grey = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Scan:
-    """The pen, the paper and the scanner of one image.
-
-    Attributes:
-        dpi: resolution, in pixels per inch.
-        pen_width: width of the line at usual pressure, in millimetres.
-        ink_tone: grey level of a full line, in [0, 255].
-        flow: how much width and darkness follow the pressure, in [0, 1].
-        grain: roughness of the ink, 0 = even.
-        paper_tone: grey level of the paper, in [0, 255].
-        shading: difference of tone across the sheet, in grey levels.
-        fibre: spread of the paper's texture, in grey levels.
-        noise: spread of the sensor's noise, in grey levels.
-        blur: spread of the optics' blur, in pixels.
-        margins: left, top, right and bottom margin, in millimetres.
-    """
-
-    dpi: float
-    pen_width: float
-    ink_tone: float
-    flow: float
-    grain: float
-    paper_tone: float
-    shading: float
-    fibre: float
-    noise: float
-    blur: float
-    margins: tuple[float, float, float, float]
-
-
-def draw_scan(rng: np.random.Generator, dpi: float) -> Scan:
-    """Draw the pen, paper and scanner of an image; knows nothing about who writes."""
-    left, top, right, bottom = rng.uniform(2.0, 8.0, 4)
-    return Scan(
-        dpi=dpi,
-        pen_width=float(np.clip(rng.normal(0.34, 0.06), 0.24, 0.55)),
-        ink_tone=rng.uniform(20, 85),
-        flow=rng.uniform(0.4, 1.0),
-        grain=rng.uniform(0.08, 0.4),
-        paper_tone=rng.uniform(226, 250),
-        shading=rng.uniform(0, 8),
-        fibre=rng.uniform(0.3, 2.0),
-        noise=rng.uniform(0.5, 2.5),
-        blur=rng.uniform(0.4, 0.8),
-        margins=(left, top, right, bottom),
-    )
 
 
 def render_genuine(
@@ -89,7 +42,8 @@ def render_genuine(
     """
     rng = stream(signer.seed, signer.number, Purpose.GENUINE_SCAN, number)
     around = stream(signer.seed, signer.number, Purpose.GENUINE_CLUTTER, number)
-    return _scan(write_genuine(signer, number), dpi, clutter, rng, around)
+    scan = _draw_scan(signer, rng, dpi)
+    return _scan(write_genuine(signer, number), scan, clutter, rng, around)
 
 
 def render_forged(
@@ -108,18 +62,24 @@ def render_forged(
     """
     rng = stream(signer.seed, signer.number, Purpose.FORGED_SCAN, number)
     around = stream(signer.seed, signer.number, Purpose.FORGED_CLUTTER, number)
-    return _scan(write_forged(signer, number), dpi, clutter, rng, around)
+    scan = _draw_scan(signer, rng, dpi)
+    return _scan(write_forged(signer, number), scan, clutter, rng, around)
+
+
+def _draw_scan(signer: SyntheticSigner, rng: np.random.Generator, dpi: float) -> Scan:
+    """Pen, paper and scanner, for genuine signatures as for forgeries of this population."""
+    varied = signer.population is Population.VARIED
+    return (draw_varied_scan if varied else draw_scan)(rng, dpi)
 
 
 def _scan(
     writing: Writing,
-    dpi: float,
+    scan: Scan,
     clutter: float,
     rng: np.random.Generator,
     around: np.random.Generator,
 ) -> Pixels:
-    """Draw pen, paper and scanner, and now and then what else is on the paper."""
-    scan = draw_scan(rng, dpi)
+    """Draw the scan, now and then with something else on the paper."""
     if around.random() >= clutter:
         return render(writing, scan, rng)
     left, top, right, bottom = np.array(scan.margins) + around.uniform(1.0, 8.0, 4)

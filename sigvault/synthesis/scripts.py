@@ -42,10 +42,13 @@ _SLANT: Final = {
 }
 """Factor on the usual slant, and radians added to it."""
 
-_TALLER: Final = 1.2
+_TALLER: Final = 1.35
 """Factor on capitals and extenders that brings width and path, in heights, near recordings'."""
 
-_LEGIBLE: Final = 0.75
+_ONE_WORD: Final = 0.5
+"""Share of the Latin names of which the last word alone is written, for the same reason."""
+
+_LEGIBLE: Final = 0.5
 """Factor on the usual legibility, for the same reason."""
 
 
@@ -62,7 +65,8 @@ def draw_words(script: Script, rng: np.random.Generator) -> tuple[str, ...]:
         return arabic_like_words(rng)
     if script is Script.INDIC_LIKE:
         return indic_like_words(rng)
-    return tuple(signature_words(rng))
+    words = signature_words(rng)
+    return tuple(words[-1:] if rng.random() < _ONE_WORD else words)
 
 
 def adapt_style(style: Style, script: Script) -> Style:

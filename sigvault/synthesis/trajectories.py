@@ -21,7 +21,8 @@ from PIL import Image
 
 from sigvault.domain.errors import DatasetError
 from sigvault.synthesis.lognormal import Floats
-from sigvault.synthesis.rendering import Pixels, draw_scan, render
+from sigvault.synthesis.rendering import Pixels, render
+from sigvault.synthesis.scans import draw_scan
 from sigvault.synthesis.specimen import Writing
 
 LONGEST_SIDE = (35.0, 75.0)
