@@ -288,7 +288,7 @@ def _ruled(rulings: int) -> QualityFinding | None:
         unit="lines",
         severe=False,
         message=(
-            f"{lines} taken off the picture, and strokes that ran along with them: if need be, have"
-            " the signature scanned from plain paper."
+            f"{lines} taken off the picture, with any stroke that ran along one: if in doubt, have"
+            " a signature written on plain paper."
         ),
     )

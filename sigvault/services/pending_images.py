@@ -65,7 +65,8 @@ class PendingImages:
     def settle(self, session: Session, images: ImageFolder) -> int:
         """Remove every noted image that nothing needs, inside of a writing session.
 
-        Both kinds of notes: files, and what erasures noted in the database.
+        Both kinds of notes: files, and what erasures noted in the database. What was written of a
+        noted image under another name goes too.
 
         Returns:
             How many images were removed.
@@ -76,6 +77,7 @@ class PendingImages:
         transaction, removed = directly(session), 0
         for name in self.names():
             digest = name.partition(".")[0]
+            images.delete_unfinished(digest)
             if not needed_images(transaction, [digest]):
                 removed += images.delete(digest)
             self.clear(name)

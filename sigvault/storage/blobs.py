@@ -104,6 +104,27 @@ class ImageFolder:
             raise translate_os(error, path) from error
         return True
 
+    def unfinished(self, digest: str) -> list[Path]:
+        """Files beside an image of this digest that were never finished, in order.
+
+        One of them may be that image's, in part or whole. Look inside of a writing session alone,
+        where nobody else is writing one.
+        """
+        return sorted(self.path(digest).parent.glob(f"{_UNFINISHED}*"))
+
+    def delete_unfinished(self, digest: str) -> None:
+        """Remove the files beside an image of this digest that were never finished.
+
+        Raises:
+            StorageFailed: If one can't be removed.
+        """
+        for path in self.unfinished(digest):
+            try:
+                path.unlink(missing_ok=True)
+                _sync_folder(path.parent)
+            except OSError as error:
+                raise translate_os(error, path) from error
+
     def digests(self) -> Iterator[str]:
         """The digests of all images in the folder, in order."""
         for path in sorted(self._root.glob("[0-9a-f][0-9a-f]/*")):

@@ -94,6 +94,18 @@ def test_files_that_nobody_refers_to_are_removed_on_request_and_nothing_else(fol
     assert of(look(folder), Severity.WARNING) == []
 
 
+def test_what_a_kill_left_of_an_image_is_settled_when_the_vault_is_opened(folder):
+    digest = "ab" + "0" * 62
+    half = folder / "images" / "ab" / ".unfinished-x"
+    half.parent.mkdir(exist_ok=True)
+    half.write_bytes(b"half an image")
+    assert any("nothing points to" in each for each in of(look(folder), Severity.WARNING))
+    (folder / "pending").mkdir(exist_ok=True)
+    (folder / "pending" / f"{digest}.0").touch()
+    assert of(look(folder), Severity.WARNING) == []
+    assert not half.exists()
+
+
 def test_a_folder_that_others_may_look_into_is_closed_on_request(folder):
     folder.chmod(0o755)
     assert any("mode 755" in each for each in of(look(folder), Severity.WARNING))

@@ -74,6 +74,17 @@ def test_an_image_goes_unless_a_reference_needs_it(engine, images, pending):
     assert pending.names() == ()
 
 
+def test_what_was_never_finished_of_a_noted_image_goes_and_no_other(engine, images, pending):
+    noted, other = images.write(b"noted"), images.write(b"other")
+    halves = [images.path(each).with_name(".unfinished-half") for each in (noted, other)]
+    for half in halves:
+        half.write_bytes(b"not")
+    assert images.unfinished(noted) == halves[:1]
+    pending.note(noted)
+    assert settle_pending(engine, images, pending) == 1
+    assert [half.exists() for half in halves] == [False, True]
+
+
 def test_each_clears_the_note_that_it_made(pending):
     one, other = pending.note("a" * 64), pending.note("a" * 64)
     pending.clear(one)
