@@ -32,6 +32,10 @@ _BORDER = 0.03
 _LEAST_LENGTH = 0.5
 """Share of the width over which it runs at least, where it leaves through the top or bottom."""
 
+_MOST_LINES = 60
+_MOST_RUNS = 80
+"""More lines, or more thin runs of ink in the mean column, are a texture and no ruled page."""
+
 _NARROW = 100
 """In a picture of fewer columns a line isn't told from a stroke."""
 
@@ -120,6 +124,8 @@ def find_rulings(ink: npt.NDArray[np.bool_]) -> tuple[Ruling, ...]:
         return ()
     runs = _runs_of(ink)
     thin = runs.only(runs.heights <= max(4.0, 1.5 * stroke_width(ink)))
+    if len(thin.columns) > _MOST_RUNS * ink.shape[1]:
+        return ()
     fitted = [_fit(start, thin, ink.shape[1]) for start in _parallels(thin, ink.shape)]
     straight = [each for each in fitted if each is not None and _is_straight(each, thin, ink.shape)]
     if not any(_is_certain(each, runs, thin, ink.shape) for each in straight):
@@ -177,6 +183,8 @@ def _parallels(thin: _Runs, shape: tuple[int, ...]) -> list[Floats]:
     turn = int(votes.max(axis=0).argmax())
     along, angle = votes[:, turn], angles[turn]
     peaks, _ = find_peaks(along, height=_AMONG_OTHERS * width, distance=_APART)
+    if len(peaks) > _MOST_LINES:
+        return []
     middles = (distances[peaks] - width / 2 * np.cos(angle)) / np.sin(angle)
     return [np.array([-np.cos(angle) / np.sin(angle), middle]) for middle in middles]
 

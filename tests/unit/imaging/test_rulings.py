@@ -107,6 +107,16 @@ def test_a_stroke_from_side_to_side_is_no_ruled_line(sway: float) -> None:
     assert find_rulings(found(np.asarray(page), ruled=False)) == ()
 
 
+@pytest.mark.parametrize("apart", [3, 7])
+def test_hatching_is_no_ruled_paper(apart: int) -> None:
+    ink = np.zeros((1280, 1280), np.bool_)
+    ink[::apart] = True
+    assert find_rulings(ink) == ()
+    ink[:] = False
+    ink[20::40] = True
+    assert len(find_rulings(ink)) == 32
+
+
 @given(arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(90, 130))), st.booleans())
 def test_nothing_is_added(ink: Ink, full: bool) -> None:
     ink = ink | full
