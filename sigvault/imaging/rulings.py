@@ -1,7 +1,7 @@
 """Ruled lines taken off, with the writing across them left.
 
-A form's or an exercise book's lines run from border to border, straighter than a hand draws; only
-such lines are looked for. A signature line that ends inside the picture can't be
+A form's or an exercise book's lines run from border to border, straighter and more level than a
+hand draws; only such lines are looked for. A signature line that ends inside the picture can't be
 told from a signer's own underline, and stays.
 """
 
@@ -23,8 +23,8 @@ _WHITE = 255.0
 
 _STEEPEST = 3.5
 _STEP = 0.25
-"""Degrees from the level up to which lines are looked for, and between the angles tried. Underlines
-and crossbars of hands rise by more than that, as a rule."""
+"""Degrees from the level up to which lines are looked for, and between the angles tried. Strokes of
+hands that cross a whole picture mostly rise by more."""
 
 _BORDER = 0.03
 """A line is seen up to this share of the width before the picture's border, at both ends."""
