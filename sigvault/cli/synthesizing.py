@@ -10,7 +10,7 @@ import typer
 from sigvault.cli.exit_codes import ExitCode
 from sigvault.cli.options import JsonOption, SeedOption
 from sigvault.cli.output import Output
-from sigvault.synthesis.population import Population
+from sigvault.domain.population import Population
 
 
 def synth(

@@ -6,9 +6,9 @@ A generator of synthetic handwritten signatures on the sigma-lognormal model of 
 
 from __future__ import annotations
 
+from sigvault.domain.population import Population
 from sigvault.synthesis.folder import DatasetSummary, write_dataset
 from sigvault.synthesis.forger import ForgerLevel, forger_level, write_forged
-from sigvault.synthesis.population import Population
 from sigvault.synthesis.rendering import render, render_forged, render_genuine
 from sigvault.synthesis.scans import Scan, draw_scan
 from sigvault.synthesis.scripts import Script

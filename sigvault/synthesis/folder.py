@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 from sigvault.domain.errors import ConfigurationError, StorageFailed
+from sigvault.domain.population import Population
 from sigvault.synthesis.picture_list import LIST_NAME, describe_picture, list_pictures
-from sigvault.synthesis.population import Population
 from sigvault.synthesis.rendering import Pixels, render_forged, render_genuine
 from sigvault.synthesis.settings import SynthesisSettings
 from sigvault.synthesis.signer import SyntheticSigner, generate_signer

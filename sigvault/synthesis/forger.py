@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 
+from sigvault.domain.population import Population
 from sigvault.synthesis.habits import draw_varied_dynamics
 from sigvault.synthesis.lognormal import Floats
 from sigvault.synthesis.plan import ActionPlan
-from sigvault.synthesis.population import Population
 from sigvault.synthesis.scripts import adapt_style, compose
 from sigvault.synthesis.seeding import Purpose, stream
 from sigvault.synthesis.signer import SyntheticSigner, to_plan

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from sigvault.domain.population import Population
 from sigvault.synthesis.clutter import Clutter, draw_clutter, print_on
 from sigvault.synthesis.forger import write_forged
 from sigvault.synthesis.lognormal import Floats
-from sigvault.synthesis.population import Population
 from sigvault.synthesis.scans import Scan, draw_scan, draw_varied_scan
 from sigvault.synthesis.seeding import Purpose, stream
 from sigvault.synthesis.signer import SyntheticSigner

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sigvault.domain.errors import ConfigurationError
-from sigvault.synthesis.population import Population
+from sigvault.domain.population import Population
 
 _MOST_SIGNERS = 100_000
 _MOST_IMAGES = 1_000

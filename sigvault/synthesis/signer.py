@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sigvault.domain.population import Population
 from sigvault.synthesis.composition import Composer
 from sigvault.synthesis.habits import Habits, draw_habits, draw_steadiness, draw_varied_dynamics
 from sigvault.synthesis.letterforms import Target
 from sigvault.synthesis.lognormal import Floats
 from sigvault.synthesis.names import signature_words
 from sigvault.synthesis.plan import ActionPlan
-from sigvault.synthesis.population import Population
 from sigvault.synthesis.scripts import Script, adapt_style, compose, draw_script, draw_words
 from sigvault.synthesis.seeding import Purpose, stream
 from sigvault.synthesis.style import Dynamics, Style, draw_dynamics, draw_style

@@ -1,4 +1,4 @@
-"""The populations that signers are drawn from."""
+"""The populations that synthetic signers are drawn from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Population(StrEnum):
-    """Which signers and forgers there are.
+    """Which synthetic signers and forgers there are.
 
     ``DEMONSTRATION``: Latin names, steady hands and forgers of one kind; for demonstrations and
     tests. ``VARIED``: four scripts, variation within a signer fitted to recordings, sessions, and
