@@ -126,8 +126,8 @@ def find_rulings(ink: npt.NDArray[np.bool_]) -> tuple[Ruling, ...]:
     thin = runs.only(runs.heights <= max(4.0, 1.5 * stroke_width(ink)))
     if len(thin.columns) > _MOST_RUNS * ink.shape[1]:
         return ()
-    fitted = [_fit(start, thin, ink.shape[1]) for start in _parallels(thin, ink.shape)]
-    straight = [each for each in fitted if each is not None and _is_straight(each, thin, ink.shape)]
+    fitted = [_fit(start, thin, ink.shape) for start in _parallels(thin, ink.shape)]
+    straight = [each for each in fitted if each is not None]
     if not any(_is_certain(each, runs, thin, ink.shape) for each in straight):
         return ()
     return tuple(straight)
@@ -189,8 +189,9 @@ def _parallels(thin: _Runs, shape: tuple[int, ...]) -> list[Floats]:
     return [np.array([-np.cos(angle) / np.sin(angle), middle]) for middle in middles]
 
 
-def _fit(start: Floats, thin: _Runs, width: int) -> Ruling | None:
-    """The line near a straight one, by the thin runs along it; none if they are too few."""
+def _fit(start: Floats, thin: _Runs, shape: tuple[int, ...]) -> Ruling | None:
+    """The line near a straight one, by the thin runs along it; none if few, or not straight."""
+    width = shape[1]
     curve, along = start, _along(start, thin, width, 2 * _NEAR)
     for degree in (1, 2, 2):
         if len(along.columns) < _AMONG_OTHERS * width:
@@ -199,7 +200,8 @@ def _fit(start: Floats, thin: _Runs, width: int) -> Ruling | None:
         along = _along(curve, thin, width, _NEAR)
     if len(along.columns) < _AMONG_OTHERS * width:
         return None
-    return Ruling(curve, float(np.median(along.heights)))
+    ruling = Ruling(curve, float(np.median(along.heights)))
+    return ruling if _is_straight(ruling, along, shape) else None
 
 
 def _along(curve: Floats, thin: _Runs, width: int, reach: float) -> _Runs:
@@ -207,9 +209,8 @@ def _along(curve: Floats, thin: _Runs, width: int, reach: float) -> _Runs:
     return thin.only(np.abs(thin.middles - np.polyval(curve, thin.columns - width / 2)) <= reach)
 
 
-def _is_straight(ruling: Ruling, thin: _Runs, shape: tuple[int, ...]) -> bool:
-    """Whether it reaches the picture's border at both ends, and hardly strays."""
-    along = _along(ruling.curve, thin, shape[1], _NEAR)
+def _is_straight(ruling: Ruling, along: _Runs, shape: tuple[int, ...]) -> bool:
+    """Whether it reaches the picture's border at both ends, and hardly strays, by its runs."""
     strays = np.abs(along.middles - ruling.rows(along.columns, shape[1]))
     first, last = _ends(ruling, shape)
     border = max(3.0, _BORDER * shape[1])

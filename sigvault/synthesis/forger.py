@@ -11,16 +11,13 @@ import numpy as np
 from sigvault.domain.population import Population
 from sigvault.synthesis.habits import draw_varied_dynamics
 from sigvault.synthesis.lognormal import Floats
-from sigvault.synthesis.plan import ActionPlan
+from sigvault.synthesis.plan import MOST_BEND, ActionPlan
 from sigvault.synthesis.scripts import adapt_style, compose
 from sigvault.synthesis.seeding import Purpose, stream
 from sigvault.synthesis.signer import SyntheticSigner, to_plan
 from sigvault.synthesis.specimen import Writing, write
 from sigvault.synthesis.style import Dynamics, draw_dynamics, draw_style
 from sigvault.synthesis.variation import correlated, perturb
-
-_MOST_BEND: Final = 3.4
-"""Bends beyond this, in radians, would make an arc longer than a shape needs."""
 
 _PRACTISED_DRIFT: Final = 0.09
 """Error of a practised forger that neighbouring targets share, in small-letter heights."""
@@ -124,7 +121,7 @@ def _write_practised(
     drift, slip = _PRACTISED_DRIFT * (1 + 0.5 * clumsy), _PRACTISED_SLIP * (1 + 0.5 * clumsy)
     targets = _misplace(signer.plan.targets, drift, slip, signer.style.letter_height, forger)
     bends = signer.plan.bends * np.exp(0.08 * forger.standard_normal(len(signer.plan.bends)))
-    plan = replace(signer.plan, targets=targets, bends=np.clip(bends, -_MOST_BEND, _MOST_BEND))
+    plan = replace(signer.plan, targets=targets, bends=np.clip(bends, -MOST_BEND, MOST_BEND))
     return write(perturb(plan, 1.0, rng), dynamics, rng)
 
 
@@ -159,13 +156,9 @@ def _imitate(signer: SyntheticSigner, skill: float, rng: np.random.Generator) ->
     own = draw_style(rng)
     height = signer.style.letter_height
     lean = (0.2 + 0.35 * clumsy) * (np.tan(own.slant) - np.tan(signer.style.slant))
-    targets = plan.targets.copy()
-    count = len(targets)
     # Who can write gets single letters about right; sizes, spaces and places drift much more.
-    drift, slip = (0.24 + 0.2 * clumsy) * height, (0.07 + 0.08 * clumsy) * height
-    for axis in (0, 1):
-        targets[:, axis] += drift * correlated(rng, count, 0.9)
-        targets[:, axis] += slip * correlated(rng, count, 0.3)
+    drift, slip = 0.24 + 0.2 * clumsy, 0.07 + 0.08 * clumsy
+    targets = _misplace(plan.targets, drift, slip, height, rng)
     targets[:, 0] += lean * targets[:, 1]
     # Errors add to the extent, here and in each run; a forger sees the size and keeps about to it.
     size = np.exp(rng.normal(0, 0.06 + 0.06 * clumsy))
@@ -173,7 +166,7 @@ def _imitate(signer: SyntheticSigner, skill: float, rng: np.random.Generator) ->
     targets *= 0.97 * size * stretch * np.ptp(plan.targets, axis=0) / np.ptp(targets, axis=0)
     habit = (own.roundness / signer.style.roundness) ** (0.3 + 0.4 * clumsy)
     bends: Floats = plan.bends * habit * np.exp(0.15 * rng.standard_normal(len(plan.bends)))
-    return replace(plan, targets=targets, bends=np.clip(bends, -_MOST_BEND, _MOST_BEND))
+    return replace(plan, targets=targets, bends=np.clip(bends, -MOST_BEND, MOST_BEND))
 
 
 def _hesitate(plan: ActionPlan, skill: float, rng: np.random.Generator) -> ActionPlan:

@@ -25,6 +25,9 @@ _USUAL_LENGTH = 2.5
 _LIFT_SEPARATION = 3.2
 """Least separation around a pen lift; the pen lands and leaves in motion, so lines taper."""
 
+MOST_BEND = 3.4
+"""Bends beyond this, in radians, would make an arc longer than a shape needs."""
+
 
 @dataclass(frozen=True, eq=False)
 class ActionPlan:

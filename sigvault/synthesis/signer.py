@@ -12,13 +12,10 @@ from sigvault.synthesis.habits import Habits, draw_habits, draw_steadiness, draw
 from sigvault.synthesis.letterforms import Target
 from sigvault.synthesis.lognormal import Floats
 from sigvault.synthesis.names import signature_words
-from sigvault.synthesis.plan import ActionPlan
+from sigvault.synthesis.plan import MOST_BEND, ActionPlan
 from sigvault.synthesis.scripts import Script, adapt_style, compose, draw_script, draw_words
 from sigvault.synthesis.seeding import Purpose, stream
 from sigvault.synthesis.style import Dynamics, Style, draw_dynamics, draw_style
-
-_MOST_BEND = 3.4
-"""Bends beyond this, in radians, would make an arc longer than a shape needs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,4 +126,4 @@ def to_plan(targets: list[Target], style: Style) -> ActionPlan:
     points = points @ np.array([[cos, sin], [-sin, cos]])
     bends = np.array([0.0 if bend is None else np.radians(bend) for _, _, bend in targets[1:]])
     down = np.array([bend is not None for _, _, bend in targets[1:]])
-    return ActionPlan(points, np.clip(bends, -_MOST_BEND, _MOST_BEND), down, np.zeros(len(bends)))
+    return ActionPlan(points, np.clip(bends, -MOST_BEND, MOST_BEND), down, np.zeros(len(bends)))
