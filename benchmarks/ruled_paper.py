@@ -27,9 +27,9 @@ from sigvault.domain.errors import ImageError
 from sigvault.imaging.canvas import ink_box
 from sigvault.imaging.decode import decode_file
 from sigvault.imaging.disturbances import Disturbance, disturb
-from sigvault.imaging.ink import darker_than_paper, even_out
+from sigvault.imaging.ink import find_ink
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
-from sigvault.imaging.rulings import clear_rulings, find_rulings
+from sigvault.imaging.rulings import find_rulings
 
 Pixels = npt.NDArray[np.uint8]
 Ink = npt.NDArray[np.bool_]
@@ -93,16 +93,17 @@ def read_pictures(path: Path, most: int) -> Iterator[Pixels]:
 
 
 def find(pixels: Pixels, *, ruled: bool = False) -> Ink:
-    """The ink, without ruled lines or with them."""
+    """The ink, with ruled lines or without."""
     recipe = DEFAULT_PREPROCESSING
-    grey = even_out(
+    return find_ink(
         pixels,
         smoothing=recipe.smoothing,
+        window=recipe.window,
+        k=recipe.k,
         low_contrast=recipe.low_contrast,
         max_gain=recipe.max_gain,
-    )
-    ink = darker_than_paper(grey, window=recipe.window, k=recipe.k)
-    return clear_rulings(ink, grey, find_rulings(ink)) if ruled else ink
+        ruled=ruled,
+    ).ink
 
 
 def crop(ink: Ink) -> Ink:

@@ -6,16 +6,31 @@ genuine from forged in the research sets without looking at the writing, end her
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from sigvault.imaging.canvas import ink_box
 from sigvault.imaging.levels import level
+from sigvault.imaging.rulings import clear_rulings, find_rulings
 
 _WHITE = 255.0
 _SAUVOLA_RANGE = _WHITE / 2
 _ROWS = 64
+
+
+class Separated(NamedTuple):
+    """Ink separated from paper and from what is ruled on it.
+
+    Attributes:
+        ink: bool (H, W), true where there is ink.
+        rulings: how many ruled lines were taken off.
+    """
+
+    ink: npt.NDArray[np.bool_]
+    rulings: int
 
 
 def find_ink(
@@ -26,58 +41,35 @@ def find_ink(
     k: float,
     low_contrast: float,
     max_gain: float,
-) -> npt.NDArray[np.bool_]:
-    """Tell ink from paper: `even_out`, then `darker_than_paper`.
+    ruled: bool = False,
+) -> Separated:
+    """Tell ink from paper.
 
     Args:
         pixels: uint8 (H, W), 0 = black, 255 = white.
-        smoothing: of `even_out`.
-        window: of `darker_than_paper`.
-        k: of `darker_than_paper`.
-        low_contrast: of `even_out`.
-        max_gain: of `even_out`.
-
-    Returns:
-        bool (H, W), true where there is ink.
-    """
-    grey = even_out(pixels, smoothing=smoothing, low_contrast=low_contrast, max_gain=max_gain)
-    return darker_than_paper(grey, window=window, k=k)
-
-
-def even_out(
-    pixels: npt.NDArray[np.uint8], *, smoothing: int, low_contrast: float, max_gain: float
-) -> npt.NDArray[np.float32]:
-    """Bring paper to white, faint ink to some darkness, and sharp and blurred scans nearer.
-
-    Args:
-        pixels: uint8 (H, W), 0 = black, 255 = white.
-        smoothing: odd side in pixels of the square over which grey is averaged, so that sharp and
-            blurred scans break and thicken strokes alike.
+        smoothing: odd side in pixels of the square over which grey is averaged first, so that
+            sharp and blurred scans break and thicken strokes alike.
+        window: odd side of Sauvola's window in pixels.
+        k: Sauvola's weight of the local deviation; larger finds less ink.
         low_contrast: ink contrast in [0, 1] below which the contrast is raised to it.
         max_gain: the most that contrast is multiplied by, so that noise stays noise.
+        ruled: whether ruled lines are looked for and taken off.
 
     Returns:
-        float32 (H, W) in [0, 255], dark on light.
+        The ink, and how many lines were taken off.
     """
     grey = level(pixels, low_contrast, max_gain)
     if smoothing > 1:
         ndimage.uniform_filter(grey, smoothing, mode="mirror", output=grey)
-    return grey
+    ink = _darker_than_paper(grey, window, k)
+    rulings = find_rulings(ink) if ruled else ()
+    return Separated(clear_rulings(ink, grey, rulings), len(rulings))
 
 
-def darker_than_paper(
-    grey: npt.NDArray[np.float32], *, window: int, k: float
+def _darker_than_paper(
+    grey: npt.NDArray[np.float32], window: int, k: float
 ) -> npt.NDArray[np.bool_]:
-    """What Sauvola's threshold takes for ink.
-
-    Args:
-        grey: float32 (H, W) in [0, 255], dark on light.
-        window: odd side of Sauvola's window in pixels.
-        k: Sauvola's weight of the local deviation; larger finds less ink.
-
-    Returns:
-        bool (H, W), true where there is ink.
-    """
+    """What Sauvola's threshold takes for ink."""
     ink = np.zeros(grey.shape, dtype=np.bool_)
     dark = ink_box(grey <= brightest_ink(k))
     if dark is not None:

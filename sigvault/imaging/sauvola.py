@@ -14,12 +14,11 @@ from PIL import Image
 from sigvault.domain.errors import CheckpointMismatch
 from sigvault.domain.image import InkImage, SignatureImage
 from sigvault.imaging.canvas import Box, fit_scale, ink_box, place_on_canvas
-from sigvault.imaging.ink import darker_than_paper, even_out
+from sigvault.imaging.ink import Separated, find_ink
 from sigvault.imaging.levels import measure_levels
 from sigvault.imaging.one_pen import draw, fit_path, shrink, trace
 from sigvault.imaging.prepared import PreparedSignature
 from sigvault.imaging.quality import inspect_ink
-from sigvault.imaging.rulings import clear_rulings, find_rulings
 from sigvault.imaging.specks import remove_specks
 
 PLAIN = "sauvola-1"
@@ -49,18 +48,6 @@ class _FoundInk(NamedTuple):
     top: int
     left: int
     zoom: float
-    rulings: int
-
-
-class _CleanInk(NamedTuple):
-    """Ink with specks and ruled lines removed.
-
-    Attributes:
-        ink: bool (H, W).
-        rulings: how many ruled lines were taken off.
-    """
-
-    ink: npt.NDArray[np.bool_]
     rulings: int
 
 
@@ -244,24 +231,25 @@ class Preprocessing:
         longest: int = max(pixels.shape)
         return max(1, math.ceil(longest / self.working_side))
 
-    def _clean_ink(self, pixels: npt.NDArray[np.uint8]) -> _CleanInk:
-        grey = even_out(
+    def _clean_ink(self, pixels: npt.NDArray[np.uint8]) -> Separated:
+        found = find_ink(
             pixels,
             smoothing=self.smoothing,
+            window=self.window,
+            k=self.k,
             low_contrast=self.low_contrast,
             max_gain=self.max_gain,
+            ruled=self.ruled,
         )
-        ink = darker_than_paper(grey, window=self.window, k=self.k)
-        rulings = find_rulings(ink) if self.ruled else ()
         cleaned = remove_specks(
-            clear_rulings(ink, grey, rulings),
+            found.ink,
             edge=self.edge,
             gap=self.gap,
             speck_area=self.speck_area,
             dirt_share=self.dirt_share,
             reach=self.reach,
         )
-        return _CleanInk(cleaned, len(rulings))
+        return Separated(cleaned, found.rulings)
 
 
 DEFAULT_PREPROCESSING = Preprocessing()

@@ -37,7 +37,7 @@ class TestFindInk:
         page[450:455, 700:705] = 190
         grey = level(page, 0.4, 3.0)
         everywhere = grey <= sauvola_threshold(grey, 51, 0.15)
-        assert np.array_equal(find_ink(page, **SETTINGS | {"smoothing": 1}), everywhere)
+        assert np.array_equal(find_ink(page, **SETTINGS | {"smoothing": 1}).ink, everywhere)
 
     @given(
         arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9))),
@@ -49,18 +49,18 @@ class TestFindInk:
 
     def test_the_pen_is_found_and_the_paper_is_not(self, drawn):
         pixels = drawn()
-        ink = find_ink(pixels, **SETTINGS)
+        ink = find_ink(pixels, **SETTINGS).ink
         pen = pixels < 150
         assert ink[pen].mean() > 0.99
         assert np.count_nonzero(ink) < 1.8 * np.count_nonzero(pen)
 
     @pytest.mark.parametrize("level", [0, 1, 128, 254, 255])
     def test_plain_paper_of_any_tone_has_no_ink(self, level):
-        assert not find_ink(np.full((80, 120), level, np.uint8), **SETTINGS).any()
+        assert not find_ink(np.full((80, 120), level, np.uint8), **SETTINGS).ink.any()
 
     def test_the_grain_of_paper_is_no_ink(self):
         paper = np.random.default_rng(0).normal(230, 4, (200, 300)).clip(0, 255)
-        assert not find_ink(paper.astype(np.uint8), **SETTINGS).any()
+        assert not find_ink(paper.astype(np.uint8), **SETTINGS).ink.any()
 
 
 class TestLevels:

@@ -12,11 +12,12 @@ from PIL import Image, ImageDraw
 
 from sigvault.domain.errors import CheckpointMismatch
 from sigvault.imaging.disturbances import Disturbance, disturb
-from sigvault.imaging.ink import darker_than_paper, even_out
+from sigvault.imaging.ink import find_ink
 from sigvault.imaging.preprocessing import preprocessing_by_name, read_preprocessing
 from sigvault.imaging.rulings import clear_rulings, find_rulings
 from sigvault.synthesis import generate_signer, render_genuine
 
+SETTINGS = {"smoothing": 3, "window": 51, "k": 0.15, "low_contrast": 0.4, "max_gain": 3.0}
 Pixels = npt.NDArray[np.uint8]
 Ink = npt.NDArray[np.bool_]
 
@@ -26,9 +27,7 @@ def signature(number: int) -> Pixels:
 
 
 def found(pixels: Pixels, *, ruled: bool = True) -> Ink:
-    grey = even_out(pixels, smoothing=3, low_contrast=0.4, max_gain=3.0)
-    ink = darker_than_paper(grey, window=51, k=0.15)
-    return clear_rulings(ink, grey, find_rulings(ink)) if ruled else ink
+    return find_ink(pixels, ruled=ruled, **SETTINGS).ink
 
 
 def lines(
