@@ -477,6 +477,10 @@ class Vault:
         """Events of the audit log, in order; see `auditing.read_log`."""
         return auditing.read_log(self._resources, after=after, limit=limit, signer=signer)
 
+    def audit_size(self) -> int:
+        """How many events the audit log holds."""
+        return auditing.count(self._resources)
+
     def audit_check(self) -> AuditCheck:
         """Check that the vault is what its audit log says; see `auditing.check`."""
         return auditing.check(self._resources)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 from scipy.signal import find_peaks
 
 from sigvault.imaging.specks import stroke_width
@@ -264,11 +263,12 @@ def _bridge(
     ink: npt.NDArray[np.bool_], lines: npt.NDArray[np.bool_], thickness: float
 ) -> npt.NDArray[np.bool_]:
     """Strokes joined again across what was taken off."""
+    from skimage.morphology import isotropic_closing  # noqa: PLC0415 - slow to import
+
     reach = round(thickness / 2 + _BEYOND) + 1
-    down, across = np.ogrid[-reach : reach + 1, -reach : reach + 1]
-    disc = down**2 + across**2 <= reach**2
     padded = np.pad(ink, 2 * reach)
-    closed = ndimage.binary_closing(padded, disc)[2 * reach : -2 * reach, 2 * reach : -2 * reach]
+    closed = isotropic_closing(padded, reach)  # type: ignore[no-untyped-call]
+    closed = closed[2 * reach : -2 * reach, 2 * reach : -2 * reach]
     return np.asarray(ink | (closed & lines))
 
 

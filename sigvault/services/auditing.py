@@ -20,7 +20,7 @@ from sigvault.domain.identifiers import EventNumber, SignerId
 from sigvault.domain.serialisation import evidence_from_dict, threshold_to_dict
 from sigvault.services.resources import Resources, load_active
 from sigvault.services.review_check import ReviewCheck
-from sigvault.storage.audit_log import ChainCheck, check_chain, read
+from sigvault.storage.audit_log import ChainCheck, check_chain, count_events, read
 from sigvault.storage.engine import read_session
 from sigvault.storage.kept_probes import kept_sizes
 from sigvault.storage.references import iterate_image_digests
@@ -95,6 +95,12 @@ def read_log(
     with read_session(resources.engine) as session:
         key = None if signer is None else get_signer(session, signer).key
         return read(session, after=after, limit=limit, signer=key)
+
+
+def count(resources: Resources) -> int:
+    """How many events the audit log holds."""
+    with read_session(resources.engine) as session:
+        return count_events(session)
 
 
 def replay(resources: Resources, event: EventNumber) -> Replay:

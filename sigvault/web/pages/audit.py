@@ -53,7 +53,7 @@ def _read(visit: Visit, signer: str, page: int) -> tuple[tuple[AuditRecord, ...]
         records = visit.vault.audit_log(signer=visit.signer(signer))
         total = len(records)
         return records[max(0, total - page * _PAGE) : max(0, total - (page - 1) * _PAGE)], total
-    total = visit.vault.status().events
+    total = visit.vault.audit_size()
     first, last = max(0, total - page * _PAGE), max(0, total - (page - 1) * _PAGE)
     if last <= first:
         return (), total

@@ -117,7 +117,7 @@ def _support(threshold: Threshold, measure: Measure, rate: Rate) -> str:
 
 def late_scores(visit: Visit, threshold: Threshold) -> tuple[float, ...]:
     """The scores of the vault's late verifications that rest on a threshold."""
-    events = visit.vault.status().events
+    events = visit.vault.audit_size()
     return tuple(
         float(record.public["score"])
         for record in visit.vault.audit_log(after=max(0, events - _LATEST))
