@@ -28,6 +28,10 @@ _LIFT_SEPARATION = 3.2
 MOST_BEND = 3.4
 """Bends beyond this, in radians, would make an arc longer than a shape needs."""
 
+WIDEST_BEND = 4.5
+"""What a bend may vary to, in radians. The arc is then nearly three times as long as its chord;
+towards 2 pi it grows without end."""
+
 
 @dataclass(frozen=True, eq=False)
 class ActionPlan:

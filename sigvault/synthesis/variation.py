@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from sigvault.synthesis.lognormal import Floats
-from sigvault.synthesis.plan import ActionPlan
+from sigvault.synthesis.plan import WIDEST_BEND, ActionPlan
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ def perturb(
     targets = plan.targets.copy()
     targets[1:] += drift - variation.correction * _smooth(drift)
     bends = plan.bends * (1 + amount * variation.bend * rng.standard_normal(count))
+    bends = np.clip(bends, -WIDEST_BEND, WIDEST_BEND)
     return replace(plan, targets=_whole(targets, amount, rng, variation), bends=bends)
 
 

@@ -20,10 +20,12 @@ from sigvault.synthesis import (
 )
 from sigvault.synthesis.forger import LEVELS
 from sigvault.synthesis.letterforms import LIFT
+from sigvault.synthesis.plan import WIDEST_BEND
 from sigvault.synthesis.scans import PENS, draw_varied_scan
 from sigvault.synthesis.scripts import SHARES, compose, draw_words
 from sigvault.synthesis.sessions import run_of_the_day, session_of
 from sigvault.synthesis.style import draw_style
+from sigvault.synthesis.variation import perturb
 
 SEED = 11
 
@@ -212,3 +214,15 @@ def test_pens_are_drawn_by_their_shares_and_within_their_ranges():
     assert all(scan.ink_tone + 60 < scan.paper_tone for scan in scans)
     assert sum(kind.share for kind in PENS.values()) == pytest.approx(1)
     assert all(kind.share > 0 for kind in PENS.values())
+
+
+def test_no_stroke_is_bent_into_a_circle():
+    # Varied twice, a stroke of this signature would bend by 2 pi: an arc of several metres.
+    points = write_genuine(generate_signer(1, 402, Population.VARIED), 1).points
+    assert np.ptp(points, axis=0).max() < 60.0
+
+
+def test_bends_vary_only_so_far(signers):
+    plan = replace(signers[0].plan, bends=np.full(len(signers[0].plan.bends), 3.4))
+    varied = perturb(plan, 5.0, np.random.default_rng(3))
+    assert np.abs(varied.bends).max() == WIDEST_BEND
