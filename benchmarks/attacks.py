@@ -98,12 +98,14 @@ class Examiner:
             sys.exit(f"{model} has no threshold for {REFERENCES} references")
         self.threshold: Threshold = threshold
 
-    def embed(self, pictures: Sequence[SignatureImage]) -> list[Embedding | None]:
+    def embed(
+        self, pictures: Sequence[SignatureImage], *, as_references: bool = False
+    ) -> list[Embedding | None]:
         """Each picture's embedding; None for one that can't serve."""
         prepared = [self.recipe.prepare(picture) for picture in pictures]
         usable = [not any(finding.severe for finding in one.findings) for one in prepared]
         inks = [one.ink for one, fits in zip(prepared, usable, strict=True) if fits]
-        found = iter(self.embedder.embed(inks))
+        found = iter(self.embedder.embed(inks, as_references=as_references))
         return [next(found) if fits else None for fits in usable]
 
     def score(self, probe: Embedding, gallery: Gallery) -> Score:
@@ -117,7 +119,7 @@ class Examiner:
             own = [each for each in dataset.specimens if each.signer == signer]
             genuine = [each.path for each in own if each.genuine]
             pictures = tuple(read(genuine[:REFERENCES]))
-            embeddings = self.embed(pictures)
+            embeddings = self.embed(pictures, as_references=True)
             if len(pictures) < REFERENCES or None in embeddings:
                 continue
             references = tuple(

@@ -176,7 +176,8 @@ def prepare_and_embed(embedder: TorchEmbedder, data: list[bytes]) -> None:
     recipe = recipe_of(embedder)
     for start in range(0, len(data), BATCH):
         some = data[start : start + BATCH]
-        embedder.embed([acquire(each, recipe).prepared.ink for each in some])
+        inks = [acquire(each, recipe).prepared.ink for each in some]
+        embedder.embed(inks, as_references=True)
 
 
 def fill_once(

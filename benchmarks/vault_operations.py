@@ -58,9 +58,10 @@ class NoNetwork:
         self.preprocessing = self.card.preprocessing_name
         self.dimension = DIMENSION
 
-    def embed(self, images: list[InkImage]) -> list[Embedding]:
+    def embed(self, images: list[InkImage], *, as_references: bool = False) -> list[Embedding]:
         """Nothing is to be embedded here."""
-        raise NotImplementedError(f"{len(images)} images can't be embedded here")
+        kind = "references" if as_references else "probes"
+        raise NotImplementedError(f"{len(images)} {kind} can't be embedded here")
 
 
 @dataclass(frozen=True)

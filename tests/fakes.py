@@ -28,6 +28,7 @@ from sigvault.domain.identifiers import ModelId
 from sigvault.domain.image import InkImage
 from sigvault.domain.model_card import ModelCard
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING, Recipe
+from sigvault.imaging.turning import turn_ink
 
 GRID = (8, 13)
 """Rows and columns of both the coarse picture and the local features."""
@@ -97,6 +98,7 @@ class FakeEmbedder:
         points: bool = True,
         noise: float = 0.0,
         copy_limit: float | None = None,
+        turns: tuple[float, ...] = (),
     ) -> None:
         """Take a name, which decides the model's id, and what thresholds its card holds.
 
@@ -108,6 +110,7 @@ class FakeEmbedder:
         self._points = points
         self._noise = noise
         self._copy_limit = copy_limit
+        self._turns = turns
         self.batches: list[int] = []
 
     @cached_property
@@ -146,16 +149,17 @@ class FakeEmbedder:
         """See Embedder."""
         return self.card.preprocessing_name
 
-    def embed(self, images: Sequence[InkImage]) -> list[Embedding]:
-        """See Embedder."""
+    def embed(self, images: Sequence[InkImage], *, as_references: bool = False) -> list[Embedding]:
+        """See Embedder; references are looked at from as many sides more as there are turns."""
         if images:
             self.batches.append(len(images))
         for image in images:
             if image.preprocessing != self.preprocessing:
                 raise GenerationMismatch(f"{image.preprocessing} is not {self.preprocessing}")
-        return [self._embed(image.ink) for image in images]
+        turns = self._turns if as_references else ()
+        return [self._embed(image.ink, turns) for image in images]
 
-    def _embed(self, ink: npt.NDArray[np.float32]) -> Embedding:
+    def _embed(self, ink: npt.NDArray[np.float32], turns: tuple[float, ...] = ()) -> Embedding:
         coarse = _reduce(ink)
         centred = (coarse - coarse.mean()).ravel()
         norm = float(np.linalg.norm(centred))
@@ -168,7 +172,12 @@ class FakeEmbedder:
             vector = vector + self._noise * disturbed / np.linalg.norm(disturbed)
             vector = vector / np.linalg.norm(vector)
         vector = vector.astype(np.float32)
-        return Embedding(vector, pack_local(_orientations(ink), coarse > 0.01), self.model)
+        grids = [_local(each) for each in (ink, *(turn_ink(ink, turn) for turn in turns))]
+        return Embedding(vector, np.stack(grids) if turns else grids[0], self.model)
+
+
+def _local(ink: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
+    return pack_local(_orientations(ink), _reduce(ink) > 0.01)
 
 
 class OneModel:

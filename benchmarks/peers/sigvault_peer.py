@@ -39,8 +39,9 @@ class GivenEmbedding(NoNetwork):
 
     embedding: Embedding
 
-    def embed(self, images: list[InkImage]) -> list[Embedding]:
+    def embed(self, images: list[InkImage], *, as_references: bool = False) -> list[Embedding]:
         """What was given, whatever the images."""
+        del as_references  # of a single view
         return [self.embedding for _ in images]
 
 

@@ -33,6 +33,14 @@ def release(
             help="Bind the weights to another recipe from pixels to ink, under another name.",
         ),
     ] = None,
+    local_turns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEGREES,...",
+            help="Turn references by these angles for further views of their local features, "
+            "under another name.",
+        ),
+    ] = None,
     draws: DrawsOption = 10,
     seed: SeedOption = 0,
     report: Annotated[
@@ -54,7 +62,13 @@ def release(
     output = Output(as_json=as_json)
     datasets = [read_layout(path) for path in data]
     images = sum(len(dataset.specimens) for dataset in datasets)
-    plan = ReleasePlan(folds=folds, draws=draws, seed=seed, preprocessing=preprocessing)
+    plan = ReleasePlan(
+        folds=folds,
+        draws=draws,
+        seed=seed,
+        preprocessing=preprocessing,
+        local_turns=None if local_turns is None else _read_turns(local_turns),
+    )
     with output.progress("Embedding") as advance:
         released = run_release(model, datasets, plan, progress=lambda done: advance(done, images))
     document = {
@@ -66,6 +80,21 @@ def release(
     }
     _show(output, document, render_release(released), report)
     return ExitCode.DONE
+
+
+def _read_turns(text: str) -> tuple[float, ...]:
+    """The angles in ``-12,12``.
+
+    Raises:
+        BadParameter: If something between two commas is no number.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} are no angles: give degrees separated by commas, such as -12,12",
+            param_hint="--local-turns",
+        ) from None
 
 
 def cross_validate(

@@ -38,10 +38,12 @@ def picture_verification(
         _prepare(vault.reference_image(score.reference), preprocessing)
         for score in evidence.score.per_reference
     ]
-    inks = [picture.prepared.ink for picture in (questioned, *pictures)]
-    own, *others = vault.embedder.embed(inks)
+    (own,) = vault.embedder.embed([questioned.prepared.ink])
+    others = vault.embedder.embed(
+        [picture.prepared.ink for picture in pictures], as_references=True
+    )
     views = tuple(
-        ReferenceView(score.reference, picture, match_local(own.local, other.local))
+        ReferenceView(score.reference, picture, match_local(own.level, other.local))
         for score, picture, other in zip(
             evidence.score.per_reference, pictures, others, strict=True
         )

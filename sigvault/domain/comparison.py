@@ -385,7 +385,7 @@ def compare(probe: Embedding, gallery: Gallery, fusion: FusionRule) -> Score:
             "embed the probe with the generation's own model"
         )
     enrolled = [reference.embedding for reference in gallery.references]
-    local = match_local_block([probe.local], [embedding.local for embedding in enrolled])[0]
+    local = match_local_block([embedding.local for embedding in enrolled], [probe.level])[:, 0]
     scores = tuple(
         _score_reference(probe, reference.id, reference.embedding, float(alike))
         for reference, alike in zip(gallery.references, local, strict=True)

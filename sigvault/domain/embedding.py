@@ -24,7 +24,9 @@ class Embedding:
     Attributes:
         vector: float32 (D,), unit norm: the global embedding, for search and the first score.
         local: int8 (rows, columns, C): a grid of descriptors over the canvas, each of norm
-            ``LOCAL_SCALE`` within rounding, or all zero where the cell holds no ink.
+            ``LOCAL_SCALE`` within rounding, or all zero where the cell holds no ink. Of a
+            reference also (views, rows, columns, C): the first of the ink as it is, the others of
+            the ink turned.
         model: the model that made both; embeddings of two models are never compared.
     """
 
@@ -42,13 +44,28 @@ class Embedding:
             raise ValueError(
                 f"the vector is {self.vector.dtype} {self.vector.shape}, not float32 (D,)"
             )
-        if self.local.ndim != 3 or self.local.dtype != np.int8:
+        if self.local.ndim not in (3, 4) or self.local.dtype != np.int8 or not len(self.local):
             raise ValueError(
-                f"local features are {self.local.dtype} {self.local.shape}, not int8 (R, C, D)"
+                f"local features are {self.local.dtype} {self.local.shape}, "
+                "not int8 (rows, columns, C) or (views, rows, columns, C)"
             )
         norm = math.sqrt(float(np.dot(self.vector, self.vector)))
         if not abs(norm - 1.0) <= UNIT_NORM_TOLERANCE:
             raise ValueError(f"the vector's norm is {norm}, not 1")
+
+    @property
+    def level(self) -> npt.NDArray[np.int8]:
+        """int8 (rows, columns, C): the local features of the ink as it is, not turned."""
+        return level_view(self.local)
+
+
+def level_view(local: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """Of local features, int8 (rows, columns, C), those of the ink as it is, not turned.
+
+    Args:
+        local: int8 (rows, columns, C), or (views, rows, columns, C).
+    """
+    return local if local.ndim == 3 else local[0]
 
 
 def pack_local(

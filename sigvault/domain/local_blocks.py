@@ -22,8 +22,9 @@ def match_local_block(
     """The local score of every reference with every probe, as ``match_local`` gives it.
 
     Args:
-        references: int8 (rows, columns, C) each, zero where there is no ink.
-        probes: int8 of the same shape each.
+        references: int8 (rows, columns, C) each, zero where there is no ink; or (views, rows,
+            columns, C), of which the view with the highest score counts.
+        probes: int8 (rows, columns, C) each.
         radius: the largest displacement, in cells; `default_radius` if None.
 
     Returns:
@@ -32,22 +33,30 @@ def match_local_block(
     Raises:
         ValueError: If the shapes differ.
     """
-    rows, columns = _shape((*references, *probes))
-    enrolled, inked = _pack(references), _pack(probes)
-    scores = np.zeros((len(references), len(probes)))
-    if len(enrolled.cells) and len(inked.cells):
-        barrier = _barrier(rows, columns, radius)
-        for number, own in enumerate(enrolled.split()):
-            if len(own.cells):
-                scores[number] = _match_one(own, inked, barrier)
+    views = [_views(reference) for reference in references]
+    grids = [grid for own in views for grid in own]
+    rows, columns = _shape((*grids, *probes))
+    enrolled, inked = _pack(grids), _pack(probes)
+    barrier = _barrier(rows, columns, radius)
+    # Of two grids either can come first: one with many at a time, as few times as can be.
+    if len(probes) <= len(grids):
+        scores = _match_each(inked, enrolled, barrier).T
+    else:
+        scores = _match_each(enrolled, inked, barrier)
+    if len(grids) > len(views):
+        counts = [len(own) for own in views]
+        scores = np.maximum.reduceat(scores, np.cumsum([0, *counts[:-1]]), axis=0)
     return np.clip(scores, -1.0, 1.0)
 
 
 def match_local_pairs(grids: Sequence[npt.NDArray[np.int8]], radius: float | None = None) -> Floats:
-    """The local score of every grid with each later one, which is also that of the later with it.
+    """The local score of every grid, as the reference, with each later one, as the probe.
+
+    Where grids have one view each, it is also that of the later with the earlier.
 
     Args:
-        grids: int8 (rows, columns, C) each, zero where there is no ink; two or more.
+        grids: int8 (rows, columns, C) each, zero where there is no ink, or (views, rows, columns,
+            C); two or more.
         radius: the largest displacement, in cells; `default_radius` if None.
 
     Returns:
@@ -56,8 +65,9 @@ def match_local_pairs(grids: Sequence[npt.NDArray[np.int8]], radius: float | Non
     Raises:
         ValueError: If the shapes differ.
     """
-    rows, columns = _shape(grids)
-    packed = _pack(grids)
+    views = [_views(grid) for grid in grids]
+    rows, columns = _shape([grid for own in views for grid in own])
+    packed = _pack([own[0] for own in views])
     barrier = _barrier(rows, columns, radius)
     ends = np.cumsum(packed.counts)
     parts = []
@@ -67,9 +77,16 @@ def match_local_pairs(grids: Sequence[npt.NDArray[np.int8]], radius: float | Non
             packed.unit[ends[number] :],
             packed.counts[number + 1 :],
         )
-        both = len(own.cells) and len(later.cells)
-        parts.append(_match_one(own, later, barrier) if both else np.zeros(len(later.counts)))
-    return np.clip(np.concatenate(parts), -1.0, 1.0)
+        turned = list(_pack(views[number][1:]).split()) if len(views[number]) > 1 else []
+        scores = [_match_one(view, later, barrier) for view in (own, *turned)]
+        parts.append(np.maximum.reduce(scores))
+    pairs: Floats = np.concatenate(parts)
+    return np.clip(pairs, -1.0, 1.0)
+
+
+def _views(grid: npt.NDArray[np.int8]) -> Sequence[npt.NDArray[np.int8]]:
+    """The grids of a reference: one, or those of its views."""
+    return [grid] if grid.ndim == 3 else list(grid)
 
 
 def _shape(grids: Sequence[npt.NDArray[np.int8]]) -> tuple[int, int]:
@@ -126,8 +143,15 @@ def _barrier(rows: int, columns: int, radius: float | None) -> npt.NDArray[np.fl
     return barrier
 
 
+def _match_each(few: _Packed, many: _Packed, barrier: npt.NDArray[np.float32]) -> Floats:
+    """The local score of each of some grids with each of others, float64 (few, many)."""
+    return np.stack([_match_one(own, many, barrier) for own in few.split()])
+
+
 def _match_one(own: _Packed, others: _Packed, barrier: npt.NDArray[np.float32]) -> Floats:
-    """The local score of one grid with each of several, float64 (grids,)."""
+    """The local score of one grid with each of several, float64 (grids,); 0 without ink."""
+    if not len(own.cells) or not len(others.cells):
+        return np.zeros(len(others.counts))
     cosine = _products(own.unit, others.unit)
     cosine += np.take(barrier[own.cells], others.cells, axis=1)
     filled = np.flatnonzero(others.counts)

@@ -9,7 +9,7 @@ with the search confined to a neighbourhood.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -35,11 +35,13 @@ class LocalMatch:
         probe_agreement: float32 (rows, columns): each inked probe cell's best cosine, NaN where
             the probe has no ink.
         reference_agreement: float32 (rows, columns): the same for the reference.
+        view: which of the reference's views agrees best with the probe; 0 is the ink as it is.
     """
 
     score: float
     probe_agreement: npt.NDArray[np.float32]
     reference_agreement: npt.NDArray[np.float32]
+    view: int = 0
 
 
 def match_local(
@@ -51,15 +53,21 @@ def match_local(
 
     Args:
         probe: int8 (rows, columns, C), zero where there is no ink.
-        reference: int8 (rows, columns, C), of the same shape.
+        reference: int8 of the same shape, or (views, rows, columns, C): of several views of a
+            reference the one with the highest score counts.
         radius: the largest displacement, in cells; `default_radius` if None.
 
     Returns:
-        The score and, for the report, where the strokes agree. Symmetric in its arguments.
+        The score and, for the report, where the strokes agree. Symmetric in its arguments where
+        the reference has one view.
 
     Raises:
         ValueError: If the shapes differ.
     """
+    if reference.ndim == 4:
+        matches = [match_local(probe, view, radius) for view in reference]
+        best = max(range(len(matches)), key=lambda view: matches[view].score)
+        return replace(matches[best], view=best)
     if probe.shape != reference.shape:
         raise ValueError(f"local features of {probe.shape} and {reference.shape} don't compare")
     radius = default_radius(len(probe)) if radius is None else radius

@@ -34,8 +34,13 @@ class Embedder(Protocol):
     def preprocessing(self) -> str:
         """The name and version of the preprocessing that the model was trained with."""
 
-    def embed(self, images: Sequence[InkImage]) -> list[Embedding]:
+    def embed(self, images: Sequence[InkImage], *, as_references: bool = False) -> list[Embedding]:
         """Embed a batch, in order; an empty batch gives an empty list.
+
+        Args:
+            images: ink on the model's canvas.
+            as_references: whether they will be references: a model may then look at the ink from
+                several sides, which takes longer. A probe is looked at as it is.
 
         Raises:
             GenerationMismatch: If an image was preprocessed by another recipe.

@@ -11,6 +11,9 @@ from sigvault.domain.errors import CheckpointMismatch, ConfigurationError
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
+MOST_TURN = 45.0
+"""Degrees that a view may be turned by; beyond it no hand would have written so."""
+
 
 class Backbone(StrEnum):
     """The residual networks of He, Zhang, Ren, Sun (CVPR 2016), table 1."""
@@ -51,6 +54,8 @@ class Architecture:
         local_channels: C, channels of the local features.
         local_stage: the residual stage that they are taken from: 3, whose cells cover 16 pixels of
             the canvas each way, or 2, whose cells cover 8.
+        local_turns: by how many degrees the ink of a reference is turned for further views of its
+            local features, anticlockwise positive, each from -45 to 45 and not 0; none by default.
         height: the canvas' height in pixels.
         width: the canvas' width in pixels.
     """
@@ -64,6 +69,7 @@ class Architecture:
     dropout: float = 0.0
     local_channels: int = 64
     local_stage: int = 3
+    local_turns: tuple[float, ...] = ()
     height: int = 128
     width: int = 208
 
@@ -76,9 +82,15 @@ class Architecture:
         object.__setattr__(self, "backbone", _member(Backbone, self.backbone, "backbone"))
         object.__setattr__(self, "head", _member(Head, self.head, "head"))
         object.__setattr__(self, "extra_widths", tuple(self.extra_widths))
+        object.__setattr__(self, "local_turns", tuple(self.local_turns))
         for name in ("dimension", "pool_rows", "pool_columns", "local_channels"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; use 1 or more")
         _require(self.local_stage in (2, 3), f"local_stage is {self.local_stage!r}; use 2 or 3")
+        for turn in self.local_turns:
+            _require(
+                0.0 < abs(turn) <= MOST_TURN,
+                f"local_turns holds {turn}; use -{MOST_TURN:g} to {MOST_TURN:g} degrees, not 0",
+            )
         for width in self.extra_widths:
             _require(width >= 1, f"extra_widths holds {width}; use 1 or more")
         _require(0.0 <= self.dropout <= 1.0, f"dropout is {self.dropout}; use 0 to 1")
@@ -88,7 +100,11 @@ class Architecture:
 
     def to_dict(self) -> dict[str, Any]:
         """The arguments, JSON-ready."""
-        return {**asdict(self), "extra_widths": list(self.extra_widths)}
+        return {
+            **asdict(self),
+            "extra_widths": list(self.extra_widths),
+            "local_turns": list(self.local_turns),
+        }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Architecture:
@@ -98,7 +114,7 @@ class Architecture:
             CheckpointMismatch: If an argument is missing, unknown or out of range.
         """
         known = {entry.name for entry in fields(cls)}
-        given = set(content) | _CAME_LATER
+        given = set(content) | CAME_LATER
         if given != known:
             odd = ", ".join(sorted(given ^ known))
             raise CheckpointMismatch(
@@ -111,7 +127,7 @@ class Architecture:
             raise CheckpointMismatch(f"the card's architecture can't be built: {error}") from error
 
 
-_CAME_LATER = frozenset({"local_stage"})
+CAME_LATER = frozenset({"local_stage", "local_turns"})
 """Arguments that older cards lack: they mean the default."""
 
 

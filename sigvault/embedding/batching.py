@@ -29,6 +29,7 @@ class _Call:
     Attributes:
         embedder: what embeds.
         images: what to embed; at most as many as one pass takes.
+        as_references: whether they will be references.
         done: set once there is a result or an error.
         result: the embeddings, in order.
         error: what went wrong, or None.
@@ -36,9 +37,14 @@ class _Call:
 
     embedder: Embedder
     images: Sequence[InkImage]
+    as_references: bool = False
     done: threading.Event = field(default_factory=threading.Event)
     result: list[Embedding] = field(default_factory=list)
     error: BaseException | None = None
+
+    def goes_with(self, other: _Call) -> bool:
+        """Whether one pass can serve both."""
+        return self.embedder is other.embedder and self.as_references == other.as_references
 
 
 class EmbeddingWorker:
@@ -77,15 +83,17 @@ class EmbeddingWorker:
         with self._changed:
             return sum(len(call.images) for call in self._waiting)
 
-    def embed(self, embedder: Embedder, images: Sequence[InkImage]) -> list[Embedding]:
-        """Embed, together with what others want embedded by the same model.
+    def embed(
+        self, embedder: Embedder, images: Sequence[InkImage], *, as_references: bool = False
+    ) -> list[Embedding]:
+        """Embed, together with what others want embedded by the same model in the same way.
 
         Raises:
             StorageFailed: If the worker was closed.
             Exception: Whatever the embedder raises for these images.
         """
         calls = [
-            _Call(embedder, images[start : start + self._most])
+            _Call(embedder, images[start : start + self._most], as_references)
             for start in range(0, len(images), self._most)
         ]
         embeddings: list[Embedding] = []
@@ -123,17 +131,17 @@ class EmbeddingWorker:
             _embed_together(calls)
 
     def _next(self) -> list[_Call]:
-        """The calls of the next pass, all of one embedder; none once closed and done."""
+        """The calls of the next pass, all of one embedder and kind; none once closed and done."""
         with self._changed:
             while not self._waiting:
                 if self._closed:
                     return []
                 self._changed.wait()
             self._gather()
-            first = self._waiting[0].embedder
+            first = self._waiting[0]
             calls: list[_Call] = []
             images = 0
-            while self._waiting and self._waiting[0].embedder is first:
+            while self._waiting and self._waiting[0].goes_with(first):
                 images += len(self._waiting[0].images)
                 if images > self._most and calls:
                     break
@@ -155,7 +163,8 @@ def _embed_together(calls: list[_Call]) -> None:
     """Embed in one pass; where that fails, each by itself, so that nobody fails for another."""
     images = [image for call in calls for image in call.images]
     try:
-        embeddings = calls[0].embedder.embed(images)
+        first = calls[0]
+        embeddings = first.embedder.embed(images, as_references=first.as_references)
     except Exception as error:
         if len(calls) > 1:
             for call in calls:
@@ -198,6 +207,6 @@ class BatchingEmbedder:
         """See Embedder."""
         return self._embedder.preprocessing
 
-    def embed(self, images: Sequence[InkImage]) -> list[Embedding]:
+    def embed(self, images: Sequence[InkImage], *, as_references: bool = False) -> list[Embedding]:
         """See Embedder."""
-        return self._worker.embed(self._embedder, images)
+        return self._worker.embed(self._embedder, images, as_references=as_references)

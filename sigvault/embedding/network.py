@@ -80,22 +80,49 @@ class EmbeddingNetwork(nn.Module):
         Raises:
             ConfigurationError: If the shape is not that.
         """
+        second = self._two_stages(ink)
+        third = self.layer3(second)
+        deep = self.extra(self.layer4(third))
+        grid = (self.architecture.pool_rows, self.architecture.pool_columns)
+        vector = self.head(functional.adaptive_avg_pool2d(deep, grid).flatten(1))
+        source = {2: second, 3: third}[self.architecture.local_stage]
+        local, inked = self._project(source, ink)
+        return NetworkOutput(functional.normalize(vector.float(), dim=-1), local, inked)
+
+    def local_features(self, ink: Tensor) -> tuple[Tensor, Tensor]:
+        """The local features of a batch and its inked cells, as ``forward`` gives them, alone.
+
+        Args:
+            ink: float (B, 1, H, W) in [0, 1], of the architecture's canvas.
+
+        Raises:
+            ConfigurationError: If the shape is not that.
+        """
+        second = self._two_stages(ink)
+        source = second if self.architecture.local_stage == 2 else self.layer3(second)
+        return self._project(source, ink)
+
+    def _two_stages(self, ink: Tensor) -> Tensor:
+        """What the second residual stage gives.
+
+        Raises:
+            ConfigurationError: If ink is not of the architecture's canvas.
+        """
         canvas = (self.architecture.height, self.architecture.width)
         if ink.ndim != 4 or ink.shape[1] != 1 or ink.shape[2:] != canvas:
             raise ConfigurationError(
                 f"the network takes ink of (B, 1, {canvas[0]}, {canvas[1]}), not {tuple(ink.shape)}"
             )
         stem = self.maxpool(self.relu(self.bn1(self.conv1(ink))))
-        second = self.layer2(self.layer1(stem))
-        third = self.layer3(second)
-        deep = self.extra(self.layer4(third))
-        grid = (self.architecture.pool_rows, self.architecture.pool_columns)
-        vector = self.head(functional.adaptive_avg_pool2d(deep, grid).flatten(1))
-        source = {2: second, 3: third}[self.architecture.local_stage]
-        inked = functional.adaptive_avg_pool2d(ink, source.shape[2:]).squeeze(1) >= LEAST_INK
+        second: Tensor = self.layer2(self.layer1(stem))
+        return second
+
+    def _project(self, source: Tensor, ink: Tensor) -> tuple[Tensor, Tensor]:
+        """Local features float (B, rows, columns, C) of a stage, and which cells hold ink."""
+        grid = (source.shape[2], source.shape[3])
+        inked = functional.adaptive_avg_pool2d(ink, grid).squeeze(1) >= LEAST_INK
         local = self.local_projection(source).float().permute(0, 2, 3, 1)
-        local = functional.normalize(local, dim=-1) * inked[..., None]
-        return NetworkOutput(functional.normalize(vector.float(), dim=-1), local, inked)
+        return functional.normalize(local, dim=-1) * inked[..., None], inked
 
 
 def _torchvision_backbone(architecture: Architecture, weights: str | None) -> ResNet:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from sigvault.domain.embedding import Embedding, pack_local
 from sigvault.domain.errors import ConfigurationError, GenerationMismatch
@@ -15,8 +16,11 @@ from sigvault.domain.identifiers import ModelId
 from sigvault.domain.image import InkImage
 from sigvault.domain.model_card import ModelCard
 from sigvault.embedding.card import read_card
+from sigvault.imaging.turning import turn_ink
 
 if TYPE_CHECKING:
+    import torch
+
     from sigvault.embedding.network import EmbeddingNetwork
 
 
@@ -65,11 +69,13 @@ class TorchEmbedder:
         """The name and version of the preprocessing that the model was trained with."""
         return self._card.preprocessing_name
 
-    def embed(self, images: Sequence[InkImage]) -> list[Embedding]:
+    def embed(self, images: Sequence[InkImage], *, as_references: bool = False) -> list[Embedding]:
         """Embed a batch in one forward pass, in order.
 
         Args:
             images: ink on the canvas, float32 (H, W) each; any number, none gives none.
+            as_references: also take the local features of the ink turned, for a model that has
+                them (``Architecture.local_turns``), in a pass more for each turn.
 
         Raises:
             GenerationMismatch: If an image was preprocessed by another recipe.
@@ -87,16 +93,25 @@ class TorchEmbedder:
         import torch
 
         network, device = self._load()
-        batch = torch.from_numpy(np.stack([image.ink for image in images])[:, None])
-        batch = batch.to(device, memory_format=torch.channels_last)
+
+        def put(inks: Iterable[npt.NDArray[np.float32]]) -> torch.Tensor:
+            batch = torch.from_numpy(np.stack(list(inks))[:, None])
+            return batch.to(device, memory_format=torch.channels_last)
+
+        inks = [image.ink for image in images]
+        turns = network.architecture.local_turns if as_references else ()
         with torch.inference_mode():
-            output = network(batch)
-        vectors, local, inked = (
-            array.cpu().numpy() for array in (output.vector, output.local, output.inked)
-        )
+            output = network(put(inks))
+            views = [(output.local, output.inked)]
+            views += [
+                network.local_features(put(turn_ink(ink, degrees) for ink in inks))
+                for degrees in turns
+            ]
+        vectors = output.vector.cpu().numpy()
+        grids = [_pack(local, inked) for local, inked in views]
         return [
-            Embedding(vector.copy(), pack_local(features, mask), self.model)
-            for vector, features, mask in zip(vectors, local, inked, strict=True)
+            Embedding(vector.copy(), np.stack(own) if turns else own[0], self.model)
+            for vector, *own in zip(vectors, *grids, strict=True)
         ]
 
     def _load(self) -> tuple[EmbeddingNetwork, str]:
@@ -120,3 +135,9 @@ class TorchEmbedder:
                 fold_batch_norms(network)
                 self._network = network.to(device).to(memory_format=torch.channels_last)
             return self._network, device
+
+
+def _pack(local: torch.Tensor, inked: torch.Tensor) -> list[npt.NDArray[np.int8]]:
+    """Each image's local features, int8 (rows, columns, C)."""
+    pairs = zip(local.cpu().numpy(), inked.cpu().numpy(), strict=True)
+    return [pack_local(features, mask) for features, mask in pairs]

@@ -51,6 +51,6 @@ def score_pairs(references: Sequence[Embedding], probes: Sequence[Embedding]) ->
     vectors = np.stack([embedding.vector for embedding in references])
     cosine = vectors @ np.stack([embedding.vector for embedding in probes]).T
     local = match_local_block(
-        [embedding.local for embedding in references], [embedding.local for embedding in probes]
+        [embedding.local for embedding in references], [embedding.level for embedding in probes]
     )
     return PairScores(np.clip(cosine.astype(np.float64), -1.0, 1.0), local)

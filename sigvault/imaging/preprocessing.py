@@ -1,8 +1,9 @@
 """The one path from a decoded picture to what a model sees, for training and serving alike.
 
 A model card names its recipe; what the name stands for is found here. ``sauvola-1`` keeps strokes
-as thick as the pen drew them, ``onepen-2`` redraws their path by one pen, and ``onepen-3`` takes
-ruled lines off first; the others only show what leaks do, and never serve.
+as thick as the pen drew them, ``onepen-2`` redraws their path by one pen, ``onepen-3`` takes ruled
+lines off first, and ``onepen-4`` besides follows strokes of a faint pen; the others only show what
+leaks do, and never serve.
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ from dataclasses import replace
 
 from sigvault.domain.errors import ConfigurationError
 from sigvault.imaging.prepared import PreparedSignature
-from sigvault.imaging.sauvola import DEFAULT_PREPROCESSING, ONE_PEN, PLAIN, RULED, Preprocessing
+from sigvault.imaging.sauvola import (
+    DEFAULT_PREPROCESSING,
+    FAINT,
+    ONE_PEN,
+    PLAIN,
+    RULED,
+    Preprocessing,
+)
 from sigvault.imaging.unharmonised import Fit, Unharmonised
 
 Recipe = Preprocessing | Unharmonised
@@ -25,13 +33,16 @@ PEN = 2.2
 TRACED_ROWS = 512
 """The least rows of the canvas that paths are traced on: about a scan's at 300 dpi."""
 
+FAINT_K = 0.07
+"""Sauvola's weight that strokes of faint pictures are followed by."""
+
 LEAST_FINENESS = 4
 """How many times as fine as its own canvas that one is at least.
 
 With three, the share of half tones fails a gate on SigComp 2011 (Dutch) on a canvas of 192 x 312.
 """
 
-RECIPES = (PLAIN, ONE_PEN, RULED, *(str(fit) for fit in Fit))
+RECIPES = (PLAIN, ONE_PEN, RULED, FAINT, *(str(fit) for fit in Fit))
 """The names that can be asked for."""
 
 
@@ -52,10 +63,14 @@ def preprocessing_by_name(
     """
     if name == PLAIN:
         return Preprocessing(height=height, width=width)
-    if name in {ONE_PEN, RULED}:
-        fineness = max(LEAST_FINENESS, math.ceil(TRACED_ROWS / height))
+    if name in {ONE_PEN, RULED, FAINT}:
         return Preprocessing(
-            height=height, width=width, pen=PEN, fineness=fineness, ruled=name == RULED
+            height=height,
+            width=width,
+            pen=PEN,
+            fineness=max(LEAST_FINENESS, math.ceil(TRACED_ROWS / height)),
+            ruled=name != ONE_PEN,
+            faint_k=FAINT_K if name == FAINT else 0.0,
         )
     if name in tuple(Fit):
         return Unharmonised(Fit(name), height, width)

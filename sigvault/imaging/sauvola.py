@@ -1,4 +1,4 @@
-"""The recipes sauvola-1, onepen-2 and onepen-3: a decoded picture harmonised to ink on a canvas."""
+"""The recipes sauvola-1 and onepen-2 to onepen-4: a decoded picture becomes ink on a canvas."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ from sigvault.imaging.specks import remove_specks
 PLAIN = "sauvola-1"
 ONE_PEN = "onepen-2"
 RULED = "onepen-3"
+FAINT = "onepen-4"
 _MOST_ENLARGED = 4
 _LACKED = {
-    PLAIN: frozenset({"pen", "fineness", "ruled"}),
-    ONE_PEN: frozenset({"ruled"}),
-    RULED: frozenset[str](),
+    PLAIN: frozenset({"pen", "fineness", "ruled", "faint_k"}),
+    ONE_PEN: frozenset({"ruled", "faint_k"}),
+    RULED: frozenset({"faint_k"}),
+    FAINT: frozenset[str](),
 }
 """The recipes, and the parameters that came after each."""
 
@@ -80,6 +82,8 @@ class Preprocessing:
         fineness: pixels of the canvas that the path is traced on, in both directions, for one of
             the canvas; at 4 its pixels are about those of a scan at 300 dpi.
         ruled: whether ruled lines are looked for and taken off; with a pen alone.
+        faint_k: Sauvola's weight that strokes are followed by where contrast is low; 0 follows
+            none; with a pen and without rulings alone.
     """
 
     height: int = 128
@@ -101,12 +105,15 @@ class Preprocessing:
     pen: float = 0.0
     fineness: int = 4
     ruled: bool = False
+    faint_k: float = 0.0
 
     @property
     def name(self) -> str:
         """The recipe and its version; it changes whenever the same picture gives other ink."""
         if not self.pen:
             return PLAIN
+        if self.faint_k:
+            return FAINT
         return RULED if self.ruled else ONE_PEN
 
     @property
@@ -240,6 +247,7 @@ class Preprocessing:
             low_contrast=self.low_contrast,
             max_gain=self.max_gain,
             ruled=self.ruled,
+            faint_k=self.faint_k,
         )
         cleaned = remove_specks(
             found.ink,

@@ -92,8 +92,10 @@ def leave_each_out(
     embeddings = [reference.embedding for reference in gallery.references]
     vectors = np.stack([embedding.vector for embedding in embeddings]).astype(np.float64)
     cosines = np.clip(vectors @ vectors.T, -1.0, 1.0)
-    grids = [embedding.local for embedding in embeddings]
-    locals_ = match_local_block(grids, grids)
+    locals_ = match_local_block(
+        [embedding.local for embedding in embeddings],
+        [embedding.level for embedding in embeddings],
+    )
     return tuple(
         _leave_out(place, reference.id, cosines, locals_, threshold)
         for place, reference in enumerate(gallery.references)

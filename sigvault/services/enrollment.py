@@ -253,7 +253,8 @@ class _Run:
                     if _own(others, item.signer) is None and (self.force or not others):
                         places.append(place)
                         inks.append(got.prepared.ink)
-        return dict(zip(places, self.embedder.embed(inks), strict=True))
+        embeddings = self.embedder.embed(inks, as_references=True)
+        return dict(zip(places, embeddings, strict=True))
 
     def _enroll_one(
         self, item: EnrollmentItem, got: Acquired | SigvaultError, embedding: Embedding | None
@@ -300,7 +301,7 @@ class _Run:
         if active_generation(session).id != self.generation:
             raise GenerationMismatch("another generation became active meanwhile: enroll again")
         if embedding is None:  # its twin was erased since the batch was embedded
-            (embedding,) = self.embedder.embed([got.prepared.ink])
+            (embedding,) = self.embedder.embed([got.prepared.ink], as_references=True)
         at = self.resources.clock()
         signer = self._signer(session, item)
         note = self.resources.pending.note(got.digest)

@@ -195,7 +195,7 @@ def _write(
     inks: list[tuple[ReferenceId, InkImage]],
 ) -> int:
     """Embed a batch and commit it, without what was erased or added meanwhile."""
-    embeddings = embedder.embed([ink for _, ink in inks])
+    embeddings = embedder.embed([ink for _, ink in inks], as_references=True)
     wanted = [reference for reference, _ in inks]
     if not wanted:
         return 0

@@ -235,13 +235,19 @@ class _Run:
         self._done = 0
 
     def embed(
-        self, specimens: Sequence[Specimen], disturbance: Disturbance | None
+        self,
+        specimens: Sequence[Specimen],
+        disturbance: Disturbance | None,
+        *,
+        as_references: bool = False,
     ) -> dict[Specimen, Embedding]:
         """Embed what can serve; the rest is missing."""
         found: dict[Specimen, Embedding] = {}
         usable = self._acquire(specimens, disturbance)
         while batch := list(islice(usable, BATCH)):
-            embeddings = self._embedder.embed([ink for _, ink in batch])
+            embeddings = self._embedder.embed(
+                [ink for _, ink in batch], as_references=as_references
+            )
             found.update(zip((one for one, _ in batch), embeddings, strict=True))
         return found
 
@@ -281,7 +287,7 @@ def _enroll(
     planned: Sequence[_Planned], run: _Run, references: int, draws: int, seed: int
 ) -> tuple[list[_Claimed], tuple[SignerId, ...]]:
     """(signers with their galleries, signers with too few references that can serve)."""
-    found = run.embed([one for own in planned for one in own.pool], None)
+    found = run.embed([one for own in planned for one in own.pool], None, as_references=True)
     claimed: list[_Claimed] = []
     lost: list[SignerId] = []
     for own in planned:

@@ -184,6 +184,22 @@ def _check_genuine(signers: Sequence[EvaluationSigner], dataset: Dataset, *, for
         )
 
 
+def embed_specimens(
+    embedder: Embedder, batch: Sequence[tuple[Specimen, InkImage]]
+) -> list[tuple[Specimen, Embedding]]:
+    """Embed a batch: genuine signatures as references, which they may be, and forgeries as probes.
+
+    Returns:
+        Genuine ones first, each kind in order.
+    """
+    found: list[tuple[Specimen, Embedding]] = []
+    for genuine in (True, False):
+        kind = [(specimen, ink) for specimen, ink in batch if specimen.genuine is genuine]
+        embeddings = embedder.embed([ink for _, ink in kind], as_references=genuine)
+        found += zip((specimen for specimen, _ in kind), embeddings, strict=True)
+    return found
+
+
 class _Run:
     """One pass over the images: what it found so far."""
 
@@ -213,8 +229,7 @@ class _Run:
         """Read, harmonise and embed images in batches."""
         usable = self._acquire(specimens)
         while batch := list(islice(usable, BATCH)):
-            embeddings = self._embedder.embed([ink for _, ink in batch])
-            for (specimen, _), embedding in zip(batch, embeddings, strict=True):
+            for specimen, embedding in embed_specimens(self._embedder, batch):
                 entry = embedding, str(specimen.path)
                 self._found[specimen.signer, specimen.genuine].append(entry)
 

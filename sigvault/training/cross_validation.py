@@ -30,6 +30,7 @@ from sigvault.evaluation.protocols import (
     draw_comparisons,
 )
 from sigvault.imaging.preprocessing import Recipe, read_preprocessing
+from sigvault.services.unseen_signers import embed_specimens
 from sigvault.training.config import TrainingConfig
 from sigvault.training.datasets import InkSet, load_ink
 from sigvault.training.equipment import Equipment
@@ -263,9 +264,8 @@ def _embed(embedder: TorchEmbedder, ink_set: InkSet, name: str) -> list[Evaluati
             InkImage(ink.astype(np.float32) / 255.0, digest, embedder.preprocessing, 1.0)
             for ink, digest in zip(ink_set.ink[block], ink_set.digests[block], strict=True)
         ]
-        for specimen, embedding in zip(
-            ink_set.specimens[block], embedder.embed(images), strict=True
-        ):
+        batch = list(zip(ink_set.specimens[block], images, strict=True))
+        for specimen, embedding in embed_specimens(embedder, batch):
             genuine, forged = found.setdefault(SignerId(f"{name}/{specimen.signer}"), ([], []))
             (genuine if specimen.genuine else forged).append(embedding)
     return [

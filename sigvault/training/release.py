@@ -17,6 +17,7 @@ from sigvault.datasets import Dataset
 from sigvault.domain.errors import DatasetError
 from sigvault.domain.identifiers import SignerId
 from sigvault.domain.model_card import ModelCard
+from sigvault.embedding.architecture import Architecture
 from sigvault.embedding.card import read_card, write_card
 from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.evaluation.calibration import Provenance, calibrate
@@ -52,6 +53,8 @@ class ReleasePlan:
         seed: of the draws and the folds.
         preprocessing: the recipe from pixels to ink to bind the weights to, by name; None for
             the card's own.
+        local_turns: the degrees by which references are turned for further views of their local
+            features; None for the card's own.
     """
 
     calibrated: tuple[int, ...] = (1, 2, 3, 5, 10)
@@ -60,6 +63,7 @@ class ReleasePlan:
     draws: int = DRAWS
     seed: int = 0
     preprocessing: str | None = None
+    local_turns: tuple[float, ...] | None = None
 
     @property
     def drawn(self) -> tuple[int, ...]:
@@ -105,11 +109,14 @@ def release(
     Raises:
         DatasetError: If the data don't suffice, or two folders have the same name.
         UnknownModel: If the folder holds no model.
-        ConfigurationError: If there is no such recipe from pixels to ink.
+        ConfigurationError: If there is no such recipe from pixels to ink, or nothing can be
+            turned so.
     """
     plan = plan or ReleasePlan()
     if plan.preprocessing is not None:
         write_card(folder, bind_preprocessing(read_card(folder), plan.preprocessing))
+    if plan.local_turns is not None:
+        write_card(folder, bind_local_turns(read_card(folder), plan.local_turns))
     embedder = TorchEmbedder(folder)
     by_data: dict[str, Comparisons] = {}
     skipped: list[str] = []
@@ -160,15 +167,33 @@ def bind_preprocessing(card: ModelCard, name: str) -> ModelCard:
     recipe = preprocessing_by_name(name, int(canvas["height"]), int(canvas["width"]))
     if recipe.name == card.preprocessing_name:
         return card
-    return replace(
+    renamed = replace(
         card,
         name=f"{card.name}-{recipe.name}",
         preprocessing=recipe.to_dict(),
         preprocessing_name=recipe.name,
-        thresholds=(),
-        calibration_digests=frozenset(),
-        metrics={},
     )
+    return _undecided(renamed)
+
+
+def bind_local_turns(card: ModelCard, turns: Sequence[float]) -> ModelCard:
+    """The card of the same weights with other views of a reference's local features.
+
+    It goes by another name, as in `bind_preprocessing`.
+
+    Raises:
+        ConfigurationError: If nothing can be turned so.
+    """
+    architecture = Architecture.from_dict(card.architecture)
+    turned = replace(architecture, local_turns=tuple(turns))
+    if turned == architecture:
+        return card
+    return _undecided(replace(card, name=f"{card.name}-turned", architecture=turned.to_dict()))
+
+
+def _undecided(card: ModelCard) -> ModelCard:
+    """Without what was chosen and measured."""
+    return replace(card, thresholds=(), calibration_digests=frozenset(), metrics={})
 
 
 def render_release(release: Release) -> str:

@@ -313,3 +313,36 @@ def test_words_for_likelihood_ratios():
 def test_an_embedding_that_is_none_is_refused(vector: np.ndarray, local: np.ndarray):
     with pytest.raises(ValueError, match=r"vector|local"):
         Embedding(vector, local, MODEL)
+
+
+def test_a_references_views_count_and_a_probes_do_not():
+    level, turned, probe = (_embedding(seed) for seed in (1, 2, 3))
+    both = Embedding(level.vector, np.stack([level.local, turned.local]), level.model)
+    gallery = Gallery(SignerId("53"), GenerationId(1), (Reference(ReferenceId("a"), both),))
+    expected = max(match_local(probe.local, view).score for view in both.local)
+    looked_at = Embedding(probe.vector, np.stack([probe.local, level.local]), probe.model)
+    for one in (probe, looked_at):
+        (score,) = compare(one, gallery, FusionRule()).per_reference
+        assert score.local == pytest.approx(expected, abs=1e-6)
+    assert np.array_equal(both.level, level.local)
+    assert level.level is level.local
+
+
+def test_in_a_spread_the_earlier_reference_is_the_one_with_views():
+    level, turned, other = (_embedding(seed) for seed in (1, 2, 3))
+    both = Embedding(level.vector, np.stack([level.local, turned.local]), level.model)
+    references = (
+        Reference(ReferenceId("a"), both),
+        Reference(ReferenceId("b"), Embedding(other.vector, other.local[None], other.model)),
+    )
+    spread = Gallery(SignerId("53"), GenerationId(1), references).spread
+    assert spread is not None
+    expected = max(match_local(other.local, view).score for view in both.local)
+    assert spread.local == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(8,), (3, 4), (0, 3, 4, 5), (1, 1, 3, 4, 5)])
+def test_local_features_of_another_shape_are_refused(shape: tuple[int, ...]):
+    one = _embedding(1)
+    with pytest.raises(ValueError, match="views, rows, columns, C"):
+        Embedding(one.vector, np.zeros(shape, np.int8), one.model)

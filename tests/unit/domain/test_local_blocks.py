@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigvault.domain.embedding import pack_local
+from sigvault.domain.embedding import level_view, pack_local
 from sigvault.domain.local_blocks import match_local_block, match_local_pairs
 from sigvault.domain.local_matching import default_radius, match_local
 
@@ -22,7 +22,7 @@ def draw_grids(seed: int, inks: list[float], shape: tuple[int, int, int]) -> lis
 
 def two_by_two(grids: list[np.ndarray], radius: float) -> list[float]:
     return [
-        match_local(grids[one], grids[other], radius).score
+        match_local(level_view(grids[other]), grids[one], radius).score
         for one, other in zip(*np.triu_indices(len(grids), 1), strict=True)
     ]
 
@@ -74,3 +74,33 @@ def test_a_finer_grid_reaches_as_far_over_the_canvas(rows: int, reach: int):
 def test_shapes_do_not_mix():
     with pytest.raises(ValueError, match="2 shapes"):
         match_local_pairs([np.zeros((2, 2, 3), np.int8), np.zeros((2, 3, 3), np.int8)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.lists(st.sampled_from([0.0, 0.1, 0.5, 1.0]), min_size=2, max_size=4),
+    st.integers(1, 6),
+)
+def test_of_several_views_the_best_counts(seed: int, inks: list[float], probes: int):
+    stacks = [np.stack(draw_grids(seed + place, inks, (4, 5, 3))) for place in range(3)]
+    # One reference has a view alone, another has its views first and last in memory.
+    references = [stacks[0], stacks[1][0], np.asfortranarray(stacks[2])]
+    others = draw_grids(seed + 9, [0.5] * probes, (4, 5, 3))
+    expected = [
+        [max(match_local(probe, view, 2.3).score for view in reference) for probe in others]
+        for reference in (stacks[0], stacks[1][:1], stacks[2])
+    ]
+    np.testing.assert_allclose(match_local_block(references, others, 2.3), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        match_local_pairs(references, 2.3), two_by_two(references, 2.3), atol=1e-5
+    )
+
+
+def test_a_match_tells_which_view_agrees():
+    probe, *views = draw_grids(4, [0.5] * 4, (4, 5, 3))
+    stack = np.stack([views[0], probe, views[1]])
+    match = match_local(probe, stack)
+    assert match.view == 1
+    assert match.score == pytest.approx(1.0, abs=1e-5)
+    np.testing.assert_array_equal(np.isnan(match.probe_agreement), ~probe.any(axis=-1))

@@ -36,10 +36,10 @@ class Gated(FakeEmbedder):
         super().__init__(*args, **options)
         self.entered, self.let_go = threading.Event(), threading.Event()
 
-    def embed(self, images):
+    def embed(self, images, *, as_references=False):
         self.entered.set()
         assert self.let_go.wait(20)
-        return super().embed(images)
+        return super().embed(images, as_references=as_references)
 
 
 def same(some, others):
@@ -144,3 +144,21 @@ def test_passes_are_observed(inks):
     BatchingEmbedder(FakeEmbedder(), worker).embed(inks[:10])
     worker.close()
     assert seen == [8, 2]
+
+
+def test_references_and_probes_never_share_a_pass(worker, inks):
+    gated = Gated(turns=(10.0,))
+    embedder = BatchingEmbedder(gated, worker)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(embedder.embed, [inks[0]])
+        assert gated.entered.wait(20)
+        futures = [
+            (as_references, pool.submit(embedder.embed, [ink], as_references=as_references))
+            for ink in inks[1:4]
+            for as_references in (False, True)
+        ]
+        gated.let_go.set()
+        first.result(20)
+        for as_references, future in futures:
+            (found,) = future.result(20)
+            assert found.local.ndim == (4 if as_references else 3)

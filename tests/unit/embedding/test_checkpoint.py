@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from sigvault.embedding.checkpoint import load_model, load_state, save_model, sa
 from sigvault.embedding.network import EmbeddingNetwork
 from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
+from sigvault.imaging.turning import turn_ink
 
 SMALL = Architecture(height=32, width=48, dimension=8, local_channels=4)
 
@@ -134,3 +136,28 @@ def test_training_state_round_trips_and_a_damaged_one_is_refused(tmp_path: Path)
     (tmp_path / "state.pt").write_bytes(b"nothing")
     with pytest.raises(CheckpointMismatch, match="remove it"):
         load_state(tmp_path / "state.pt")
+
+
+def test_references_are_looked_at_from_several_sides(tmp_path: Path, card: ModelCard):
+    torch.manual_seed(0)
+    turned = replace(SMALL, local_turns=(-12.0, 12.0))
+    save_model(tmp_path, EmbeddingNetwork(turned).eval(), card)
+    embedder = TorchEmbedder(tmp_path, device="cpu")
+    images = [_ink(1), _ink(2)]
+    references = embedder.embed(images, as_references=True)
+    probes = embedder.embed(images)
+    for place, turn in enumerate(turned.local_turns, start=1):
+        inks = [replace(image, ink=turn_ink(image.ink, turn)) for image in images]
+        for reference, other in zip(references, embedder.embed(inks), strict=True):
+            assert np.abs(reference.local[place].astype(int) - other.local).max() <= 1
+    for reference, probe in zip(references, probes, strict=True):
+        assert reference.local.shape == (3, *probe.local.shape)
+        np.testing.assert_allclose(reference.vector, probe.vector, atol=1e-6)
+        assert np.abs(reference.level.astype(int) - probe.local).max() <= 1
+
+
+def test_without_turns_references_are_as_probes(folder: Path):
+    embedder = TorchEmbedder(folder, device="cpu")
+    (reference,) = embedder.embed([_ink(1)], as_references=True)
+    (probe,) = embedder.embed([_ink(1)])
+    assert np.array_equal(reference.local, probe.local)

@@ -139,3 +139,30 @@ def test_weights_that_cannot_be_had_are_an_error_and_no_random_start(
     monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
     with pytest.raises(WeightsUnavailable, match=r"start\.checkpoint"):
         EmbeddingNetwork(Architecture(), weights="IMAGENET1K_V1")
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+def test_local_features_alone_are_those_of_the_whole_pass(stage: int):
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(Architecture(**SMALL, local_stage=stage)).eval()
+    with torch.inference_mode():
+        whole = network(_ink(3))
+        local, inked = network.local_features(_ink(3))
+    assert torch.equal(local, whole.local)
+    assert torch.equal(inked, whole.inked)
+    with pytest.raises(ConfigurationError, match="the network takes ink"):
+        network.local_features(_ink(1, height=16))
+
+
+@pytest.mark.parametrize("turn", [0.0, 45.5, -90.0, float("nan")])
+def test_turns_that_no_hand_makes_are_refused(turn: float):
+    with pytest.raises(ConfigurationError, match="local_turns holds"):
+        Architecture(local_turns=(12.0, turn))
+
+
+def test_turns_are_kept_and_older_cards_have_none():
+    turned = Architecture(**SMALL, local_turns=(-12.0, 12.0))
+    assert Architecture.from_dict(turned.to_dict()) == turned
+    older = Architecture(**SMALL).to_dict()
+    del older["local_turns"]
+    assert Architecture.from_dict(older) == Architecture(**SMALL)

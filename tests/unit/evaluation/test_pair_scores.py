@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sigvault.domain.embedding import Embedding, pack_local
 from sigvault.domain.errors import GenerationMismatch
-from sigvault.domain.identifiers import ModelId
+from sigvault.domain.gallery import Gallery, Reference
+from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
 from sigvault.domain.local_blocks import match_local_block
 from sigvault.domain.local_matching import match_local
 from sigvault.evaluation.pair_scores import score_pairs
@@ -81,3 +82,23 @@ def test_models_don_t_mix() -> None:
 def test_shapes_don_t_mix() -> None:
     with pytest.raises(ValueError, match="2 shapes"):
         match_local_block([np.zeros((2, 2, 3), np.int8)], [np.zeros((2, 3, 3), np.int8)])
+
+
+def test_views_are_of_the_references_alone() -> None:
+    rng = np.random.default_rng(4)
+    plain = [random_embedding(rng) for _ in range(4)]
+    viewed = [
+        Embedding(one.vector, np.stack([one.local, other.local]), one.model)
+        for one, other in zip(plain, plain[1:] + plain[:1], strict=True)
+    ]
+    pairs = score_pairs(viewed, viewed)
+    expected = [
+        [max(match_local(probe.local, view).score for view in own.local) for probe in plain]
+        for own in viewed
+    ]
+    np.testing.assert_allclose(pairs.local, expected, atol=1e-6)
+    references = tuple(Reference(ReferenceId(str(place)), one) for place, one in enumerate(viewed))
+    gallery = Gallery(SignerId("53"), GenerationId(1), references)
+    assert gallery.spread is not None
+    upper = pairs.local[np.triu_indices(4, 1)]
+    assert gallery.spread.local == pytest.approx(float(upper.mean()), abs=1e-6)

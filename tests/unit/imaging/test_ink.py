@@ -4,10 +4,14 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import distance_transform_edt
 from skimage.filters import threshold_sauvola
 
+from sigvault.domain.errors import CheckpointMismatch
+from sigvault.imaging.disturbances import Disturbance, disturb
 from sigvault.imaging.ink import brightest_ink, find_ink, sauvola_threshold
 from sigvault.imaging.levels import level, measure_levels
+from sigvault.imaging.preprocessing import preprocessing_by_name, read_preprocessing
 
 SETTINGS = {"smoothing": 3, "window": 51, "k": 0.15, "low_contrast": 0.4, "max_gain": 3.0}
 
@@ -98,3 +102,53 @@ class TestLevels:
         levelled = level(pixels, 0.4, 3.0)
         assert levelled.min() >= 0
         assert levelled.max() <= 255
+
+
+class TestFaintInk:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_a_stroke_whose_pressure_wanes_is_followed(self, drawn, seed):
+        pen = drawn() < 150
+        faint = disturb(drawn(), Disturbance.FAINT, seed=seed)
+        lost = find_ink(faint, **SETTINGS).ink
+        followed = find_ink(faint, **SETTINGS, faint_k=0.07).ink
+        assert lost[pen].mean() < 0.9
+        assert followed[pen].mean() > 0.97
+        assert np.count_nonzero(followed) < 2.2 * np.count_nonzero(pen)
+
+    def test_what_touches_nothing_clear_is_not_followed(self, drawn):
+        page = drawn(ink=170)
+        page[5:8, 5:60] = 222  # a shadow, too faint by itself
+        ink = find_ink(page, **SETTINGS, faint_k=0.07).ink
+        assert ink[40:].any()
+        assert not ink[:20].any()
+
+    def test_where_the_pen_is_dark_nothing_changes(self, drawn):
+        page = drawn(ink=60)
+        page[100:103] = np.minimum(page[100:103], 215)  # a pale line through the strokes
+        plain = find_ink(page, **SETTINGS).ink
+        assert np.array_equal(find_ink(page, **SETTINGS, faint_k=0.07).ink, plain)
+
+    def test_noise_on_the_paper_is_no_faint_stroke(self, drawn):
+        rng = np.random.default_rng(2)
+        grainy = drawn(ink=150) + rng.normal(0, 6, (350, 600))
+        page = np.clip(grainy, 0, 255).astype(np.uint8)
+        pen = drawn(ink=150) < 200
+        followed = find_ink(page, **SETTINGS, faint_k=0.07).ink
+        assert np.count_nonzero(followed) < 2.2 * np.count_nonzero(pen)
+
+    def test_the_recipe_that_follows_is_one_of_its_own(self, drawn, as_image):
+        before, after = (preprocessing_by_name(name) for name in ("onepen-3", "onepen-4"))
+        assert [read_preprocessing(each.to_dict()) for each in (before, after)] == [before, after]
+        assert after.to_dict()["faint_k"] == 0.07
+        with pytest.raises(CheckpointMismatch, match="faint_k"):
+            read_preprocessing(before.to_dict() | {"faint_k": 0.07})
+        dark = as_image(drawn())
+        clean = after.prepare(dark).ink.ink
+        assert np.array_equal(before.prepare(dark).ink.ink, clean)
+        faint = as_image(disturb(drawn(), Disturbance.FAINT, seed=2))
+        lost = [
+            distance_transform_edt(each.prepare(faint).ink.ink < 0.5)[clean > 0.5].max()
+            for each in (before, after)
+        ]
+        assert lost[0] > 8
+        assert lost[1] < 3

@@ -15,18 +15,23 @@ from sigvault.services.consistency import leave_each_out
 EMBEDDER = FakeEmbedder()
 
 
-def _gallery(*pictures: bytes) -> Gallery:
+TURNING = FakeEmbedder(turns=(-12.0, 12.0))
+
+
+def _gallery(*pictures: bytes, embedder: FakeEmbedder = EMBEDDER) -> Gallery:
     inks = [DEFAULT_PREPROCESSING.prepare(decode_bytes(each)).ink for each in pictures]
     references = tuple(
         Reference(ReferenceId(f"r{place}"), embedding)
-        for place, embedding in enumerate(EMBEDDER.embed(inks))
+        for place, embedding in enumerate(embedder.embed(inks, as_references=True))
     )
     return Gallery(SignerId("53"), GenerationId(1), references)
 
 
+@pytest.mark.parametrize("embedder", [EMBEDDER, TURNING], ids=["level", "turned"])
 @pytest.mark.parametrize("count", [2, 3, 5])
-def test_each_is_scored_as_a_probe_against_the_rest(count):
-    gallery = _gallery(*(draw_signature(1, number) for number in range(count)))
+def test_each_is_scored_as_a_probe_against_the_rest(count, embedder):
+    pictures = (draw_signature(1, number) for number in range(count))
+    gallery = _gallery(*pictures, embedder=embedder)
     threshold = make_threshold(count - 1, EMBEDDER.model)
     for place, own in enumerate(leave_each_out(gallery, threshold)):
         left = gallery.references[place]

@@ -28,9 +28,11 @@ class NoisyEmbedder(FakeEmbedder):
         card = replace(super().card, training_digests=self.trained)
         return replace(card, calibration_digests=frozenset())
 
-    def embed(self, inks):
+    def embed(self, inks, *, as_references=False):
         found = []
-        for ink, embedding in zip(inks, super().embed(inks), strict=True):
+        for ink, embedding in zip(
+            inks, super().embed(inks, as_references=as_references), strict=True
+        ):
             rng = np.random.default_rng(int(ink.digest[:8], 16))
             vector = embedding.vector + 0.3 * rng.normal(size=embedding.vector.shape)
             unit = (vector / np.linalg.norm(vector)).astype(np.float32)

@@ -43,9 +43,9 @@ class Watching(FakeEmbedder):
     def card(self):
         return replace(super().card, **self.changes)
 
-    def embed(self, images):
+    def embed(self, images, *, as_references=False):
         self.seen += [image.digest for image in images]
-        return super().embed(images)
+        return super().embed(images, as_references=as_references)
 
 
 def reduced(picture: bytes, factor: float) -> bytes:

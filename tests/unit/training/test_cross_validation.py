@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +18,11 @@ from sigvault.domain.errors import (
     DatasetError,
     TrainingDiverged,
 )
+from sigvault.domain.identifiers import ModelId
+from sigvault.domain.image import InkImage
 from sigvault.embedding.architecture import Architecture
 from sigvault.embedding.card import read_card, write_card
+from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.imaging.decode import decode_file
 from sigvault.imaging.preprocessing import Preprocessing
 from sigvault.training import cross_validation
@@ -189,6 +193,27 @@ def test_a_release_leaves_out_whom_the_model_was_trained_on(root: Path, folders:
     released = release(folders[0], [read_layout(root / "signers")], plan)
     assert {threshold.origin.signers for threshold in released.card.thresholds} == {5}
     assert sum("trained on" in line for line in released.skipped) == 5
+
+
+def test_a_release_turns_references_under_another_name(
+    folders: tuple[Path, ...], strangers: Path, tmp_path: Path
+):
+    folder = tmp_path / "turned"
+    shutil.copytree(folders[1], folder)
+    before = read_card(folder)
+    plan = ReleasePlan(calibrated=(1,), reported=(1,), folds=2, draws=1, local_turns=(-12.0, 12.0))
+    card = release(folder, [read_layout(strangers)], plan).card
+    assert card.id == ModelId(f"{before.name}-turned-{before.sha256[:12]}")
+    assert card.architecture == {**before.architecture, "local_turns": [-12.0, 12.0]}
+    assert len(card.thresholds) == 1
+    again = release(folder, [read_layout(strangers)], plan).card
+    assert again.name == card.name
+    blank = InkImage(np.zeros((32, 48), np.float32), "0" * 64, card.preprocessing_name, 1.0)
+    (reference,) = TorchEmbedder(folder).embed([blank], as_references=True)
+    assert reference.local.shape[0] == 3
+    with pytest.raises(ConfigurationError, match="local_turns holds 90"):
+        release(folder, [read_layout(strangers)], replace(plan, local_turns=(90.0,)))
+    assert read_card(folder).name == card.name
 
 
 def test_two_data_sets_of_one_name_are_refused(folders: tuple[Path, ...], strangers: Path):

@@ -1,0 +1,110 @@
+"""How much of the pen's path a faint pen loses, and how much of it is found again.
+
+Run: ``python benchmarks/faint_pen.py DATASET [DATASET ...] [--most N]``
+
+For each data set: how many pictures are of low contrast as they are, so that the recipe that
+follows faint strokes changes their ink at all; and with the ink made faint (the disturbance
+*faint*), which shares of the plain picture's path lie farther than three pixels from ink, and of
+the faint picture's path farther than three pixels from the plain ink: by the recipe that doesn't
+follow faint strokes, and by the one that does. Means, in per cent.
+
+Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import distance_transform_edt
+
+from sigvault.datasets import read_layout
+from sigvault.domain.errors import ImageError
+from sigvault.imaging.decode import decode_file
+from sigvault.imaging.disturbances import Disturbance, disturb
+from sigvault.imaging.ink import find_ink
+from sigvault.imaging.one_pen import trace
+from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING, FAINT_K
+
+Pixels = npt.NDArray[np.uint8]
+Ink = npt.NDArray[np.bool_]
+
+NEAR = 3.0
+"""Pixels that a path may lie from ink: followed strokes come out thicker, and lost ones thinner."""
+
+
+def main() -> int:
+    """Look at each data set and print its row."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("datasets", type=Path, nargs="+")
+    parser.add_argument("--most", type=int, default=200, help="pictures of a set at most")
+    chosen = parser.parse_args()
+    sys.stdout.write("| Data | pictures | of low contrast | faint: path lost | path added |\n")
+    sys.stdout.write("|---|---|---|---|---|\n")
+    for path in chosen.datasets:
+        pictures = list(read_pictures(path, chosen.most))
+        low = sum(
+            not np.array_equal(find(pixels), find(pixels, faint_k=FAINT_K)) for pixels in pictures
+        )
+        shares = np.array([amiss(pixels, number) for number, pixels in enumerate(pictures)])
+        cells = [
+            f"{100 * before:.1f} → {100 * after:.1f} %" for before, after in shares.mean(axis=0)
+        ]
+        row = [path.name, len(pictures), low, *cells]
+        sys.stdout.write(f"| {' | '.join(map(str, row))} |\n")
+        sys.stdout.flush()
+    return 0
+
+
+def read_pictures(path: Path, most: int) -> Iterator[Pixels]:
+    """Every so many-th picture with ink that is no larger than ink is looked for at."""
+    specimens = read_layout(path).specimens
+    for specimen in specimens[:: max(1, -(-len(specimens) // most))]:
+        try:
+            pixels = decode_file(specimen.path).pixels
+        except ImageError:
+            continue
+        fits = max(pixels.shape) <= DEFAULT_PREPROCESSING.working_side
+        if fits and find(pixels).any():
+            yield pixels
+
+
+def find(pixels: Pixels, *, faint_k: float = 0.0) -> Ink:
+    """The ink, with faint strokes followed or not."""
+    recipe = DEFAULT_PREPROCESSING
+    return find_ink(
+        pixels,
+        smoothing=recipe.smoothing,
+        window=recipe.window,
+        k=recipe.k,
+        low_contrast=recipe.low_contrast,
+        max_gain=recipe.max_gain,
+        faint_k=faint_k,
+    ).ink
+
+
+def amiss(pixels: Pixels, seed: int) -> list[list[float]]:
+    """Path lost and path added, each without and with faint strokes followed."""
+    plain = find(pixels)
+    faint = disturb(pixels, Disturbance.FAINT, seed=seed)
+    inks = find(faint), find(faint, faint_k=FAINT_K)
+    return [
+        [far(trace(plain), ink) for ink in inks],
+        [far(trace(ink), plain) if ink.any() else 0.0 for ink in inks],
+    ]
+
+
+def far(path: npt.NDArray[np.intp], ink: Ink) -> float:
+    """The share of a path that lies far from ink."""
+    if not ink.any():
+        return 1.0
+    distance = distance_transform_edt(~ink)
+    return float((distance[tuple(path.T)] > NEAR).mean())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
