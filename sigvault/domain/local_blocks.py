@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from sigvault.domain.local_matching import default_radius
+from sigvault.domain.local_matching import TURN_MARGIN, default_radius
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,7 +23,7 @@ def match_local_block(
 
     Args:
         references: int8 (rows, columns, C) each, zero where there is no ink; or (views, rows,
-            columns, C), of which the view with the highest score counts.
+            columns, C), of which the best view counts.
         probes: int8 (rows, columns, C) each.
         radius: the largest displacement, in cells; `default_radius` if None.
 
@@ -44,8 +44,10 @@ def match_local_block(
     else:
         scores = _match_each(enrolled, inked, barrier)
     if len(grids) > len(views):
-        counts = [len(own) for own in views]
-        scores = np.maximum.reduceat(scores, np.cumsum([0, *counts[:-1]]), axis=0)
+        firsts = np.cumsum([0, *(len(own) for own in views[:-1])])
+        turned = np.delete(np.arange(len(grids)), firsts)
+        scores[turned] -= TURN_MARGIN
+        scores = np.maximum.reduceat(scores, firsts, axis=0)
     return np.clip(scores, -1.0, 1.0)
 
 
@@ -78,8 +80,8 @@ def match_local_pairs(grids: Sequence[npt.NDArray[np.int8]], radius: float | Non
             packed.counts[number + 1 :],
         )
         turned = list(_pack(views[number][1:]).split()) if len(views[number]) > 1 else []
-        scores = [_match_one(view, later, barrier) for view in (own, *turned)]
-        parts.append(np.maximum.reduce(scores))
+        scores = [_match_one(view, later, barrier) - TURN_MARGIN for view in turned]
+        parts.append(np.maximum.reduce([_match_one(own, later, barrier), *scores]))
     pairs: Floats = np.concatenate(parts)
     return np.clip(pairs, -1.0, 1.0)
 

@@ -17,6 +17,9 @@ import numpy.typing as npt
 DEFAULT_RADIUS = 2.3
 """How far a stroke may lie from its counterpart, in cells of a grid of up to eight rows."""
 
+TURN_MARGIN = 0.02
+"""What a view of the ink turned must be better by than the ink as it is; see `match_local`."""
+
 _ROWS = 8
 """Finer grids reach as far over the canvas as this many rows do."""
 
@@ -31,7 +34,8 @@ class LocalMatch:
     """How two grids of local features agree.
 
     Attributes:
-        score: mean of the best cosines over both directions, in [-1, 1]; 0 if a side is empty.
+        score: mean of the best cosines over both directions, in [-1, 1], less the margin of a
+            turned view; 0 if a side is empty.
         probe_agreement: float32 (rows, columns): each inked probe cell's best cosine, NaN where
             the probe has no ink.
         reference_agreement: float32 (rows, columns): the same for the reference.
@@ -53,8 +57,10 @@ def match_local(
 
     Args:
         probe: int8 (rows, columns, C), zero where there is no ink.
-        reference: int8 of the same shape, or (views, rows, columns, C): of several views of a
-            reference the one with the highest score counts.
+        reference: int8 of the same shape, or (views, rows, columns, C): the first view is of the
+            ink as it is, the others of the ink turned. Of several views the one with the highest
+            score counts, less ``TURN_MARGIN`` for a turned one: most signatures are not askew, and
+            the best of several scores is high by chance.
         radius: the largest displacement, in cells; `default_radius` if None.
 
     Returns:
@@ -66,8 +72,12 @@ def match_local(
     """
     if reference.ndim == 4:
         matches = [match_local(probe, view, radius) for view in reference]
-        best = max(range(len(matches)), key=lambda view: matches[view].score)
-        return replace(matches[best], view=best)
+        scores = [
+            match.score if not view else max(-1.0, match.score - TURN_MARGIN)
+            for view, match in enumerate(matches)
+        ]
+        best = int(np.argmax(scores))
+        return replace(matches[best], score=scores[best], view=best)
     if probe.shape != reference.shape:
         raise ValueError(f"local features of {probe.shape} and {reference.shape} don't compare")
     radius = default_radius(len(probe)) if radius is None else radius

@@ -69,7 +69,7 @@ def test_an_askew_probe_meets_the_view_that_is_askew_as_well(enrolled, items, tm
         for degrees in TURNS:
             probe = turned(draw_signature(2, 99), degrees)
             with_views, without = (locals_of(one.verify("2", probe)) for one in (enrolled, level))
-            assert min(np.subtract(with_views, without)) > 0.01
+            assert np.mean(np.subtract(with_views, without)) > 0.02
         straight = draw_signature(2, 99)
         with_views, without = (locals_of(one.verify("2", straight)) for one in (enrolled, level))
         assert min(np.subtract(with_views, without)) > -1e-6
