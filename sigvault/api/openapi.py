@@ -64,8 +64,8 @@ _THRESHOLD = {
         "skilled_forgeries": 900,
         "draws": 10,
         "seed": 0,
-        "model": "sigvault-r18-onepen-3-2b21bb3c5eb7",
-        "preprocessing": "onepen-3",
+        "model": "sigvault-r18-onepen-4-turned-2b21bb3c5eb7",
+        "preprocessing": "onepen-4",
     },
 }
 _REFERENCE = "27ad611a4e2443d29e44639990b77507"
@@ -82,8 +82,8 @@ _VERIFICATION = {
     "threshold": _THRESHOLD,
     "findings": [],
     "probe_digest": _DIGEST,
-    "model": "sigvault-r18-onepen-3-2b21bb3c5eb7",
-    "preprocessing": "onepen-3",
+    "model": "sigvault-r18-onepen-4-turned-2b21bb3c5eb7",
+    "preprocessing": "onepen-4",
     "generation": 1,
 }
 _AT = "2026-01-31T09:30:00Z"
@@ -208,8 +208,8 @@ EXAMPLES |= {
             {
                 "id": 1,
                 "status": "active",
-                "model": "sigvault-r18-onepen-3-2b21bb3c5eb7",
-                "preprocessing": "onepen-3",
+                "model": "sigvault-r18-onepen-4-turned-2b21bb3c5eb7",
+                "preprocessing": "onepen-4",
                 "dimension": 256,
                 "vectors": 50,
                 "missing": 0,
