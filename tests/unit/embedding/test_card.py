@@ -36,7 +36,7 @@ def test_a_bundled_model_is_whole_and_decides(name: str):
 def test_anyone_may_use_the_open_model():
     card = read_card(bundled_models()["open"])
     assert card.licence.startswith("Apache-2.0")
-    assert len(card.training_data) == 4
+    assert len(card.training_data) == 5
     for line in card.training_data:
         assert "MIT" in line or "Apache-2.0" in line
         assert "research" not in line
