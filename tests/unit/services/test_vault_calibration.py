@@ -291,4 +291,7 @@ def test_images_are_embedded_in_batches(six_signers: Path, monkeypatch: pytest.M
     monkeypatch.setattr(unseen_signers, "BATCH", 10)
     embedder = FakeEmbedder()
     embed_unseen_signers(read(six_signers), embedder)
-    assert embedder.batches == [10, 10, 4]
+    # Genuine signatures, which may become references, and forgeries go apart.
+    assert sum(embedder.batches) == 24
+    assert max(embedder.batches) <= 10
+    assert len(embedder.batches) < 7
