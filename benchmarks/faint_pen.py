@@ -15,23 +15,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from ruled_paper import Ink, Pixels, find, read_pictures, write
 from scipy.ndimage import distance_transform_edt
 
-from sigvault.datasets import read_layout
-from sigvault.domain.errors import ImageError
-from sigvault.imaging.decode import decode_file
 from sigvault.imaging.disturbances import Disturbance, disturb
-from sigvault.imaging.ink import find_ink
 from sigvault.imaging.one_pen import trace
-from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING, FAINT_K
-
-Pixels = npt.NDArray[np.uint8]
-Ink = npt.NDArray[np.bool_]
+from sigvault.imaging.preprocessing import FAINT_K
 
 NEAR = 3.0
 """Pixels that a path may lie from ink: followed strokes come out thicker, and lost ones thinner."""
@@ -43,10 +36,10 @@ def main() -> int:
     parser.add_argument("datasets", type=Path, nargs="+")
     parser.add_argument("--most", type=int, default=200, help="pictures of a set at most")
     chosen = parser.parse_args()
-    sys.stdout.write("| Data | pictures | of low contrast | faint: path lost | path added |\n")
-    sys.stdout.write("|---|---|---|---|---|\n")
+    write("| Data | pictures | of low contrast | faint: path lost | path added |")
+    write("|---|---|---|---|---|")
     for path in chosen.datasets:
-        pictures = list(read_pictures(path, chosen.most))
+        pictures = [each for each in read_pictures(path, chosen.most) if find(each).any()]
         low = sum(
             not np.array_equal(find(pixels), find(pixels, faint_k=FAINT_K)) for pixels in pictures
         )
@@ -55,36 +48,8 @@ def main() -> int:
             f"{100 * before:.1f} → {100 * after:.1f} %" for before, after in shares.mean(axis=0)
         ]
         row = [path.name, len(pictures), low, *cells]
-        sys.stdout.write(f"| {' | '.join(map(str, row))} |\n")
-        sys.stdout.flush()
+        write(f"| {' | '.join(map(str, row))} |")
     return 0
-
-
-def read_pictures(path: Path, most: int) -> Iterator[Pixels]:
-    """Every so many-th picture with ink that is no larger than ink is looked for at."""
-    specimens = read_layout(path).specimens
-    for specimen in specimens[:: max(1, -(-len(specimens) // most))]:
-        try:
-            pixels = decode_file(specimen.path).pixels
-        except ImageError:
-            continue
-        fits = max(pixels.shape) <= DEFAULT_PREPROCESSING.working_side
-        if fits and find(pixels).any():
-            yield pixels
-
-
-def find(pixels: Pixels, *, faint_k: float = 0.0) -> Ink:
-    """The ink, with faint strokes followed or not."""
-    recipe = DEFAULT_PREPROCESSING
-    return find_ink(
-        pixels,
-        smoothing=recipe.smoothing,
-        window=recipe.window,
-        k=recipe.k,
-        low_contrast=recipe.low_contrast,
-        max_gain=recipe.max_gain,
-        faint_k=faint_k,
-    ).ink
 
 
 def amiss(pixels: Pixels, seed: int) -> list[list[float]]:

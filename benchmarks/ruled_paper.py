@@ -92,8 +92,8 @@ def read_pictures(path: Path, most: int) -> Iterator[Pixels]:
             yield pixels
 
 
-def find(pixels: Pixels, *, ruled: bool = False) -> Ink:
-    """The ink, with ruled lines or without."""
+def find(pixels: Pixels, *, ruled: bool = False, faint_k: float = 0.0) -> Ink:
+    """The ink, with ruled lines or without, and faint strokes followed by this weight."""
     recipe = DEFAULT_PREPROCESSING
     return find_ink(
         pixels,
@@ -103,6 +103,7 @@ def find(pixels: Pixels, *, ruled: bool = False) -> Ink:
         low_contrast=recipe.low_contrast,
         max_gain=recipe.max_gain,
         ruled=ruled,
+        faint_k=faint_k,
     ).ink
 
 

@@ -114,7 +114,7 @@ class Architecture:
             CheckpointMismatch: If an argument is missing, unknown or out of range.
         """
         known = {entry.name for entry in fields(cls)}
-        given = set(content) | CAME_LATER
+        given = set(content) | _CAME_LATER
         if given != known:
             odd = ", ".join(sorted(given ^ known))
             raise CheckpointMismatch(
@@ -127,7 +127,7 @@ class Architecture:
             raise CheckpointMismatch(f"the card's architecture can't be built: {error}") from error
 
 
-CAME_LATER = frozenset({"local_stage", "local_turns"})
+_CAME_LATER = frozenset({"local_stage", "local_turns"})
 """Arguments that older cards lack: they mean the default."""
 
 
