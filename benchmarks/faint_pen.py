@@ -39,11 +39,12 @@ def main() -> int:
     write("| Data | pictures | of low contrast | faint: path lost | path added |")
     write("|---|---|---|---|---|")
     for path in chosen.datasets:
-        pictures = [each for each in read_pictures(path, chosen.most) if find(each).any()]
+        found = [(pixels, find(pixels)) for pixels in read_pictures(path, chosen.most)]
+        pictures = [(pixels, plain) for pixels, plain in found if plain.any()]
         low = sum(
-            not np.array_equal(find(pixels), find(pixels, faint_k=FAINT_K)) for pixels in pictures
+            not np.array_equal(plain, find(pixels, faint_k=FAINT_K)) for pixels, plain in pictures
         )
-        shares = np.array([amiss(pixels, number) for number, pixels in enumerate(pictures)])
+        shares = np.array([amiss(*each, number) for number, each in enumerate(pictures)])
         cells = [
             f"{100 * before:.1f} → {100 * after:.1f} %" for before, after in shares.mean(axis=0)
         ]
@@ -52,9 +53,8 @@ def main() -> int:
     return 0
 
 
-def amiss(pixels: Pixels, seed: int) -> list[list[float]]:
+def amiss(pixels: Pixels, plain: Ink, seed: int) -> list[list[float]]:
     """Path lost and path added, each without and with faint strokes followed."""
-    plain = find(pixels)
     faint = disturb(pixels, Disturbance.FAINT, seed=seed)
     inks = find(faint), find(faint, faint_k=FAINT_K)
     return [

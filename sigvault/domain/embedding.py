@@ -56,16 +56,7 @@ class Embedding:
     @property
     def level(self) -> npt.NDArray[np.int8]:
         """int8 (rows, columns, C): the local features of the ink as it is, not turned."""
-        return level_view(self.local)
-
-
-def level_view(local: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """Of local features, int8 (rows, columns, C), those of the ink as it is, not turned.
-
-    Args:
-        local: int8 (rows, columns, C), or (views, rows, columns, C).
-    """
-    return local if local.ndim == 3 else local[0]
+        return self.local if self.local.ndim == 3 else self.local[0]
 
 
 def pack_local(

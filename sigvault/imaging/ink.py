@@ -20,6 +20,7 @@ _WHITE = 255.0
 _SAUVOLA_RANGE = _WHITE / 2
 _ROWS = 64
 _FAINT = 0.45
+"""The contrast below which faint strokes are followed."""
 
 
 class Separated(NamedTuple):

@@ -83,7 +83,7 @@ class Preprocessing:
             the canvas; at 4 its pixels are about those of a scan at 300 dpi.
         ruled: whether ruled lines are looked for and taken off; with a pen alone.
         faint_k: Sauvola's weight that strokes are followed by where contrast is low; 0 follows
-            none; with a pen and without rulings alone.
+            none; with ``pen`` and ``ruled`` alone.
     """
 
     height: int = 128

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigvault.domain.embedding import level_view, pack_local
+from sigvault.domain.embedding import pack_local
 from sigvault.domain.local_blocks import match_local_block, match_local_pairs
 from sigvault.domain.local_matching import TURN_MARGIN, default_radius, match_local
 
@@ -27,8 +27,9 @@ def best_view(probe: np.ndarray, views: np.ndarray, radius: float) -> float:
 
 
 def two_by_two(grids: list[np.ndarray], radius: float) -> list[float]:
+    levels = [grid if grid.ndim == 3 else grid[0] for grid in grids]
     return [
-        match_local(level_view(grids[other]), grids[one], radius).score
+        match_local(levels[other], grids[one], radius).score
         for one, other in zip(*np.triu_indices(len(grids), 1), strict=True)
     ]
 
