@@ -156,6 +156,23 @@ def test_references_are_looked_at_from_several_sides(tmp_path: Path, card: Model
         assert np.abs(reference.level.astype(int) - probe.local).max() <= 1
 
 
+def test_who_shares_cores_takes_half_of_the_threads_for_several_images(folder: Path):
+    before = torch.get_num_threads()
+    try:
+        sharing = TorchEmbedder(folder, "cpu", 4, shares_cores=True)
+        for count, threads in ((2, 2), (1, 4), (3, 2), (1, 4)):
+            sharing.embed([_ink(number) for number in range(count)])
+            assert torch.get_num_threads() == threads
+        TorchEmbedder(folder, "cpu", 1, shares_cores=True).embed([_ink(0), _ink(1)])
+        assert torch.get_num_threads() == 1
+        alone = TorchEmbedder(folder, "cpu", 3)
+        for count in (1, 2):
+            alone.embed([_ink(number) for number in range(count)])
+            assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_without_turns_references_are_as_probes(folder: Path):
     embedder = TorchEmbedder(folder, device="cpu")
     (reference,) = embedder.embed([_ink(1)], as_references=True)
