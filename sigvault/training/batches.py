@@ -18,6 +18,9 @@ from sigvault.training.devices import own_places
 from sigvault.training.ink_pool import InkPool
 from sigvault.training.sampling import BatchRows
 
+SIGNER = 2**33
+"""Stands for the place in the batch where all of a signer's pictures are meant."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -41,7 +44,7 @@ class Place:
 class EpochBatches(Dataset[Tensor]):
     """This process's part of each batch of an epoch, augmented.
 
-    A picture depends on its pixels and on (seed, epoch, batch, place in the batch) alone.
+    A picture depends on its pixels, its signer and (seed, epoch, batch, place in the batch) alone.
     """
 
     def __init__(
@@ -63,10 +66,14 @@ class EpochBatches(Dataset[Tensor]):
         """Float32 (B, 1, H, W) in [0, 1]."""
         at = self._place
         number += at.first
-        rows = self._batches[number].rows
-        places = own_places(len(rows), at.rank, at.processes).numpy()
+        batch = self._batches[number]
+        places = own_places(len(batch.rows), at.rank, at.processes).numpy()
         seeds = [derive_seed(at.seed, at.epoch, number, place) for place in places.tolist()]
-        return self._augment(self._ink[rows[places]], seeds)
+        signer_seeds = [
+            derive_seed(at.seed, at.epoch, number, SIGNER, like)
+            for like in batch.likes[places].tolist()
+        ]
+        return self._augment(self._ink[batch.rows[places]], seeds, signer_seeds)
 
 
 def load_batches(batches: EpochBatches, workers: int, *, pin: bool) -> Iterator[Tensor]:

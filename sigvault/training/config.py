@@ -15,7 +15,12 @@ from sigvault.domain.errors import ConfigurationError
 from sigvault.embedding.architecture import Architecture
 from sigvault.imaging.preprocessing import preprocessing_by_name
 from sigvault.training.augmentation.settings import Augmentation
-from sigvault.training.losses.settings import Loss, MultiSimilarity
+from sigvault.training.losses.settings import (
+    ArcFace,
+    Loss,
+    MultiSimilarity,
+    SubCentreArcFace,
+)
 from sigvault.training.optimisers import Named, check_names
 
 _STRICT = ConfigDict(extra="forbid")
@@ -42,6 +47,8 @@ class DataSource:
         layout: how it is arranged.
         licence: under which conditions it can be used; goes into the model card.
         share: how many times as often its signers are drawn as their images alone would have it.
+        validates: whether its share of signers validates; else all that aren't held out are
+            trained on. For signers who say nothing of those to come, such as synthetic ones.
     """
 
     __pydantic_config__ = _STRICT
@@ -49,6 +56,7 @@ class DataSource:
     layout: Layout
     licence: str
     share: Annotated[float, Field(gt=0)] = 1.0
+    validates: bool = True
 
 
 @dataclass(frozen=True)
@@ -218,6 +226,11 @@ class TrainingConfig:
                 watched or chosen.keep == "last"
             ),
             "seed: use 0 or more": self.seed >= 0,
+            "augmentation.new_signers.probability: use 0 with a loss that has a class for each "
+            f"signer ({self.loss.name}): nobody new has one": (
+                self.augmentation.new_signers.probability == 0
+                or not isinstance(self.loss, ArcFace | SubCentreArcFace)
+            ),
         }
         for message, fits in checks.items():
             if not fits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from sigvault.datasets import Dataset, read_layout
 from sigvault.domain.errors import DatasetError
 from sigvault.imaging.preprocessing import Recipe
-from sigvault.training.config import TrainingConfig
+from sigvault.training.config import DataSource, TrainingConfig
 from sigvault.training.copies import (
     Copies,
     CopyKind,
@@ -122,7 +122,7 @@ def gather(
         return load_ink(dataset, preprocessing, cache, progress)
 
     sources = [
-        _load(source.path, read_layout(data_root / source.path, source.layout), config, ready)
+        _load(source, read_layout(data_root / source.path, source.layout), config, ready)
         for source in config.data
     ]
     pictures = [picture for source in sources for picture in source.pictures()]
@@ -165,13 +165,14 @@ def gather(
 
 
 def _load(
-    path: str, dataset: Dataset, config: TrainingConfig, ready: Callable[[Dataset], InkSet]
+    source: DataSource, dataset: Dataset, config: TrainingConfig, ready: Callable[[Dataset], InkSet]
 ) -> _Source:
+    wanted = config.split if source.validates else replace(config.split, validation_share=0.0)
     try:
-        split = split_signers(dataset.signers, config.split)
+        split = split_signers(dataset.signers, wanted)
     except DatasetError as error:
         raise DatasetError(f"{dataset.root}: {error}") from error
-    return _Source(path, ready(dataset), split)
+    return _Source(source.path, ready(dataset), split)
 
 
 _Grouped = tuple[Picture, list[int], list[int]]

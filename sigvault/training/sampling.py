@@ -39,11 +39,14 @@ class BatchRows:
         rows: int64 (B,), the images.
         groups: int64 (B,), the group that each belongs to.
         forged: bool (B,), whether it is a forgery of its group's signer.
+        likes: int64 (B,), the same number for pictures of one text, or of one signer: whatever
+            makes another signer of a signer does the same to all of them.
     """
 
     rows: npt.NDArray[np.int64]
     groups: npt.NDArray[np.int64]
     forged: npt.NDArray[np.bool_]
+    likes: npt.NDArray[np.int64]
 
 
 def draw_batches(
@@ -106,9 +109,11 @@ def _draw(
     batch: Batch,
     generator: np.random.Generator,
 ) -> BatchRows:
-    rows, numbers, forged = [], [], []
+    rows, numbers, forged, likes = [], [], [], []
+    first_of_text: dict[str, int] = {}
     for number in chosen:
         group = groups[number]
+        like = first_of_text.setdefault(group.text, number) if group.text else number
         # A signer without forgeries fills the places with more genuine signatures.
         wanted = batch.genuine if len(group.forged) else batch.genuine + batch.forged
         for pool, count, is_forged in (
@@ -119,4 +124,5 @@ def _draw(
             rows.append(drawn)
             numbers.append(np.full(len(drawn), number))
             forged.append(np.full(len(drawn), is_forged))
-    return BatchRows(np.concatenate(rows), np.concatenate(numbers), np.concatenate(forged))
+            likes.append(np.full(len(drawn), like))
+    return BatchRows(*(np.concatenate(parts) for parts in (rows, numbers, forged, likes)))

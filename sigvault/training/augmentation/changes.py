@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigvault.training.augmentation.settings import Augmentation
+from sigvault.training.augmentation.settings import Augmentation, NewSigners
 
 _UNIFORMS = 32
 _MOST_GAPS = 3
@@ -77,6 +77,23 @@ class Changes:
     patch: Patch | None
 
 
+@dataclass(frozen=True, eq=False)
+class Manner:
+    """How another signer writes what a signer wrote.
+
+    Attributes:
+        widths: factor of widths, above 0.
+        heights: factor of heights, above 0.
+        slant: degrees, along the rows; at the given factors all of the canvas stays on it.
+        elastic: float32 (2, R, C), as in `Changes`, after all that.
+    """
+
+    widths: float
+    heights: float
+    slant: float
+    elastic: npt.NDArray[np.float32]
+
+
 def control_points(length: int, spacing: int) -> int:
     """How many control points lie along an edge of the picture, both ends included."""
     return max(2, round(length / spacing) + 1)
@@ -104,9 +121,32 @@ def draw_changes(settings: Augmentation, shape: tuple[int, int], seed: int) -> C
     return Changes(
         gaps=tuple(gaps[:count]) if broken < settings.gaps else (),
         affine=affine,
-        elastic=_draw_elastic(settings, shape, generator),
+        elastic=_draw_field(settings.elastic, settings.elastic_spacing, shape, generator),
         thickness=thickness,
         patch=patch,
+    )
+
+
+def draw_manner(settings: NewSigners, shape: tuple[int, int], seed: int) -> Manner | None:
+    """Draw how a signer becomes another, or None for one who stays.
+
+    Args:
+        settings: how many become others, and how.
+        shape: height and width of the pictures, in pixels.
+        seed: 0 or more; the same seed gives the same.
+    """
+    generator = np.random.default_rng(seed)
+    chosen, stretch, slant = generator.random(3).tolist()
+    if chosen >= settings.probability:
+        return None
+    narrower = settings.stretch * (2 * stretch - 1)
+    degrees = settings.slant * (2 * slant - 1)
+    fits = shape[1] / (shape[1] + shape[0] * math.tan(math.radians(abs(degrees))))
+    return Manner(
+        widths=fits * (1 - max(0.0, narrower)),
+        heights=fits * (1 - max(0.0, -narrower)),
+        slant=degrees,
+        elastic=_draw_field(settings.elastic, settings.elastic_spacing, shape, generator),
     )
 
 
@@ -129,13 +169,13 @@ def _draw_affine(settings: Augmentation, shape: tuple[int, int], numbers: list[f
     )
 
 
-def _draw_elastic(
-    settings: Augmentation, shape: tuple[int, int], generator: np.random.Generator
+def _draw_field(
+    largest: float, spacing: int, shape: tuple[int, int], generator: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    if settings.elastic == 0:
+    if largest == 0:
         return np.zeros((2, 0, 0), np.float32)
-    rows, columns = (control_points(length, settings.elastic_spacing) for length in shape)
-    drawn = generator.uniform(-settings.elastic, settings.elastic, (2, rows, columns))
+    rows, columns = (control_points(length, spacing) for length in shape)
+    drawn = generator.uniform(-largest, largest, (2, rows, columns))
     return drawn.astype(np.float32)
 
 

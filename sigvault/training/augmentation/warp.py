@@ -1,4 +1,4 @@
-"""Affine and elastic changes of a whole batch, in one interpolation."""
+"""Affine and elastic changes of a whole batch, in one interpolation of its pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sigvault.training.augmentation.changes import Affine, Changes
+from sigvault.training.augmentation.changes import Affine, Changes, Manner
 
 
 def linear_part(affine: Affine) -> npt.NDArray[np.float64]:
@@ -26,15 +26,21 @@ def linear_part(affine: Affine) -> npt.NDArray[np.float64]:
     return affine.scale * part
 
 
-def warp(pictures: Tensor, changes: Sequence[Changes]) -> Tensor:
+def warp(
+    pictures: Tensor, changes: Sequence[Changes], manners: Sequence[Manner | None] = ()
+) -> Tensor:
     """Warp pictures (B, 1, H, W); what comes from outside is paper (0).
 
-    Each pixel p of the result is read, between pixels bilinearly, at A^-1 p + u(p): A the affine
-    change about the centre, u the displacement, a bicubic surface through its control points
-    (smooth random fields: Simard, Steinkraus, Platt, ICDAR 2003, section 2, whose Gaussian
-    smoothing costs more than the network's first layer).
+    Where there are manners, one for each picture, what the changes are done to is the picture in
+    the manner of another signer. Each pixel p of the result is read, between pixels bilinearly, at
+    A^-1 p + u(p): A the affine change about the centre, u the displacement, a bicubic surface
+    through its control points (smooth random fields: Simard, Steinkraus, Platt, ICDAR 2003,
+    section 2, whose Gaussian smoothing costs more than the network's first layer).
     """
     grid = sampling_grid(changes, (pictures.shape[-2], pictures.shape[-1]))
+    chosen = [place for place, manner in enumerate(manners) if manner is not None]
+    if chosen:
+        grid[chosen] = in_manner(grid[chosen], [each for each in manners if each is not None])
     return functional.grid_sample(
         pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=False
     )
@@ -46,7 +52,7 @@ def sampling_grid(changes: Sequence[Changes], shape: tuple[int, int]) -> Tensor:
     inverse = torch.from_numpy(np.stack([_inverse(entry.affine) for entry in changes])).float()
     right = torch.arange(width) - (width - 1) / 2
     down = torch.arange(height) - (height - 1) / 2
-    shifts = _displacements(changes, shape)
+    shifts = _surface([entry.elastic for entry in changes], shape)
     grid = torch.empty(len(changes), height, width, 2)
     for axis, length in enumerate((width, height)):
         a, b, c = (inverse[:, axis, column, None] for column in range(3))
@@ -57,15 +63,39 @@ def sampling_grid(changes: Sequence[Changes], shape: tuple[int, int]) -> Tensor:
     return grid
 
 
+def in_manner(grid: Tensor, manners: Sequence[Manner]) -> Tensor:
+    """Where the places of a grid (B, H, W, 2) lie in the pictures of the former signers.
+
+    A place q of the new picture is B^-1 q + v(q) of the former: B shrinks widths and heights and
+    slants, v is the displacement as in `warp`.
+    """
+    height, width = grid.shape[1:3]
+    half = torch.tensor([width / 2, height / 2])
+    back = torch.from_numpy(np.stack([_unmannered(each) for each in manners])).float()
+    places = torch.einsum("bij,bhwj->bhwi", back, grid * half)
+    shifts = _surface([each.elastic for each in manners], (height, width))
+    if shifts is not None:
+        there = functional.grid_sample(shifts, grid, padding_mode="border", align_corners=False)
+        places += there.permute(0, 2, 3, 1)
+    return places / half
+
+
+def _unmannered(manner: Manner) -> npt.NDArray[np.float64]:
+    slant = math.tan(math.radians(manner.slant))
+    there = np.array([[manner.widths, -slant * manner.heights], [0.0, manner.heights]])
+    back: npt.NDArray[np.float64] = np.linalg.inv(there)
+    return back
+
+
 def _inverse(affine: Affine) -> npt.NDArray[np.float64]:
     """(2, 3): from a place of the result to that of the picture, in pixels from the centre."""
     back = np.linalg.inv(linear_part(affine))
     return np.concatenate([back, back @ -np.array(affine.shift)[:, None]], axis=1)
 
 
-def _displacements(changes: Sequence[Changes], shape: tuple[int, int]) -> Tensor | None:
-    """Float32 (B, 2, H, W) in pixels, or None where nothing is displaced."""
-    points = torch.from_numpy(np.stack([entry.elastic for entry in changes]))
+def _surface(points_of: Sequence[npt.NDArray[np.float32]], shape: tuple[int, int]) -> Tensor | None:
+    """Displacements float32 (B, 2, H, W) in pixels, or None where nothing is displaced."""
+    points = torch.from_numpy(np.stack(points_of))
     if not points.numel():
         return None
     down, across = (

@@ -93,6 +93,27 @@ def test_held_out_pictures_cannot_be_reached(root: Path):
         assert (digest(specimen.path) not in material.digests) is unseen
 
 
+def test_all_of_a_set_that_does_not_validate_are_trained_on(root: Path):
+    shutil.copytree(root / "data", root / "more")
+    for path in (root / "more").rglob("*.png"):
+        draw(path, 9000 + int(digest(path)[:6], 16))
+    config = TrainingConfig(
+        name="tiny",
+        data=(
+            DataSource("data", Layout.FOLDERS, "made up"),
+            DataSource("more", Layout.FOLDERS, "made up", validates=False),
+        ),
+        licence="none",
+        split=Split(folds=4, fold=1, validation_share=0.5),
+        batch=Batch(signers=2),
+    )
+    material = gather(config, SMALL, root, root / "cache")
+    assert [len(material.splits[name].validation) for name in ("data", "more")] == [3, 0]
+    assert [len(material.splits[name].training) for name in ("data", "more")] == [3, 6]
+    assert material.splits["data"].held_out == material.splits["more"].held_out
+    assert (len(material.training), len(material.validation)) == (9, 3)
+
+
 def test_unequal_numbers_are_used_as_they_are(root: Path):
     (root / "data" / "genuine" / "s1" / "2.png").unlink()
     shutil.rmtree(root / "data" / "forged" / "s2")

@@ -147,6 +147,21 @@ def test_half_a_batch_shares_a_text_and_the_other_half_another():
         assert all(texts.count(text) in (3, 6) for text in texts)
 
 
+def test_writers_of_one_text_are_changed_alike_and_signers_each_in_their_own_way():
+    names = [
+        TrainingGroup(np.array([2 * n, 2 * n + 1]), np.array([], np.int64), text="one")
+        for n in range(3)
+    ]
+    signers = [TrainingGroup(np.arange(n, n + 3), np.arange(n + 3, n + 5)) for n in (10, 20, 30)]
+    for batch in draw_batches([*names, *signers], Batch(6, 2, 1, per_epoch=20), (7, 0)):
+        likes = dict(zip(batch.groups.tolist(), batch.likes.tolist(), strict=True))
+        assert [likes[number] for number in batch.groups.tolist()] == batch.likes.tolist()
+        writers = {like for number, like in likes.items() if number < 3}
+        others = [like for number, like in likes.items() if number >= 3]
+        assert len(writers) <= 1
+        assert len({*writers, *others}) == len(writers) + len(others)
+
+
 def test_an_epoch_can_be_cut_to_a_number_of_batches():
     assert len(list(draw_batches(GROUPS, Batch(2, 3, 2, per_epoch=11), (1, 0)))) == 11
 

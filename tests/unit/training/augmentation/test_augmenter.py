@@ -60,7 +60,7 @@ def test_pictures_are_ink_shares():
 
 
 def test_a_seed_too_few_is_refused():
-    with pytest.raises(ValueError, match="8 seeds for 9 pictures"):
+    with pytest.raises(ValueError, match="8 and 0 seeds for 9 pictures"):
         Augmenter(EVERYTHING)(INK, range(8))
 
 
