@@ -85,10 +85,15 @@ class VectorEncoding(StrEnum):
 
 
 class LocalEncoding(StrEnum):
-    """How local features are stored: as they are, or compressed with zlib where it pays."""
+    """How local features are stored.
+
+    ``INT8``: as they are. ``INT8_ZLIB``: compressed, as versions before wrote them. ``INT8_INKED``:
+    one bit for each cell, whether it is inked, in whole bytes; then the inked cells alone.
+    """
 
     INT8 = "int8"
     INT8_ZLIB = "int8-zlib"
+    INT8_INKED = "int8-inked"
 
 
 class ChangeKind(StrEnum):

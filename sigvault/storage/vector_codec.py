@@ -17,12 +17,6 @@ _DTYPES: dict[VectorEncoding, np.dtype[np.floating]] = {
     VectorEncoding.FLOAT16: np.dtype("<f2"),
 }
 
-_SHORT = 64
-"""Bytes that zlib's own header and trailer would hardly leave shorter."""
-
-_LEVEL = 1
-"""Of zlib: 6 makes real features 1 % shorter and takes half as long again."""
-
 
 def encode_vector(vector: npt.NDArray[np.float32], encoding: VectorEncoding) -> bytes:
     """A vector float32 (D,) as little-endian bytes; 16 bits cost up to 5e-4 of a component."""
@@ -73,24 +67,28 @@ def decode_vectors(
 
 
 def encode_local(local: npt.NDArray[np.int8]) -> tuple[LocalEncoding, bytes]:
-    """Local features int8 (rows, columns, C) as bytes, compressed where that is shorter."""
-    plain = local.tobytes()
-    if len(plain) <= _SHORT:
-        return LocalEncoding.INT8, plain
-    packed = zlib.compress(plain, level=_LEVEL)
-    if len(packed) < len(plain):
-        return LocalEncoding.INT8_ZLIB, packed
-    return LocalEncoding.INT8, plain
+    """Local features int8 (..., rows, columns, C) as bytes: the inked cells where that is shorter.
+
+    They are as good as noise, which nothing makes shorter; only cells without ink need no room.
+    """
+    cells = local.reshape(-1, local.shape[-1]) if local.size else local.reshape(0, 1)
+    inked = cells.any(axis=-1)
+    packed = np.packbits(inked).tobytes() + cells[inked].tobytes()
+    if len(packed) < local.size:
+        return LocalEncoding.INT8_INKED, packed
+    return LocalEncoding.INT8, local.tobytes()
 
 
 def decode_local(
     content: bytes, encoding: LocalEncoding, shape: Sequence[int]
 ) -> npt.NDArray[np.int8]:
-    """The local features int8 (rows, columns, C) that `encode_local` wrote.
+    """The local features int8 (..., rows, columns, C) that `encode_local` wrote.
 
     Raises:
         VaultDamaged: If the bytes don't fill the shape.
     """
+    if encoding is LocalEncoding.INT8_INKED:
+        return _decode_inked(content, shape)
     size = math.prod(shape)
     try:
         # One byte more than fits is enough to tell that there are too many.
@@ -104,7 +102,24 @@ def decode_local(
             f"stored local features can't be unpacked ({error}): restore the vault from a backup"
         ) from error
     if len(plain) != size:
-        raise VaultDamaged(
-            f"stored local features don't fill {list(shape)}: restore the vault from a backup"
-        )
+        raise _unfilled(shape)
     return np.frombuffer(plain, np.int8).reshape(tuple(shape))
+
+
+def _decode_inked(content: bytes, shape: Sequence[int]) -> npt.NDArray[np.int8]:
+    cells, channels = math.prod(shape[:-1]), shape[-1]
+    end = math.ceil(cells / 8)
+    bits = np.unpackbits(np.frombuffer(content[:end], np.uint8))
+    places = np.flatnonzero(bits)
+    too_far = len(places) and places[-1] >= cells
+    if len(content) != end + len(places) * channels or too_far:
+        raise _unfilled(shape)
+    local = np.zeros((cells, channels), np.int8)
+    local[places] = np.frombuffer(content, np.int8, offset=end).reshape(-1, channels)
+    return local.reshape(tuple(shape))
+
+
+def _unfilled(shape: Sequence[int]) -> VaultDamaged:
+    return VaultDamaged(
+        f"stored local features don't fill {list(shape)}: restore the vault from a backup"
+    )

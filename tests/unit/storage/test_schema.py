@@ -5,6 +5,7 @@ import shutil
 import pytest
 from alembic import command
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from sigvault.domain.errors import (
     ConfigurationError,
@@ -13,7 +14,7 @@ from sigvault.domain.errors import (
     VaultNotFound,
     VaultTooNew,
 )
-from sigvault.storage import schema, signers
+from sigvault.storage import embeddings, schema, signers
 from sigvault.storage.engine import make_engine, migrating, read_session, write_session
 from sigvault.storage.tables import Base
 
@@ -66,6 +67,40 @@ def test_downgrading_to_the_base_leaves_nothing(bare):
 
     assert tables(bare) == {"alembic_version"}
     assert schema.current_revision(bare) is None
+
+
+def stored_locals(engine):
+    """How the local features are stored, by row."""
+    with engine.connect() as connection:
+        return connection.execute(text("SELECT local_encoding FROM embeddings")).scalars().all()
+
+
+def test_local_features_outlive_the_change_of_how_they_are_stored(engine, add_generation, enroll):
+    """Down to the schema before, which knows them compressed or plain, and up again."""
+    with write_session(engine) as session:
+        generation = add_generation(session)
+        key = enroll(session, generation, "53", [1, 2, 3])
+
+    def grids():
+        with read_session(engine) as session:
+            gallery = embeddings.load_gallery(session, key, generation)
+        return [reference.embedding.local.tolist() for reference in gallery.references]
+
+    assert set(stored_locals(engine)) == {"int8-inked"}
+    written = grids()
+    with migrating(engine).begin() as connection:
+        command.downgrade(schema.alembic_config(connection), "0004")
+    assert set(stored_locals(engine)) == {"int8-zlib"}
+    assert grids() == written
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(text("UPDATE embeddings SET local_encoding = 'int8-inked'"))
+    schema.upgrade(engine)
+    assert grids() == written
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(text("UPDATE embeddings SET local_encoding = 'unheard-of'"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE embeddings SET local_encoding = 'int8-inked'"))
+    assert schema.altered_tables(engine) == ()
 
 
 def test_upgrading_twice_changes_nothing(bare, now):
@@ -141,7 +176,7 @@ def test_the_migrations_are_found_in_an_installed_package(monkeypatch, tmp_path)
     monkeypatch.setattr(schema, "__file__", str(installed / "storage" / "schema.py"))
 
     assert schema.migrations_folder() == installed / "migrations"
-    assert schema.head_revision() == "0004"
+    assert schema.head_revision() == "0005"
 
 
 def test_an_installation_without_migrations_says_so(monkeypatch, tmp_path):

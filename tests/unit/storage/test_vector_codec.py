@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,10 @@ from sigvault.domain.errors import VaultDamaged
 from sigvault.storage.tables import LocalEncoding, VectorEncoding
 from sigvault.storage.vector_codec import decode_local, decode_vector, encode_local, encode_vector
 
-grids = npst.arrays(np.int8, npst.array_shapes(min_dims=3, max_dims=3, max_side=6))
+shapes = npst.array_shapes(min_dims=3, max_dims=4, max_side=6)
+grids = npst.arrays(np.int8, shapes) | npst.arrays(
+    np.int8, shapes, elements=st.integers(-127, 127), fill=st.just(0)
+)
 vectors = npst.arrays(np.float32, st.integers(1, 40), elements=st.floats(-1, 1, width=32))
 
 
@@ -42,14 +47,15 @@ def test_local_features_come_back_exactly(grid):
     assert len(content) <= grid.size
 
 
-def test_sparse_grids_are_compressed_and_noise_is_not():
+def test_of_sparse_grids_the_inked_cells_alone_are_kept():
     noise = np.random.default_rng(0).integers(-128, 127, (8, 16, 64), np.int8, endpoint=True)
     sparse = noise * (np.random.default_rng(1).random((8, 16)) < 0.25)[..., None].astype(np.int8)
 
     assert encode_local(noise)[0] is LocalEncoding.INT8
     encoding, content = encode_local(sparse)
-    assert encoding is LocalEncoding.INT8_ZLIB
-    assert len(content) < 0.4 * sparse.size
+    assert encoding is LocalEncoding.INT8_INKED
+    inked = np.count_nonzero(sparse.any(axis=-1))
+    assert len(content) == 8 * 16 / 8 + 64 * inked < 0.4 * sparse.size
 
 
 def test_stored_bytes_of_the_first_version_stay_readable():
@@ -60,7 +66,10 @@ def test_stored_bytes_of_the_first_version_stay_readable():
         bytes.fromhex("789cab6f6000020005800100"), LocalEncoding.INT8_ZLIB, [1, 2, 3]
     )
 
+    inked = decode_local(bytes.fromhex("407f80"), LocalEncoding.INT8_INKED, [1, 2, 2])
+
     assert vector.tolist() == half.tolist() == [1.0, -0.5]
+    assert inked.tolist() == [[[0, 0], [127, -128]]]
     assert plain.tolist() == [[[127, -127], [0, -1]]]
     assert packed.tolist() == [[[127, -128, 0], [0, 0, 0]]]
 
@@ -76,8 +85,12 @@ def test_a_vector_of_another_length_is_damage(encoding):
     [
         (b"\0" * 5, LocalEncoding.INT8),
         (b"no zlib", LocalEncoding.INT8_ZLIB),
-        (encode_local(np.zeros((9, 9, 9), np.int8))[1], LocalEncoding.INT8_ZLIB),
-        (encode_local(np.zeros((1, 1, 40), np.int8))[1][:5], LocalEncoding.INT8_ZLIB),
+        (zlib.compress(bytes(729)), LocalEncoding.INT8_ZLIB),
+        (zlib.compress(bytes(40))[:5], LocalEncoding.INT8_ZLIB),
+        (b"", LocalEncoding.INT8_INKED),
+        (b"\x80" + b"\1" * 39, LocalEncoding.INT8_INKED),
+        (b"\x80" + b"\1" * 41, LocalEncoding.INT8_INKED),
+        (b"\x40" + b"\1" * 40, LocalEncoding.INT8_INKED),
     ],
 )
 def test_local_features_that_do_not_fill_their_shape_are_damage(content, encoding):
