@@ -35,12 +35,13 @@ from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import ImageError
 from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
-from sigvault.domain.image import SignatureImage
+from sigvault.domain.image import InkImage, SignatureImage
 from sigvault.embedding.card import bundled_model
 from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.imaging.decode import decode_file
 from sigvault.imaging.disturbances import Disturbance, disturb
 from sigvault.imaging.preprocessing import read_preprocessing
+from sigvault.services.closer_look import CloserLook
 
 REFERENCES = 5
 MOST_CHANGE = 8
@@ -54,8 +55,11 @@ ALTERATIONS = (
     (Disturbance.TURNED_5, 0.2, "turned by 1 degree"),
     (Disturbance.TURNED_5, 0.4, "turned by 2 degrees"),
     (Disturbance.TURNED_5, 0.6, "turned by 3 degrees"),
-    (Disturbance.TURNED_5, 1.0, "turned by 5 degrees"),
+    (Disturbance.TURNED_5, 0.9, "turned by 4.5 degrees"),
+    (Disturbance.TURNED_10, 0.75, "turned by 7.5 degrees"),
     (Disturbance.TURNED_10, 1.0, "turned by 10 degrees"),
+    (Disturbance.TURNED_20, 0.75, "turned by 15 degrees"),
+    (Disturbance.TURNED_20, 1.0, "turned by 20 degrees"),
     (Disturbance.PERSPECTIVE, 0.3, "photographed slightly askew"),
     (Disturbance.PERSPECTIVE, 1.0, "photographed askew"),
     (Disturbance.TINT, 1.0, "tinted paper"),
@@ -85,6 +89,19 @@ class Enrolled:
     forged: tuple[Path, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """A picture that can serve.
+
+    Attributes:
+        ink: on the model's canvas.
+        embedding: of it.
+    """
+
+    ink: InkImage
+    embedding: Embedding
+
+
 class Examiner:
     """The model with its threshold for five references."""
 
@@ -100,17 +117,19 @@ class Examiner:
 
     def embed(
         self, pictures: Sequence[SignatureImage], *, as_references: bool = False
-    ) -> list[Embedding | None]:
-        """Each picture's embedding; None for one that can't serve."""
+    ) -> list[Examined | None]:
+        """Each picture's ink and embedding; None for one that can't serve."""
         prepared = [self.recipe.prepare(picture) for picture in pictures]
         usable = [not any(finding.severe for finding in one.findings) for one in prepared]
         inks = [one.ink for one, fits in zip(prepared, usable, strict=True) if fits]
-        found = iter(self.embedder.embed(inks, as_references=as_references))
+        embedded = self.embedder.embed(inks, as_references=as_references)
+        found = iter(map(Examined, inks, embedded))
         return [next(found) if fits else None for fits in usable]
 
-    def score(self, probe: Embedding, gallery: Gallery) -> Score:
-        """The probe against the gallery."""
-        return compare(probe, gallery, self.threshold.fusion)
+    def score(self, probe: Examined, gallery: Gallery) -> Score:
+        """The probe against the gallery, as `sigvault.services.verification` has it."""
+        score = compare(probe.embedding, gallery, self.threshold.fusion)
+        return CloserLook(self.embedder, probe.ink)(score, gallery, self.threshold)
 
     def enroll(self, folder: Path, most: int) -> Iterator[Enrolled]:
         """Signers with five references that can serve, in the order of their names."""
@@ -123,9 +142,9 @@ class Examiner:
             if len(pictures) < REFERENCES or None in embeddings:
                 continue
             references = tuple(
-                Reference(ReferenceId(str(number)), embedding)
-                for number, embedding in enumerate(embeddings)
-                if embedding is not None
+                Reference(ReferenceId(str(number)), each.embedding)
+                for number, each in enumerate(embeddings)
+                if each is not None
             )
             yield Enrolled(
                 Gallery(SignerId(signer), GenerationId(1), references),
@@ -181,8 +200,9 @@ def with_pixels(picture: SignatureImage, pixels: np.ndarray) -> SignatureImage:
 
 def show_copies(examiner: Examiner, signers: Sequence[Enrolled]) -> None:
     """A reference of each signer, altered; and what genuine signatures would have had."""
-    write("| A copy of a reference, altered | alarm | accepted | accepted without the alarm |")
-    write("|---|---|---|---|")
+    columns = ("A copy of a reference, altered", *TALLIED.values())
+    write(f"| {' | '.join(columns)} |")
+    write(f"|{'---|' * len(columns)}")
     for disturbance, strength, title in ALTERATIONS:
         tally: Counter[str] = Counter()
         for number, own in enumerate(signers):
@@ -199,8 +219,16 @@ def show_copies(examiner: Examiner, signers: Sequence[Enrolled]) -> None:
     write("")
 
 
+TALLIED = {
+    "alarm": "alarm",
+    "accepted": "accepted",
+    "without": "accepted without the alarm",
+    "looked": "looked at closer",
+}
+
+
 def answer(examiner: Examiner, gallery: Gallery, probes: Sequence[SignatureImage]) -> Counter[str]:
-    """How many probes there are, raise the alarm, are accepted, and would be without it."""
+    """How many probes there are, and what became of them; see `TALLIED`."""
     tally: Counter[str] = Counter(probes=len(probes))
     for probe in examiner.embed(probes):
         if probe is None:
@@ -209,14 +237,13 @@ def answer(examiner: Examiner, gallery: Gallery, probes: Sequence[SignatureImage
         tally["alarm"] += threshold.copied(score) is not None
         tally["accepted"] += threshold.judge(score) is Decision.ACCEPT
         tally["without"] += threshold.decide(score.value) is Decision.ACCEPT
+        tally["looked"] += score.per_reference[0].turned is not None
     return tally
 
 
 def write_shares(title: str, tally: Counter[str]) -> None:
     """One row."""
-    shares = [
-        f"{100 * tally[name] / tally['probes']:.1f} %" for name in ("alarm", "accepted", "without")
-    ]
+    shares = [f"{100 * tally[name] / tally['probes']:.1f} %" for name in TALLIED]
     write(f"| {title} | {' | '.join(shares)} |")
 
 

@@ -141,7 +141,11 @@ def verification(caller: Caller, event: int, evidence: Evidence) -> schemas.Veri
 def _reference_scores(scores: Iterable[ReferenceScore]) -> list[schemas.ReferenceScore]:
     return [
         schemas.ReferenceScore(
-            reference=one.reference, cosine=one.cosine, distance=one.distance, local=one.local
+            reference=one.reference,
+            cosine=one.cosine,
+            distance=one.distance,
+            local=one.local,
+            turned=one.turned,
         )
         for one in scores
     ]

@@ -265,6 +265,11 @@ class ReferenceScore(Answer):
     cosine: float
     distance: float
     local: float
+    turned: float | None = Field(
+        default=None,
+        description="The highest local score of the probe turned a little, where it was looked at "
+        "so to tell copies; no part of the score.",
+    )
 
 
 class Rate(Answer):

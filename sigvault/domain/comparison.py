@@ -152,6 +152,12 @@ class LikelihoodRatio:
         return min(self.upper, max(self.lower, value))
 
 
+CLOSER_LOOK = 0.09
+"""How far below the limit of copies a local score asks for a closer look: pictures of references
+that are turned by an angle between those that references are seen from mostly stay that near
+(docs/adr/0022-a-closer-look-for-turned-copies.md)."""
+
+
 @dataclass(frozen=True)
 class Threshold:
     """Two operating points for a number of references, with the review zone between them.
@@ -209,10 +215,19 @@ class Threshold:
 
         Nobody signs twice alike to the pixel: such a probe is perhaps a pasted picture of it.
         """
-        nearest = max(score.per_reference, key=lambda one: one.local)
-        if self.copy_limit is None or nearest.local < self.copy_limit:
+        nearest = max(score.per_reference, key=lambda one: one.likest)
+        if self.copy_limit is None or nearest.likest < self.copy_limit:
             return None
         return nearest
+
+    def asks_closer_look(self, score: Score) -> bool:
+        """Whether a probe may be a picture of a reference that was turned a little.
+
+        Only one that would be accepted, and is nearly as like one reference as a copy.
+        """
+        if self.copy_limit is None or self.judge(score) is not Decision.ACCEPT:
+            return False
+        return max(one.local for one in score.per_reference) >= self.copy_limit - CLOSER_LOOK
 
     def judge(self, score: Score) -> Decision:
         """Decide on a probe: by its fused score, but a copy of a reference is never accepted."""
@@ -342,12 +357,21 @@ class ReferenceScore:
         cosine: cosine similarity of the global embeddings, in [-1, 1].
         distance: Euclidean distance of the unit vectors, sqrt(2 - 2 cosine), in [0, 2].
         local: local score, in [-1, 1].
+        turned: the highest local score of the probe turned by a few degrees, in [-1, 1], where it
+            was looked at so (`sigvault.services.closer_look`), else None; it tells copies, and is
+            no part of the fused score.
     """
 
     reference: ReferenceId
     cosine: float
     distance: float
     local: float
+    turned: float | None = field(default=None, metadata=OMIT_DEFAULT)
+
+    @property
+    def likest(self) -> float:
+        """How like the reference the probe is at most, turned or not."""
+        return self.local if self.turned is None else max(self.local, self.turned)
 
 
 @dataclass(frozen=True)

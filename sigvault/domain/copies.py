@@ -20,15 +20,17 @@ def find_copy(threshold: Threshold, score: Score) -> tuple[QualityFinding, ...]:
     if copied is None or threshold.copy_limit is None:
         return ()
     number = score.per_reference.index(copied) + 1
+    which = f"reference {number} ({copied.reference})"
+    if copied.local < threshold.copy_limit:
+        which += " once it is turned a little"
     return (
         QualityFinding(
             name=COPY,
-            value=copied.local,
+            value=copied.likest,
             limit=threshold.copy_limit,
             unit="local score",
             severe=False,
-            message=f"stroke for stroke like reference {number} ({copied.reference}), perhaps a "
-            "copy of that picture: nobody signs twice so alike, so it is not accepted; look at the "
-            "paper itself",
+            message=f"stroke for stroke like {which}, perhaps a copy of that picture: nobody "
+            "signs twice so alike, so it is not accepted; look at the paper itself",
         ),
     )

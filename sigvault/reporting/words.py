@@ -27,7 +27,7 @@ def explain_decision(evidence: Evidence) -> str:
         number = evidence.score.per_reference.index(copied) + 1
         return (
             f"The probe is stroke for stroke like reference {number} of signer {signer}, as no "
-            f"second signature is (local score {copied.local:.3f}, copies from "
+            f"second signature is (local score {copied.likest:.3f}, copies from "
             f"{threshold.copy_limit:.3f}): perhaps a pasted picture. A person should look at the "
             f"paper, whatever {score} says; the likelihood ratio weighs imitations by hand, not "
             "copies."

@@ -26,6 +26,7 @@ from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.ports import VectorIndex
 from sigvault.domain.searching import SearchAim
+from sigvault.services.closer_look import CloserLook
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.resources import Resources, load_active
 from sigvault.services.verification import acquire_probe
@@ -134,7 +135,8 @@ def identify(
         )
     compared, undecided = _compare(galleries, active, embedding)
     aim = SearchAim(fpir, max(1, signers))
-    ranked, unsupported = _rank(compared, top, aim)
+    look = CloserLook(embedder, acquired.prepared.ink)
+    ranked, unsupported = _rank(compared, top, aim, look)
     event = Identified(active.id, _contents(ranked), by, aim.fpir, aim.signers)
     with write_directly(resources.engine) as transaction:
         number = append_directly(transaction, event, resources.clock())
@@ -187,7 +189,13 @@ def _shortlist(
         count *= 4  # few signers hold the nearest references: look further
 
 
-_Compared = tuple[SignerKey, SignerId, Score, Threshold]
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """A probe compared with a whole gallery."""
+
+    held: HeldGallery
+    score: Score
+    threshold: Threshold
 
 
 def _compare(
@@ -203,25 +211,28 @@ def _compare(
             undecided.append(gallery.signer)
         else:
             score = compare(probe, gallery, threshold.fusion)
-            compared.append((held.key, gallery.signer, score, threshold))
+            compared.append(_Compared(held, score, threshold))
     return compared, tuple(sorted(undecided))
 
 
 def _rank(
-    compared: list[_Compared], top: int, aim: SearchAim
+    compared: list[_Compared], top: int, aim: SearchAim, look: CloserLook
 ) -> tuple[list[tuple[SignerKey, Candidate]], str]:
     """The best by fused score; ties go by key, so that the order is always the same.
 
     Also why none of them can be accepted, or an empty string.
     """
-    best = sorted(compared, key=lambda each: (-each[2].value, each[0]))[:top]
+    best = sorted(compared, key=lambda each: (-each.score.value, each.held.key))[:top]
     ranked, reasons = [], []
-    for rank, (key, signer, score, threshold) in enumerate(best, start=1):
+    for rank, each in enumerate(best, start=1):
+        gallery, threshold = each.held.gallery, each.threshold
+        score = look(each.score, gallery, threshold)
         decision, reason = aim.decide(threshold, score)
         reasons.append(reason)
         llr, nearest = threshold.likelihood_ratio.llr(score.value), threshold.copied(score)
         copied = None if nearest is None else nearest.reference
-        ranked.append((key, Candidate(rank, signer, score, llr, decision, copied)))
+        candidate = Candidate(rank, gallery.signer, score, llr, decision, copied)
+        ranked.append((each.held.key, candidate))
     return ranked, reasons[0] if reasons and all(reasons) else ""
 
 

@@ -17,6 +17,7 @@ from sigvault.domain.ports import Embedder
 from sigvault.evaluation.probe_flips import ProbeDecision, ProbeFlips, tally
 from sigvault.imaging.preprocessing import PreparedSignature
 from sigvault.services.acquisition import acquire
+from sigvault.services.closer_look import CloserLook
 from sigvault.services.reading_ahead import read_ahead
 from sigvault.services.resources import Resources, recipe_of
 from sigvault.services.reviews import read_case
@@ -133,8 +134,13 @@ def _decide(
         probes = embedder.embed([pictures[side].ink for _, pictures in usable])
         answers.append(
             [
-                _answer(probe, galleries[side].get(one.signer), generation)
-                for probe, (one, _) in zip(probes, usable, strict=True)
+                _answer(
+                    probe,
+                    galleries[side].get(one.signer),
+                    generation,
+                    CloserLook(embedder, pictures[side].ink),
+                )
+                for probe, (one, pictures) in zip(probes, usable, strict=True)
             ]
         )
     return [
@@ -157,10 +163,12 @@ def _told(resources: Resources, event: EventNumber, old: Decision, new: Decision
 
 
 def _answer(
-    probe: Embedding, gallery: Gallery | None, generation: BoundGeneration
+    probe: Embedding, gallery: Gallery | None, generation: BoundGeneration, look: CloserLook
 ) -> Decision | None:
     """The decision, or None where there is no gallery or no threshold for it."""
     if gallery is None:
         return None
     threshold = select_threshold(generation.thresholds, len(gallery.references))
-    return None if threshold is None else threshold.judge(compare(probe, gallery, threshold.fusion))
+    if threshold is None:
+        return None
+    return threshold.judge(look(compare(probe, gallery, threshold.fusion), gallery, threshold))

@@ -9,11 +9,16 @@ from sqlalchemy import Engine
 
 from sigvault.domain.aims import Aim
 from sigvault.domain.audit import AcquisitionFailed, Verified
-from sigvault.domain.comparison import Decision, Evidence, Threshold, compare, select_threshold
+from sigvault.domain.comparison import (
+    Decision,
+    Evidence,
+    Score,
+    Threshold,
+    compare,
+    select_threshold,
+)
 from sigvault.domain.copies import find_copy
-from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import FailureToAcquire, ImageError, NotCalibrated, UnknownSigner
-from sigvault.domain.gallery import Gallery
 from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
@@ -22,6 +27,7 @@ from sigvault.domain.serialisation import evidence_to_dict, finding_to_dict
 from sigvault.domain.verdicts import KeepProbes
 from sigvault.imaging.preprocessing import PreparedSignature
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
+from sigvault.services.closer_look import CloserLook
 from sigvault.services.kept_probes import keeping
 from sigvault.services.resources import Resources, load_active, recipe_of
 from sigvault.storage.audit_log import append, append_directly
@@ -88,7 +94,11 @@ def verify(
     with resources.timed("embed"):
         (embedding,) = embedder.embed([acquired.prepared.ink])
     with resources.timed("compare"):
-        evidence = weigh(embedding, acquired, gallery, threshold, active)
+        score = compare(embedding, gallery, threshold.fusion)
+    if threshold.asks_closer_look(score):
+        with resources.timed("look"):
+            score = CloserLook(embedder, acquired.prepared.ink)(score, gallery, threshold)
+    evidence = weigh(score, acquired, gallery.signer, threshold, active)
     asked = evidence.decision is Decision.REVIEW
     keeps = (keep or resources.rules.keep_probes).keeps(asked=asked)
     with resources.timed("record"):
@@ -118,17 +128,16 @@ def read_claim_slowly(engine: Engine, signer: SignerId) -> Claim:
 
 
 def weigh(
-    probe: Embedding,
+    score: Score,
     acquired: Acquired,
-    gallery: Gallery,
+    signer: SignerId,
     threshold: Threshold,
     active: BoundGeneration,
 ) -> Evidence:
-    """Score, decide and put the evidence together; a pure function."""
-    score = compare(probe, gallery, threshold.fusion)
+    """Decide on a score, and put the evidence together; a pure function."""
     alarms = find_copy(threshold, score)
     return Evidence(
-        signer=gallery.signer,
+        signer=signer,
         probe_digest=acquired.digest,
         decision=threshold.judge(score),
         score=score,

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
 import pytest
+from PIL import Image
 from sqlalchemy import text
 
 from fakes import FakeEmbedder, draw_blank, draw_signature
@@ -23,6 +27,7 @@ from sigvault.imaging.decode import decode_bytes
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
 from sigvault.services import identification, verification
 from sigvault.services.acquisition import digest_of
+from sigvault.services.closer_look import TURNS
 from sigvault.storage.embeddings import load_gallery
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.generations import activate_generation, add_generation
@@ -267,6 +272,35 @@ def test_a_reference_again_is_told_as_a_copy_and_not_accepted(settings):
     assert [each.get("copied") for each in public] == [True, None]
     assert own.candidates[0].copied is None
     assert own.decision is Decision.ACCEPT
+
+
+def test_a_reference_turned_a_little_is_told_as_a_copy_too(file_settings):
+    """Once without a limit, to learn how near it comes as it is; then with one just above that."""
+    file = io.BytesIO()
+    page = Image.open(io.BytesIO(draw_signature(2, 1)))
+    page.rotate(3.0, fillcolor=250, expand=True).save(file, "PNG")
+
+    def ask(limit):
+        embedder = FakeEmbedder(copy_limit=limit)
+        settings = replace(file_settings, vault=file_settings.vault.with_name(f"limit-{limit}"))
+        with create_vault(settings, embedder=embedder) as vault:
+            for signer in (1, 2):
+                pictures = [draw_signature(signer, number) for number in range(3)]
+                vault.enroll([EnrollmentItem(str(signer), each) for each in pictures])
+            embedder.batches.clear()
+            verified = vault.verify("2", file.getvalue()).evidence
+            found = vault.identify(file.getvalue(), fpir=0.2)
+            return verified, found, vault.signer("2").references[1].id, embedder.batches
+
+    verified, found, second, batches = ask(None)
+    assert verified.decision is found.decision is Decision.ACCEPT
+    assert batches == [1, 1]
+    nearest = max(one.local for one in verified.score.per_reference)
+    verified, found, second, batches = ask(nearest + 0.01)
+    assert verified.decision is found.decision is Decision.REVIEW is verified.replay()
+    assert verified.copied is not None
+    assert verified.copied.reference == found.candidates[0].copied == second
+    assert batches == [1, len(TURNS), 1, len(TURNS)]
 
 
 def test_nobody_can_be_identified_in_an_empty_vault(vault):

@@ -65,9 +65,10 @@ def test_a_probe_that_is_a_reference_again_goes_to_a_person():
     active = make_active(1, 3)
     plain = active.thresholds[1]
     watchful = replace(plain, copy_limit=0.99)
-    trusting = weigh(references[1], pictures[1], gallery, plain, active)
+    score = compare(references[1], gallery, plain.fusion)
+    trusting = weigh(score, pictures[1], gallery.signer, plain, active)
     assert (trusting.decision, trusting.findings) == (Decision.ACCEPT, ())
-    evidence = weigh(references[1], pictures[1], gallery, watchful, active)
+    evidence = weigh(score, pictures[1], gallery.signer, watchful, active)
     assert evidence.decision is Decision.REVIEW is evidence.replay()
     assert (evidence.score, evidence.llr) == (trusting.score, trusting.llr)
     (alarm,) = evidence.findings
@@ -88,8 +89,9 @@ def test_the_evidence_follows_from_the_comparison():
     )
     active = make_active(1, 3)
     threshold = active.thresholds[1]
-    evidence = weigh(probe, pictures[0], gallery, threshold, active)
-    assert evidence.score == compare(probe, gallery, threshold.fusion)
+    score = compare(probe, gallery, threshold.fusion)
+    evidence = weigh(score, pictures[0], gallery.signer, threshold, active)
+    assert evidence.score == score
     assert evidence.decision is threshold.decide(evidence.score.value) is evidence.replay()
     assert evidence.probe_digest == pictures[0].digest
     assert evidence.findings == pictures[0].findings
