@@ -27,6 +27,7 @@ import numpy.typing as npt
 from sqlalchemy import insert, text
 
 from sigvault.bootstrap import create_vault
+from sigvault.domain.comparison import compare
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
 from sigvault.domain.image import InkImage
@@ -202,7 +203,8 @@ def verify(
         claim = read(signer)
         active, gallery = claim.generation, claim.gallery
         threshold = verification.require_threshold(active, len(gallery.references))
-        evidence = verification.weigh(probe, Acquired(), gallery, threshold, active)
+        score = compare(probe, gallery, threshold.fusion)
+        evidence = verification.weigh(score, Acquired(), signer, threshold, active)
         return verification._record(resources, claim, evidence, "benchmark")  # noqa: SLF001
 
     galleries = {signer: read(signer).gallery for signer in signers}

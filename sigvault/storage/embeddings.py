@@ -135,7 +135,11 @@ def add_embeddings(
 
 def _local_columns(local: npt.NDArray[np.int8]) -> tuple[str, bytes, str]:
     encoding, content = encode_local(local)
-    return encoding.value, content, _shape(local.shape)
+    return _NAMES[encoding], content, _shape(local.shape)
+
+
+_NAMES = {encoding: encoding.value for encoding in LocalEncoding}
+"""Asked for a million times, the property of the enumeration takes a second."""
 
 
 @lru_cache(maxsize=64)
