@@ -20,19 +20,19 @@ import numpy as np
 from attacks import REFERENCES, Examined, Examiner, read, with_pixels
 
 from sigvault.datasets import Dataset, read_layout
-from sigvault.domain.identifiers import SignerId
+from sigvault.domain.comparison import compare
+from sigvault.domain.gallery import Gallery, Reference
+from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.domain.image import SignatureImage
-from sigvault.domain.local_blocks import match_local_block
 from sigvault.embedding.card import bundled_model
 from sigvault.imaging.disturbances import Disturbance, disturb
-from sigvault.imaging.turning import turn_ink
-from sigvault.services.closer_look import TURNS
+from sigvault.services.closer_look import CloserLook
 from sigvault.training.config import read_config
 from sigvault.training.splits import split_signers
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "strokes.toml"
-MARGINS = (0.08, 0.09, 0.10, 0.12)
-ANGLES = (3.0, 4.5, 6.0, 7.5, 15.0, 18.0)
+MARGINS = (0.06, 0.07, 0.08, 0.09)
+ANGLES = (3.0, 4.5, 6.0, 7.5, 10.0, 15.0, 18.0)
 TURNED_A_SIGNER = 2
 OTHERS_A_SIGNER = 4
 
@@ -66,7 +66,10 @@ def score_signer(
     enrolled = [one for one in examiner.embed(pictures, as_references=True) if one is not None]
     if len(enrolled) < REFERENCES:
         return []
-    grids = [one.embedding.local for one in enrolled]
+    references = (
+        Reference(ReferenceId(str(place)), one.embedding) for place, one in enumerate(enrolled)
+    )
+    gallery = Gallery(signer, GenerationId(1), tuple(references))
     probes = [
         (f"turned by {degrees:g} degrees", turned(pictures[place % REFERENCES], degrees, place))
         for degrees in ANGLES
@@ -76,7 +79,7 @@ def score_signer(
     probes += [("other genuine signatures", picture) for picture in others]
     examined = examiner.embed([picture for _, picture in probes])
     return [
-        (title, look(examiner, one, grids))
+        (title, look(examiner, one, gallery))
         for (title, _), one in zip(probes, examined, strict=True)
         if one is not None
     ]
@@ -89,12 +92,14 @@ def turned(picture: SignatureImage, degrees: float, seed: int) -> SignatureImage
     return with_pixels(picture, pixels)
 
 
-def look(examiner: Examiner, probe: Examined, references: list[np.ndarray]) -> tuple[float, float]:
-    """The highest local score of the probe as it is, and with those of the probe turned."""
-    plain = float(match_local_block(references, [probe.embedding.level]).max())
-    inks = [replace(probe.ink, ink=turn_ink(probe.ink.ink, turn)) for turn in TURNS]
-    levels = [one.level for one in examiner.embedder.embed(inks)]
-    return plain, max(plain, float(match_local_block(references, levels).max()))
+def look(examiner: Examiner, probe: Examined, gallery: Gallery) -> tuple[float, float]:
+    """The highest local score of the probe as it is, and after a closer look, asked for or not."""
+    score = compare(probe.embedding, gallery, examiner.threshold.fusion)
+    plain = max(one.local for one in score.per_reference)
+    # Accepted, and just below the limit, whatever they are.
+    asking = replace(examiner.threshold, accept=-2.0, refuse=-2.0, copy_limit=plain + 1e-9)
+    seen = CloserLook(examiner.embedder, probe.ink)(score, gallery, asking)
+    return plain, max(one.likest for one in seen.per_reference)
 
 
 def show(scores: dict[str, np.ndarray], limit: float) -> None:

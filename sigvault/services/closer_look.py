@@ -6,8 +6,10 @@ five would pass for somebody who signed once more; turned back, it is the pictur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
 
 from sigvault.domain.comparison import Score, Threshold
 from sigvault.domain.embedding import Embedding
@@ -17,22 +19,27 @@ from sigvault.domain.local_blocks import match_local_block
 from sigvault.domain.ports import Embedder
 from sigvault.imaging.turning import turn_ink
 
-TURNS = (-6.0, -3.0, 3.0, 6.0)
-"""Degrees by which a probe is turned. With references that are also seen turned by twelve either
-way, a copy that is turned by up to nineteen is within one and a half of one of the pairs."""
+STEP = 3.0
+"""Degrees by which a probe is turned, to one side and to the other; and twice as far to the side on
+which it becomes more alike. With references that are also seen turned by twelve either way, a copy
+that is turned by up to nineteen comes within one and a half of one of the pairs."""
+
+RISE = 0.015
+"""By how much the local score has to rise for a probe to be turned twice as far: a copy's rises by
+three times as much, a second signature's seldom by so much."""
 
 
 class CloserLook:
-    """Looks at one probe, turned by each of `TURNS`, where a threshold asks for it.
+    """Looks at one probe, turned, where a threshold asks for it.
 
-    The turned probe is embedded once, however many galleries ask.
+    Each turned probe is embedded once, however many galleries ask.
     """
 
     def __init__(self, embedder: Embedder, ink: InkImage) -> None:
         """Take the probe's ink; nothing is embedded before it has to be."""
         self._embedder = embedder
         self._ink = ink
-        self._turned: Sequence[Embedding] = ()
+        self._turned: dict[float, Embedding] = {}
 
     def __call__(self, score: Score, gallery: Gallery, threshold: Threshold) -> Score:
         """The score with what the closer look finds, or as it is where none is asked for.
@@ -47,14 +54,23 @@ class CloserLook:
         """
         if not threshold.asks_closer_look(score):
             return score
-        if not self._turned:
-            inks = [replace(self._ink, ink=turn_ink(self._ink.ink, turn)) for turn in TURNS]
-            self._turned = self._embedder.embed(inks)
-        found = match_local_block(
-            [reference.embedding.local for reference in gallery.references],
-            [embedding.level for embedding in self._turned],
-        ).max(axis=1)
-        seen = zip(score.per_reference, found.tolist(), strict=True)
+        sides = (-STEP, STEP)
+        found = self._match(gallery, sides)
+        nearest = found.max(axis=0)
+        if nearest.max() >= max(one.local for one in score.per_reference) + RISE:
+            further = 2 * sides[int(nearest.argmax())]
+            found = np.hstack([found, self._match(gallery, (further,))])
+        seen = zip(score.per_reference, found.max(axis=1).tolist(), strict=True)
         return replace(
             score, per_reference=tuple(replace(one, turned=turned) for one, turned in seen)
+        )
+
+    def _match(self, gallery: Gallery, turns: tuple[float, ...]) -> npt.NDArray[np.float64]:
+        """The local scores of the references with the turned probe, (references, turns)."""
+        new = [turn for turn in turns if turn not in self._turned]
+        inks = [replace(self._ink, ink=turn_ink(self._ink.ink, turn)) for turn in new]
+        self._turned |= zip(new, self._embedder.embed(inks) if inks else (), strict=True)
+        return match_local_block(
+            [reference.embedding.local for reference in gallery.references],
+            [self._turned[turn].level for turn in turns],
         )

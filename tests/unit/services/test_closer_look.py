@@ -19,7 +19,7 @@ from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
 from sigvault.imaging.turning import turn_ink
 from sigvault.reporting.words import explain_decision
 from sigvault.services.acquisition import Acquired, acquire
-from sigvault.services.closer_look import TURNS, CloserLook
+from sigvault.services.closer_look import STEP, CloserLook
 from sigvault.services.verification import weigh
 
 
@@ -74,15 +74,17 @@ def test_a_reference_that_was_turned_is_told_as_its_copy(case: Case):
     assert likest.reference == "r1"
     assert threshold.copied(seen) == likest
     assert threshold.judge(seen) is Decision.REVIEW
+    assert case.embedder.batches == [2, 1]  # to both sides, and further where it became likelier
     # The slow way: each turned picture with each reference, one after the other.
-    turns = [turn_ink(case.probe.prepared.ink.ink, degrees) for degrees in TURNS]
-    probes = case.embedder.embed([replace(case.probe.prepared.ink, ink=ink) for ink in turns])
+    ink = case.probe.prepared.ink
+    turns = [turn_ink(ink.ink, degrees) for degrees in (-STEP, STEP, -2 * STEP)]
+    probes = case.embedder.embed([replace(ink, ink=each) for each in turns])
     for one, reference in zip(seen.per_reference, case.gallery.references, strict=True):
         scores = [match_local(each.level, reference.embedding.local).score for each in probes]
         assert one.turned == pytest.approx(max(scores), abs=1e-6)
-        assert one.local == pytest.approx(
-            next(each.local for each in case.score.per_reference if each.reference == one.reference)
-        )
+    assert [one.local for one in seen.per_reference] == [
+        one.local for one in case.score.per_reference
+    ]
 
 
 def test_the_evidence_says_so_and_can_be_replayed(case: Case):
@@ -117,7 +119,7 @@ def test_it_is_taken_once_and_only_where_it_is_asked_for(case: Case):
     assert case.embedder.batches == []
     first = look(case.score, case.gallery, near)
     assert first == look(case.score, case.gallery, near) != case.score
-    assert case.embedder.batches == [len(TURNS)]
+    assert case.embedder.batches == [2, 1]
 
 
 def test_a_second_signature_is_none(case: Case):
@@ -129,6 +131,16 @@ def test_a_second_signature_is_none(case: Case):
     seen = look(score, case.gallery, threshold)
     assert all(one.turned is not None for one in seen.per_reference)
     assert threshold.judge(seen) is Decision.ACCEPT
+
+
+def test_what_no_turn_makes_likelier_is_not_turned_further(case: Case):
+    """The picture as it is: both turns lead away from it."""
+    score = case.compare(case.pictures[1])
+    threshold = case.limited(max(one.local for one in score.per_reference) + 0.01)
+    case.embedder.batches.clear()
+    seen = CloserLook(case.embedder, case.pictures[1].prepared.ink)(score, case.gallery, threshold)
+    assert case.embedder.batches == [2]
+    assert all(one.turned is not None for one in seen.per_reference)
 
 
 def test_the_ink_itself_is_left_alone(case: Case):
