@@ -36,7 +36,7 @@ from sigvault.services.resources import Resources, load_active, require_serving,
 from sigvault.settings import Settings, load_settings
 from sigvault.storage import schema
 from sigvault.storage.blobs import ImageFolder
-from sigvault.storage.engine import make_engine, read_session
+from sigvault.storage.engine import CACHE_KIB, SERVING_CACHE_KIB, make_engine, read_session
 from sigvault.storage.failures import translate_os
 from sigvault.vault import Vault
 
@@ -73,7 +73,7 @@ def open_vault(
     """
     settings = _settings(settings)
     _check_there(settings)
-    engine = _engine(settings)
+    engine = _engine(settings, CACHE_KIB if serving is None else SERVING_CACHE_KIB)
     resources = Resources(
         engine=engine,
         images=ImageFolder(settings.vault / "images"),
@@ -218,8 +218,8 @@ def _settings(settings: Settings | str | os.PathLike[str] | None) -> Settings:
     return settings if isinstance(settings, Settings) else load_settings(settings)
 
 
-def _engine(settings: Settings) -> Engine:
-    return make_engine(settings.database_url or settings.vault / _DATABASE)
+def _engine(settings: Settings, cache_kib: int = CACHE_KIB) -> Engine:
+    return make_engine(settings.database_url or settings.vault / _DATABASE, cache_kib=cache_kib)
 
 
 def _check_there(settings: Settings) -> None:

@@ -19,14 +19,14 @@ from sigvault.domain.local_blocks import match_local_block
 from sigvault.domain.ports import Embedder
 from sigvault.imaging.turning import turn_ink
 
-STEP = 3.0
-"""Degrees by which a probe is turned, to one side and to the other; and twice as far to the side on
-which it becomes more alike. With references that are also seen turned by twelve either way, a copy
-that is turned by up to nineteen comes within one and a half of one of the pairs."""
+STEPS = ((-3.0, 3.0), (-6.0, 6.0))
+"""Degrees by which a probe is turned at first, and where that makes it more alike. With references
+that are also seen turned by twelve either way, a copy that is turned by up to nineteen comes within
+one and a half of one of the pairs."""
 
 RISE = 0.015
-"""By how much the local score has to rise for a probe to be turned twice as far: a copy's rises by
-three times as much, a second signature's seldom by so much."""
+"""By how much the local score has to rise at first for a probe to be turned further: a copy's rises
+by three times as much, a second signature's seldom by so much."""
 
 
 class CloserLook:
@@ -54,12 +54,10 @@ class CloserLook:
         """
         if not threshold.asks_closer_look(score):
             return score
-        sides = (-STEP, STEP)
-        found = self._match(gallery, sides)
-        nearest = found.max(axis=0)
-        if nearest.max() >= max(one.local for one in score.per_reference) + RISE:
-            further = 2 * sides[int(nearest.argmax())]
-            found = np.hstack([found, self._match(gallery, (further,))])
+        first, further = STEPS
+        found = self._match(gallery, first)
+        if found.max() >= max(one.local for one in score.per_reference) + RISE:
+            found = np.hstack([found, self._match(gallery, further)])
         seen = zip(score.per_reference, found.max(axis=1).tolist(), strict=True)
         return replace(
             score, per_reference=tuple(replace(one, turned=turned) for one, turned in seen)

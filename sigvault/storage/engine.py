@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,24 @@ class Mode(StrEnum):
     MIGRATE = "migrate"
 
 
-_CACHE_KIB = 64 * 1024
-"""Memory for pages of SQLite's, of each connection, taken as it is needed."""
+CACHE_KIB = 64 * 1024
+"""Memory for pages of SQLite's, of each connection, taken as it is needed: with SQLite's own 2 MB,
+indexes in random order are read and written over and over by those who write much at a time."""
+
+SERVING_CACHE_KIB = 8 * 1024
+"""The same for those who write little at a time through several connections, for weeks: each would
+fill its memory in the end, and most with the same pages."""
 
 
-def make_engine(database: Path | str, *, wait_seconds: float = WAIT_SECONDS) -> Engine:
+def make_engine(
+    database: Path | str, *, wait_seconds: float = WAIT_SECONDS, cache_kib: int = CACHE_KIB
+) -> Engine:
     """Make an engine; nothing is opened yet.
 
     Args:
         database: a path for an SQLite file, or a ``postgresql://`` (or ``sqlite:///``) URL.
         wait_seconds: how long a writer waits for the one before it.
+        cache_kib: memory for pages of SQLite's, of each connection, at most.
 
     Raises:
         ConfigurationError: If the URL can't be read or names another database.
@@ -59,7 +68,7 @@ def make_engine(database: Path | str, *, wait_seconds: float = WAIT_SECONDS) -> 
         else _parse(database)
     )
     if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url, wait_seconds)
+        return _sqlite_engine(url, wait_seconds, cache_kib)
     return create_engine(
         url,
         pool_pre_ping=True,
@@ -176,15 +185,15 @@ def _parse(database: str) -> URL:
     )
 
 
-def _sqlite_engine(url: URL, wait_seconds: float) -> Engine:
+def _sqlite_engine(url: URL, wait_seconds: float, cache_kib: int) -> Engine:
     # The connection that wrote last is taken first: the others' pages in memory are of before.
     engine = create_engine(url, connect_args={"timeout": wait_seconds}, pool_use_lifo=True)
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", partial(_prepare_sqlite, cache_kib))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare_sqlite(cache_kib: int, connection: sqlite3.Connection, _record: object) -> None:
     """Set up a fresh connection; sqlite3's own transactions are switched off (`_begin_sqlite`)."""
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -192,8 +201,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA secure_delete = ON")
-    # In KiB: with SQLite's own 2 MB, indexes in random order are read and written over and over.
-    cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    cursor.execute(f"PRAGMA cache_size = -{cache_kib}")  # below 0: in KiB
     cursor.close()
 
 

@@ -19,7 +19,7 @@ from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
 from sigvault.imaging.turning import turn_ink
 from sigvault.reporting.words import explain_decision
 from sigvault.services.acquisition import Acquired, acquire
-from sigvault.services.closer_look import STEP, CloserLook
+from sigvault.services.closer_look import STEPS, CloserLook
 from sigvault.services.verification import weigh
 
 
@@ -74,10 +74,10 @@ def test_a_reference_that_was_turned_is_told_as_its_copy(case: Case):
     assert likest.reference == "r1"
     assert threshold.copied(seen) == likest
     assert threshold.judge(seen) is Decision.REVIEW
-    assert case.embedder.batches == [2, 1]  # to both sides, and further where it became likelier
+    assert case.embedder.batches == [2, 2]  # a little, and further, since it became more alike
     # The slow way: each turned picture with each reference, one after the other.
     ink = case.probe.prepared.ink
-    turns = [turn_ink(ink.ink, degrees) for degrees in (-STEP, STEP, -2 * STEP)]
+    turns = [turn_ink(ink.ink, degrees) for step in STEPS for degrees in step]
     probes = case.embedder.embed([replace(ink, ink=each) for each in turns])
     for one, reference in zip(seen.per_reference, case.gallery.references, strict=True):
         scores = [match_local(each.level, reference.embedding.local).score for each in probes]
@@ -119,7 +119,7 @@ def test_it_is_taken_once_and_only_where_it_is_asked_for(case: Case):
     assert case.embedder.batches == []
     first = look(case.score, case.gallery, near)
     assert first == look(case.score, case.gallery, near) != case.score
-    assert case.embedder.batches == [2, 1]
+    assert case.embedder.batches == [2, 2]
 
 
 def test_a_second_signature_is_none(case: Case):

@@ -10,6 +10,8 @@ from sqlalchemy import Engine, event, func, select, text
 from sigvault.domain.errors import ConfigurationError, StorageFailed, VaultDamaged
 from sigvault.storage import schema, signers
 from sigvault.storage.engine import (
+    CACHE_KIB,
+    SERVING_CACHE_KIB,
     checkpoint,
     database_kind,
     make_engine,
@@ -272,3 +274,11 @@ def test_a_checkpoint_of_what_is_no_database_says_so(tmp_path):
 @pytest.mark.postgres
 def test_a_server_empties_its_own_log(postgres_server):
     assert checkpoint(make_engine(postgres_server))
+
+
+@pytest.mark.parametrize("cache_kib", [CACHE_KIB, SERVING_CACHE_KIB, 100])
+def test_a_connection_takes_as_much_memory_for_pages_as_it_may(tmp_path, cache_kib):
+    engine = make_engine(tmp_path / "vault.sqlite3", cache_kib=cache_kib)
+    with engine.connect() as connection:
+        assert connection.execute(text("PRAGMA cache_size")).scalar() == -cache_kib
+    engine.dispose()
