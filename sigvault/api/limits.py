@@ -46,13 +46,28 @@ class ServiceLimits:
     per_minute: int = 6000
 
 
+class _Counters(MemoryStorage):
+    """Counters in memory, which look for old ones once in a window instead of with each request.
+
+    The library's start a thread for that with nearly every request of a caller who asks seldom.
+    """
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        """See MemoryStorage."""
+        if not self.get(key):
+            return super().incr(key, expiry, amount)
+        with self.locks[key]:
+            self.storage[key] += amount
+            return int(self.storage[key])
+
+
 class RateLimits:
     """Requests a minute of each key, counted over a sliding window in memory."""
 
     def __init__(self, per_minute: int) -> None:
         """Take what a key may use."""
         self._item = RateLimitItemPerMinute(per_minute)
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._limiter = SlidingWindowCounterRateLimiter(_Counters())
 
     def count(self, caller: str) -> None:
         """Count a request.
