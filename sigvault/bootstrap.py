@@ -344,9 +344,7 @@ class _Models:
             return next(own, self.given[0])
         kept = _model_folder(self.settings, model)
         folder = self.settings.model or (kept if kept.is_dir() else bundled_model())
-        shared = self.serving is not None
-        device, threads = self.settings.device, self.settings.threads
-        return TorchEmbedder(folder, device, threads, shares_cores=shared)
+        return TorchEmbedder(folder, self.settings.device, self.settings.threads)
 
     def keep(self, folder: Path, *, threads: int | None = None) -> Embedder:
         embedder = TorchEmbedder(folder, self.settings.device, threads or self.settings.threads)

@@ -17,6 +17,9 @@ BEFORE = "'int8', 'int8-zlib'"
 AFTER = "'int8', 'int8-zlib', 'int8-inked'"
 CONSTRAINT = "ck_embeddings_local_encoding"
 
+AT_A_TIME = 1000
+"""Rows that are in memory at the same time."""
+
 EMBEDDINGS = sa.table(
     "embeddings",
     sa.column("row", sa.BigInteger()),
@@ -31,12 +34,16 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    inked = sa.select(EMBEDDINGS).where(EMBEDDINGS.c.local_encoding == "int8-inked")
     connection = op.get_bind()
-    for row in connection.execute(inked).all():
-        packed = zlib.compress(filled(row.local, row.local_shape), level=1)
-        change = EMBEDDINGS.update().where(EMBEDDINGS.c.row == row.row)
-        connection.execute(change.values(local_encoding="int8-zlib", local=packed))
+    inked = sa.select(EMBEDDINGS).where(EMBEDDINGS.c.local_encoding == "int8-inked")
+    change = EMBEDDINGS.update().where(EMBEDDINGS.c.row == sa.bindparam("at"))
+    change = change.values(local_encoding="int8-zlib", local=sa.bindparam("packed"))
+    while some := connection.execute(inked.limit(AT_A_TIME)).all():  # those that are left
+        packed = [
+            {"at": row.row, "packed": zlib.compress(filled(row.local, row.local_shape), level=1)}
+            for row in some
+        ]
+        connection.execute(change, packed)
     allow(AFTER, BEFORE)
 
 
@@ -51,15 +58,17 @@ def allow(before: str, after: str) -> None:
     connection = op.get_bind()
     version = connection.scalar(sa.text("PRAGMA schema_version"))
     connection.execute(sa.text("PRAGMA writable_schema = ON"))
-    changed = connection.execute(
-        sa.text(
-            "UPDATE sqlite_master SET sql = replace(sql, :before, :after)"
-            " WHERE type = 'table' AND name = 'embeddings' AND instr(sql, :before) > 0"
-        ),
-        {"before": f"local_encoding IN ({before})", "after": f"local_encoding IN ({after})"},
-    )
-    connection.execute(sa.text(f"PRAGMA schema_version = {version + 1}"))
-    connection.execute(sa.text("PRAGMA writable_schema = OFF"))
+    try:
+        changed = connection.execute(
+            sa.text(
+                "UPDATE sqlite_master SET sql = replace(sql, :before, :after)"
+                " WHERE type = 'table' AND name = 'embeddings' AND instr(sql, :before) > 0"
+            ),
+            {"before": f"local_encoding IN ({before})", "after": f"local_encoding IN ({after})"},
+        )
+        connection.execute(sa.text(f"PRAGMA schema_version = {version + 1}"))
+    finally:
+        connection.execute(sa.text("PRAGMA writable_schema = OFF"))
     if changed.rowcount != 1:
         raise RuntimeError("the table of embeddings isn't as the migrations before made it")
 

@@ -47,9 +47,10 @@ class ServiceLimits:
 
 
 class _Counters(MemoryStorage):
-    """Counters in memory, which look for old ones once in a window instead of with each request.
+    """Counters in memory, which look for old ones once in a caller's window.
 
-    The library's start a thread for that with nearly every request of a caller who asks seldom.
+    The library's do so with each request, in a thread of their own: where requests come seldom, in
+    a new one for each.
     """
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:

@@ -91,13 +91,14 @@ def _run(
     from sigvault.api.traces import exporting, traced_stages
     from sigvault.bootstrap import Serving, open_vault
     from sigvault.embedding.batching import EmbeddingWorker
+    from sigvault.embedding.torch_embedder import CoreShare
     from sigvault.imaging.decode import DecodeLimits
 
     settings = session.settings()
     metrics = ServiceMetrics()
     provider = exporting() if traces else None
     observe = traced_stages(provider, metrics.observe_stage) if provider else metrics.observe_stage
-    worker = EmbeddingWorker(observe=metrics.batches.observe)
+    worker = EmbeddingWorker(observe=metrics.batches.observe, share=CoreShare(settings.threads))
     metrics.watch(
         "sigvault_embedding_queue_images", "Images that wait to be embedded.", lambda: worker.depth
     )

@@ -135,8 +135,12 @@ def verification_tables(verification: Verification, report: Path | None) -> list
         facts.append(("report", report))
     table = ruled_table("Reference", ">Cosine", ">Distance", ">Local")
     for score in evidence.score.per_reference:
+        turned = f" (turned {score.likest:.3f})" if score.likest > score.local else ""
         table.add_row(
-            score.reference, f"{score.cosine:.3f}", f"{score.distance:.3f}", f"{score.local:.3f}"
+            score.reference,
+            f"{score.cosine:.3f}",
+            f"{score.distance:.3f}",
+            f"{score.local:.3f}{turned}",
         )
     return [
         _decision(evidence.decision, f"  signer {evidence.signer}"),

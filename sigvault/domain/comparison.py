@@ -152,7 +152,7 @@ class LikelihoodRatio:
         return min(self.upper, max(self.lower, value))
 
 
-CLOSER_LOOK = 0.08
+CLOSER_LOOK = 0.09
 """How far below the limit of copies a local score asks for a closer look: pictures of references
 that are turned by an angle between those that references are seen from mostly stay that near
 (docs/adr/0022-a-closer-look-for-turned-copies.md)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sigvault.domain.comparison import Score, Threshold
+from sigvault.domain.comparison import ReferenceScore, Score, Threshold
 from sigvault.domain.image import QualityFinding
 
 COPY = "copy"
@@ -20,9 +20,7 @@ def find_copy(threshold: Threshold, score: Score) -> tuple[QualityFinding, ...]:
     if copied is None or threshold.copy_limit is None:
         return ()
     number = score.per_reference.index(copied) + 1
-    which = f"reference {number} ({copied.reference})"
-    if copied.local < threshold.copy_limit:
-        which += " once it is turned a little"
+    which = f"reference {number} ({copied.reference}){once_turned(copied)}"
     return (
         QualityFinding(
             name=COPY,
@@ -34,3 +32,8 @@ def find_copy(threshold: Threshold, score: Score) -> tuple[QualityFinding, ...]:
             "signs twice so alike, so it is not accepted; look at the paper itself",
         ),
     )
+
+
+def once_turned(copied: ReferenceScore) -> str:
+    """What to add where a reference is named as copied: by the probe as it is, or once turned."""
+    return " once it is turned a little" if copied.likest > copied.local else ""

@@ -60,6 +60,7 @@ class EmbeddingWorker:
         most: int = MOST,
         linger_seconds: float = LINGER_SECONDS,
         observe: Callable[[int], None] = lambda _: None,
+        share: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Start the thread when it is first needed.
 
@@ -67,10 +68,13 @@ class EmbeddingWorker:
             most: images of a forward pass at most.
             linger_seconds: how long a pass waits for more images while there is a crowd.
             observe: told the number of images of each pass.
+            share: told before each pass, in its thread, how many callers it is for, so that it
+                leaves room for what they do meanwhile (`torch_embedder.CoreShare`).
         """
         self._most = most
         self._linger = linger_seconds
         self._observe = observe
+        self._share = share
         self._waiting: deque[_Call] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -128,6 +132,7 @@ class EmbeddingWorker:
     def _work(self) -> None:
         while calls := self._next():
             self._observe(sum(len(call.images) for call in calls))
+            self._share(len(calls))
             _embed_together(calls)
 
     def _next(self) -> list[_Call]:

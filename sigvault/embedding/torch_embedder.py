@@ -24,25 +24,36 @@ if TYPE_CHECKING:
     from sigvault.embedding.network import EmbeddingNetwork
 
 
+class CoreShare:
+    """How many of torch's threads a pass of the embedding thread takes; one a process.
+
+    A pass for several callers takes half: others decode the next pictures meanwhile, and threads
+    that fight for cores wait for each other at every layer. A pass for one caller takes all.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        """Take the threads that there are, or None for torch's own choice."""
+        self._threads = threads
+
+    def __call__(self, callers: int) -> None:
+        """Set them for the calling thread, before a pass for so many callers."""
+        import torch
+
+        if self._threads is None:
+            self._threads = torch.get_num_threads()
+        torch.set_num_threads(self._threads if callers == 1 else max(1, self._threads // 2))
+
+
 class TorchEmbedder:
     """Embeds with a model folder; torch and the weights are loaded when first needed."""
 
-    def __init__(
-        self,
-        folder: Path,
-        device: str = "auto",
-        threads: int | None = None,
-        *,
-        shares_cores: bool = False,
-    ) -> None:
+    def __init__(self, folder: Path, device: str = "auto", threads: int | None = None) -> None:
         """Read the card.
 
         Args:
             folder: the model's folder.
             device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for a GPU where there is one.
             threads: CPU threads that torch may use, or None for its own choice.
-            shares_cores: a pass of several images is made by half of the threads, since others
-                decode the next ones meanwhile; one by itself still gets all.
 
         Raises:
             UnknownModel: If the folder holds no model.
@@ -54,7 +65,6 @@ class TorchEmbedder:
         self._folder = folder
         self._device = device
         self._threads = threads
-        self._shares_cores = shares_cores
         self._card = read_card(folder)
         self._network: EmbeddingNetwork | None = None
         self._loading = threading.Lock()
@@ -108,8 +118,6 @@ class TorchEmbedder:
             batch = torch.from_numpy(np.stack(list(inks))[:, None])
             return batch.to(device, memory_format=torch.channels_last)
 
-        if self._shares_cores:
-            self._take_threads(alone=len(images) == 1)
         inks = [image.ink for image in images]
         turns = network.architecture.local_turns if as_references else ()
         with torch.inference_mode():
@@ -125,14 +133,6 @@ class TorchEmbedder:
             Embedding(vector.copy(), np.stack(own) if turns else own[0], self.model)
             for vector, *own in zip(vectors, *grids, strict=True)
         ]
-
-    def _take_threads(self, *, alone: bool) -> None:
-        """Threads that fight for cores wait for each other at every layer."""
-        import torch
-
-        if self._threads is None:
-            self._threads = torch.get_num_threads()
-        torch.set_num_threads(self._threads if alone else max(1, self._threads // 2))
 
     def _load(self) -> tuple[EmbeddingNetwork, str]:
         import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sigvault.domain.comparison import Decision, Evidence, Rate, Threshold
+from sigvault.domain.copies import once_turned
 
 HEADLINES = {
     Decision.ACCEPT: "Accepted",
@@ -26,11 +27,11 @@ def explain_decision(evidence: Evidence) -> str:
     if copied is not None and evidence.decision is Decision.REVIEW:
         number = evidence.score.per_reference.index(copied) + 1
         return (
-            f"The probe is stroke for stroke like reference {number} of signer {signer}, as no "
-            f"second signature is (local score {copied.likest:.3f}, copies from "
-            f"{threshold.copy_limit:.3f}): perhaps a pasted picture. A person should look at the "
-            f"paper, whatever {score} says; the likelihood ratio weighs imitations by hand, not "
-            "copies."
+            f"The probe is stroke for stroke like reference {number} of signer {signer}"
+            f"{once_turned(copied)}, as no second signature is (local score {copied.likest:.3f}, "
+            f"copies from {threshold.copy_limit:.3f}): perhaps a pasted picture. A person should "
+            f"look at the paper, whatever {score} says; the likelihood ratio weighs imitations by "
+            "hand, not copies."
         )
     if evidence.decision is Decision.ACCEPT:
         return (

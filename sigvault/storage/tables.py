@@ -241,7 +241,7 @@ class EmbeddingRow(Base):
         vector: the global embedding.
         local_encoding: how ``local`` is stored.
         local: the local features, int8.
-        local_shape: their shape, [rows, columns, C].
+        local_shape: their shape, [rows, columns, C], or [views, rows, columns, C].
     """
 
     __tablename__ = "embeddings"

@@ -113,6 +113,8 @@ def decode_local(
 
 
 def _decode_inked(content: bytes, shape: Sequence[int]) -> npt.NDArray[np.int8]:
+    if len(shape) < 2 or min(shape) < 1:
+        raise _unfilled(shape)
     cells, channels = math.prod(shape[:-1]), shape[-1]
     end = math.ceil(cells / 8)
     bits = np.unpackbits(np.frombuffer(content[:end], np.uint8))

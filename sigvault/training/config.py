@@ -188,7 +188,7 @@ class TrainingConfig:
             ConfigurationError: Naming the entry and what it may be.
         """
         split, batch, chosen = self.split, self.batch, self.optimisation
-        watched = split.validation_share > 0
+        watched = split.validation_share > 0 and any(source.validates for source in self.data)
         checks = {
             "name: use lower-case letters, digits and hyphens": self.name.replace("-", "").isalnum()
             and self.name == self.name.lower(),
@@ -219,12 +219,10 @@ class TrainingConfig:
             ),
             "optimisation.gradient_norm: use 0 or more": chosen.gradient_norm >= 0,
             "optimisation.patience: use 0 or more": chosen.patience >= 0,
-            "optimisation.patience: without split.validation_share nothing says when to stop": (
-                watched or not chosen.patience
-            ),
-            "optimisation.keep: without split.validation_share nothing says which is best": (
-                watched or chosen.keep == "last"
-            ),
+            "optimisation.patience: without split.validation_share, and a data set that validates, "
+            "nothing says when to stop": (watched or not chosen.patience),
+            "optimisation.keep: without split.validation_share, and a data set that validates, "
+            "nothing says which is best": (watched or chosen.keep == "last"),
             "seed: use 0 or more": self.seed >= 0,
             "augmentation.new_signers.probability: use 0 with a loss that has a class for each "
             f"signer ({self.loss.name}): nobody new has one": (

@@ -42,7 +42,7 @@ from sigvault.training.loop import (
     claim_folder,
     train,
 )
-from sigvault.training.splits import SignerSplit, split_signers
+from sigvault.training.splits import SignerSplit, split_source
 
 EMBED_BATCH = 32
 
@@ -235,9 +235,11 @@ def _score_fold(
     for source in config.data:
         dataset = read_layout(data_root / source.path, source.layout)
         ink_set = load_ink(dataset, preprocessing, folder.parent.parent / CACHE_FOLDER)
-        split = split_signers(dataset.signers, replace(config.split, fold=fold))
+        split = split_source(dataset.signers, source, replace(config.split, fold=fold))
         _check_split(split, ink_set, embedder.card, source.path)
         for kept, signers in ((held_out, split.held_out), (validation, split.validation)):
+            if not signers:  # of a data set that doesn't validate
+                continue
             chosen = ink_set.where(
                 np.array([specimen.signer in signers for specimen in ink_set.specimens])
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from sigvault.training.copies import (
 from sigvault.training.datasets import InkSet, load_ink
 from sigvault.training.ink_pool import InkPool
 from sigvault.training.sampling import TrainingGroup
-from sigvault.training.splits import SignerSplit, split_signers
+from sigvault.training.splits import SignerSplit, split_source
 
 _log = logging.getLogger(__name__)
 
@@ -167,9 +167,8 @@ def gather(
 def _load(
     source: DataSource, dataset: Dataset, config: TrainingConfig, ready: Callable[[Dataset], InkSet]
 ) -> _Source:
-    wanted = config.split if source.validates else replace(config.split, validation_share=0.0)
     try:
-        split = split_signers(dataset.signers, wanted)
+        split = split_source(dataset.signers, source, config.split)
     except DatasetError as error:
         raise DatasetError(f"{dataset.root}: {error}") from error
     return _Source(source.path, ready(dataset), split)

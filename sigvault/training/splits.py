@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.model_selection import KFold, train_test_split
 
 from sigvault.domain.errors import DatasetError
 from sigvault.domain.identifiers import SignerId
-from sigvault.training.config import Split
+from sigvault.training.config import DataSource, Split
 
 
 @dataclass(frozen=True)
@@ -60,3 +60,18 @@ def split_signers(signers: Sequence[SignerId], split: Split) -> SignerSplit:
         )
     parts = (np.sort(part) for part in (training, validation, held_out))
     return SignerSplit(*(tuple(everyone[part]) for part in parts))
+
+
+def split_source(signers: Sequence[SignerId], source: DataSource, split: Split) -> SignerSplit:
+    """Split the signers of a data set as its own entry says: nobody of some validates.
+
+    Args:
+        signers: every signer once.
+        source: the data set's entry.
+        split: as in `split_signers`.
+
+    Raises:
+        DatasetError: As `split_signers`.
+    """
+    wanted = split if source.validates else replace(split, validation_share=0.0)
+    return split_signers(signers, wanted)

@@ -84,8 +84,9 @@ class Manner:
     Attributes:
         widths: factor of widths, above 0.
         heights: factor of heights, above 0.
-        slant: degrees, along the rows; at the given factors all of the canvas stays on it.
-        elastic: float32 (2, R, C), as in `Changes`, after all that.
+        slant: degrees, along the rows; with the given factors all of the canvas stays on it.
+        elastic: float32 (2, R, C), as in `Changes`, after all that; it may push ink off the canvas
+            by its largest displacement.
     """
 
     widths: float

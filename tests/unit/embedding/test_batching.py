@@ -146,6 +146,17 @@ def test_passes_are_observed(inks):
     assert seen == [8, 2]
 
 
+def test_it_tells_how_many_callers_a_pass_is_for(inks):
+    told, gated = [], Gated()
+    worker = EmbeddingWorker(linger_seconds=0.2, share=told.append)
+    shared = BatchingEmbedder(gated, worker)
+    with ThreadPoolExecutor(8) as pool:
+        crowd(shared, gated, inks[:4], pool)
+    shared.embed(inks[:3])  # several pictures of one caller
+    worker.close()
+    assert told == [1, 3, 1]
+
+
 def test_references_and_probes_never_share_a_pass(worker, inks):
     gated = Gated(turns=(10.0,))
     embedder = BatchingEmbedder(gated, worker)

@@ -23,7 +23,7 @@ from sigvault.embedding.architecture import Architecture
 from sigvault.embedding.card import read_card
 from sigvault.embedding.checkpoint import load_model, load_state, save_model, save_state
 from sigvault.embedding.network import EmbeddingNetwork
-from sigvault.embedding.torch_embedder import TorchEmbedder
+from sigvault.embedding.torch_embedder import CoreShare, TorchEmbedder
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
 from sigvault.imaging.turning import turn_ink
 
@@ -156,19 +156,21 @@ def test_references_are_looked_at_from_several_sides(tmp_path: Path, card: Model
         assert np.abs(reference.level.astype(int) - probe.local).max() <= 1
 
 
-def test_who_shares_cores_takes_half_of_the_threads_for_several_images(folder: Path):
+def test_a_pass_for_several_callers_takes_half_of_the_threads(folder: Path):
     before = torch.get_num_threads()
     try:
-        sharing = TorchEmbedder(folder, "cpu", 4, shares_cores=True)
-        for count, threads in ((2, 2), (1, 4), (3, 2), (1, 4)):
-            sharing.embed([_ink(number) for number in range(count)])
+        share = CoreShare(4)
+        for callers, threads in ((2, 2), (1, 4), (8, 2)):
+            share(callers)
+            TorchEmbedder(folder, "cpu").embed([_ink(0), _ink(1)])
             assert torch.get_num_threads() == threads
-        TorchEmbedder(folder, "cpu", 1, shares_cores=True).embed([_ink(0), _ink(1)])
+        CoreShare(1)(2)
         assert torch.get_num_threads() == 1
-        alone = TorchEmbedder(folder, "cpu", 3)
-        for count in (1, 2):
-            alone.embed([_ink(number) for number in range(count)])
-            assert torch.get_num_threads() == 3
+        torch.set_num_threads(6)
+        share = CoreShare()
+        for callers, threads in ((2, 3), (2, 3), (1, 6), (3, 3)):  # never half of a half
+            share(callers)
+            assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
 

@@ -102,7 +102,7 @@ def test_the_evidence_says_so_and_can_be_replayed(case: Case):
     (alarm,) = [finding for finding in evidence.findings if finding.name == "copy"]
     assert "reference 2 (r1) once it is turned a little" in alarm.message
     assert alarm.value >= threshold.copy_limit > max(one.local for one in seen.per_reference)
-    assert "like reference 2 of signer 1" in explain_decision(evidence)
+    assert "like reference 2 of signer 1 once it is turned a little" in explain_decision(evidence)
     assert f"{alarm.value:.3f}" in explain_decision(evidence)
     assert evidence_from_dict(evidence_to_dict(evidence)) == evidence
     before = evidence_to_dict(weigh(case.score, case.probe, SignerId("1"), case.threshold, active))

@@ -96,3 +96,9 @@ def test_a_vector_of_another_length_is_damage(encoding):
 def test_local_features_that_do_not_fill_their_shape_are_damage(content, encoding):
     with pytest.raises(VaultDamaged, match="restore the vault"):
         decode_local(content, encoding, [1, 1, 40])
+
+
+@pytest.mark.parametrize("shape", [[], [4], [0, 4], [2, 0], [2, 2, -1]])
+def test_inked_cells_of_a_shape_that_none_has_are_damage(shape):
+    with pytest.raises(VaultDamaged, match="restore the vault"):
+        decode_local(b"\x80\1\1", LocalEncoding.INT8_INKED, shape)
