@@ -73,7 +73,7 @@ def decode_vectors(
 def encode_local(local: npt.NDArray[np.int8]) -> tuple[LocalEncoding, bytes]:
     """Local features int8 (..., rows, columns, C) as bytes: the inked cells where that is shorter.
 
-    Zlib would make these a seventh shorter still, and reading them several times as slow.
+    Zlib would make these a fifth shorter still, and reading them several times as slow.
     """
     if local.size <= _SHORT:
         return LocalEncoding.INT8, local.tobytes()
