@@ -55,6 +55,9 @@ WITHOUT_PARAMETERS = {
     "live",
     "ready",
 }
+ANY_TEXT = {"signer_name"}
+"""Fields of forms that take whatever text there is."""
+
 TRYING = settings(
     max_examples=CASES,
     deadline=None,
@@ -122,9 +125,11 @@ def vanishes_when_sent(case):
     """Whether a query or a form has no way to say what the case says.
 
     Nothing and empty lists are left out, a list in a list is flattened, and a form's numbers are
-    texts.
+    texts, as is ``false`` where any text will do.
     """
     form = case.body if case.media_type == "multipart/form-data" else None
+    if isinstance(form, dict) and any(isinstance(form.get(name), bool) for name in ANY_TEXT):
+        return True
     values = list(form.values()) if isinstance(form, dict) else []
     return any(value in (None, [], {}) for value in [*values, *(case.query or {}).values()]) or any(
         is_no_text(one) for value in values for one in as_list(value)
