@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sigvault.datasets import Layout
 from sigvault.domain.errors import ConfigurationError, DatasetError
 from sigvault.domain.identifiers import SignerId
-from sigvault.training.config import Split, config_from_dict, read_config
-from sigvault.training.splits import split_signers
+from sigvault.training.config import DataSource, Split, config_from_dict, read_config
+from sigvault.training.splits import split_signers, split_source
 
 CONFIGS = Path(__file__).parents[3] / "configs"
+UNWATCHED = {"path": "d", "layout": "folders", "licence": "", "validates": False}
 MINIMAL = {"name": "m", "licence": "", "data": [{"path": "d", "layout": "folders", "licence": ""}]}
 
 
@@ -30,6 +33,18 @@ def test_splits_are_disjoint_whole_and_every_signer_is_held_out_once(
         assert set.union(*parts) == set(signers)
         held_out += split.held_out
     assert sorted(held_out) == sorted(signers)
+
+
+def test_nobody_of_a_data_set_that_does_not_validate_does():
+    source = DataSource("d", Layout.FOLDERS, "")
+    split = Split(folds=4, fold=1, validation_share=0.3)
+    signers = [SignerId(str(number)) for number in range(40)]
+    usual = split_source(signers, source, split)
+    assert usual == split_signers(signers, split)
+    other = split_source(signers, replace(source, validates=False), split)
+    assert other.validation == ()
+    assert other.held_out == usual.held_out
+    assert set(other.training) == {*usual.training, *usual.validation}
 
 
 def test_too_few_signers_are_refused():
@@ -58,6 +73,8 @@ def test_shipped_configurations_are_valid_and_round_trip(path: Path):
         ({"optimisation": {"precision": "float8"}}, "precision"),
         ({"optimisation": {"start_share": 0.5}}, r"no start\.checkpoint"),
         ({"optimisation": {"start_share": 1.0}}, "start_share"),
+        ({"data": [UNWATCHED], "optimisation": {"patience": 2}}, "a data set that validates"),
+        ({"data": [UNWATCHED], "optimisation": {"keep": "best"}}, "a data set that validates"),
         ({"start": {"frozen_stages": 3}}, "frozen_stages"),
         ({"start": {"frozen_stages": 5, "checkpoint": "other"}}, "frozen_stages"),
     ],
