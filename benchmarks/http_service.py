@@ -72,7 +72,7 @@ class Figures:
         load: its load average when the run began.
         without_http: signatures a second by each way without HTTP, a list of the turns.
         with_http: verifications a second at 32 clients, a list of the turns.
-        ratio: median of the latter by the better median of the former.
+        ratio: median of the latter by the best median of the former.
         looked: the share of verifications at one client that were looked at closer.
         beyond_p50_ms: of latency beyond the three stages at one client.
         beyond_p99_ms: the same.

@@ -26,7 +26,7 @@ one and a half of one of the pairs."""
 
 RISE = 0.015
 """By how much the local score has to rise at first for a probe to be turned further: a copy's rises
-by three times as much, a second signature's seldom by so much."""
+by several times as much, most second signatures' by less."""
 
 
 class CloserLook:

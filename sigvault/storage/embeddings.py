@@ -139,7 +139,7 @@ def _local_columns(local: npt.NDArray[np.int8]) -> tuple[str, bytes, str]:
 
 
 _NAMES = {encoding: encoding.value for encoding in LocalEncoding}
-"""Asked for a million times, the property of the enumeration takes a second."""
+"""The enumeration's own property is slow, and asked for once a vector."""
 
 
 @lru_cache(maxsize=64)

@@ -15,12 +15,7 @@ from sigvault.domain.errors import ConfigurationError
 from sigvault.embedding.architecture import Architecture
 from sigvault.imaging.preprocessing import preprocessing_by_name
 from sigvault.training.augmentation.settings import Augmentation
-from sigvault.training.losses.settings import (
-    ArcFace,
-    Loss,
-    MultiSimilarity,
-    SubCentreArcFace,
-)
+from sigvault.training.losses.settings import ArcFace, Loss, MultiSimilarity, SubCentreArcFace
 from sigvault.training.optimisers import Named, check_names
 
 _STRICT = ConfigDict(extra="forbid")

@@ -71,7 +71,7 @@ def in_manner(grid: Tensor, manners: Sequence[Manner]) -> Tensor:
     """
     height, width = grid.shape[1:3]
     half = torch.tensor([width / 2, height / 2])
-    back = torch.from_numpy(np.stack([_unmannered(each) for each in manners])).float()
+    back = torch.from_numpy(np.stack([_back_to_former(each) for each in manners])).float()
     places = torch.einsum("bij,bhwj->bhwi", back, grid * half)
     shifts = _surface([each.elastic for each in manners], (height, width))
     if shifts is not None:
@@ -80,7 +80,8 @@ def in_manner(grid: Tensor, manners: Sequence[Manner]) -> Tensor:
     return places / half
 
 
-def _unmannered(manner: Manner) -> npt.NDArray[np.float64]:
+def _back_to_former(manner: Manner) -> npt.NDArray[np.float64]:
+    """(2, 2): from a place of the new picture to that of the former, before the displacement."""
     slant = math.tan(math.radians(manner.slant))
     there = np.array([[manner.widths, -slant * manner.heights], [0.0, manner.heights]])
     back: npt.NDArray[np.float64] = np.linalg.inv(there)

@@ -19,8 +19,8 @@ from sigvault.training.augmentation.warp import in_manner, sampling_grid, warp
 from sigvault.training.config import config_from_dict
 
 SHAPE = (64, 104)
-STILL = Changes((), Affine(0.0, (0.0, 0.0), 1.0, 0.0), np.zeros((2, 0, 0), np.float32), 0.0, None)
 NO_POINTS = np.zeros((2, 0, 0), np.float32)
+STILL = Changes((), Affine(0.0, (0.0, 0.0), 1.0, 0.0), NO_POINTS, 0.0, None)
 ALL_OTHERS = Augmentation(
     rotation=0.0,
     translation=0.0,
@@ -30,6 +30,7 @@ ALL_OTHERS = Augmentation(
     erase=0.0,
     new_signers=NewSigners(probability=1.0),
 )
+MINIMAL = {"name": "m", "licence": "", "data": [{"path": "d", "layout": "folders", "licence": ""}]}
 INK = (np.random.default_rng(1).random((6, *SHAPE)) > 0.85).astype(np.uint8) * 255
 
 
@@ -74,7 +75,7 @@ def test_a_pixel_is_read_where_the_former_signer_had_it():
     result = warp(smooth, [own], [manner])[0, 0].numpy()
     size = np.array(SHAPE[::-1])
     places = sampling_grid([own], SHAPE)[0].double().numpy() * size / 2
-    still = replace_grid(points)
+    still = displacement(points)
     shift = np.stack([sample(axis, places) for axis in still], axis=-1)
     slanted = np.array([[0.8, -math.tan(math.radians(12.0)) * 0.9], [0.0, 0.9]])
     former = places @ np.linalg.inv(slanted).T + shift
@@ -86,7 +87,7 @@ def test_a_pixel_is_read_where_the_former_signer_had_it():
     np.testing.assert_allclose(result[kept], expected[kept], atol=2e-3)
 
 
-def replace_grid(points: np.ndarray) -> np.ndarray:
+def displacement(points: np.ndarray) -> np.ndarray:
     """The displacement (2, H, W) in pixels, by the picture's own elastic change."""
     changes = Changes((), STILL.affine, points, 0.0, None)
     moved, plain = (sampling_grid([each], SHAPE)[0] for each in (changes, STILL))
@@ -149,24 +150,14 @@ def test_nobody_is_mirrored_or_folded(spacing: int, seed: int, stretch: float, s
     ],
 )
 def test_what_would_mirror_or_fold_is_refused_by_name(entry: str, value: object):
-    content = {
-        "name": "m",
-        "licence": "",
-        "data": [{"path": "d", "layout": "folders", "licence": ""}],
-        "augmentation": {"new_signers": {entry: value}},
-    }
+    content = {**MINIMAL, "augmentation": {"new_signers": {entry: value}}}
     with pytest.raises(ConfigurationError, match=rf"augmentation\.new_signers\.{entry}"):
         config_from_dict(content, source="here")
 
 
 def test_a_loss_with_classes_has_none_for_new_signers():
-    content = {
-        "name": "m",
-        "licence": "",
-        "data": [{"path": "d", "layout": "folders", "licence": ""}],
-        "loss": {"name": "arcface"},
-        "augmentation": {"new_signers": {"probability": 0.5}},
-    }
+    others = {"augmentation": {"new_signers": {"probability": 0.5}}}
+    content = {**MINIMAL, **others, "loss": {"name": "arcface"}}
     with pytest.raises(ConfigurationError, match=r"new_signers\.probability.*arcface"):
         config_from_dict(content, source="here")
     config_from_dict({**content, "loss": {"name": "multi-similarity"}}, source="here")
