@@ -14,7 +14,7 @@ from rich.text import Text
 from sigvault.cli.output import tidy
 from sigvault.domain.audit import AuditRecord
 from sigvault.domain.comparison import Decision, Rate, Threshold
-from sigvault.domain.copies import COPY
+from sigvault.domain.copies import COPY, once_turned
 from sigvault.domain.diagnosis import Diagnosis, Finding, Severity
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.model_card import MeasuredRates, ModelCard
@@ -186,11 +186,12 @@ def identification_tables(identification: Identification) -> list[Table | Text]:
     copies = [
         Text(
             f"alarm: stroke for stroke like signer {tidy(candidate.signer)}'s reference "
-            f"{candidate.copied}, perhaps a copy of that picture, so it is not accepted",
+            f"{copied.reference}{once_turned(copied)}, perhaps a copy of that picture, "
+            "so it is not accepted",
             style="bold red",
         )
         for candidate in identification.candidates
-        if candidate.copied is not None
+        if (copied := candidate.copied_score) is not None
     ]
     findings = [Text(f"quality: {finding}") for finding in _findings(identification.findings)]
     unsupported = identification.unsupported

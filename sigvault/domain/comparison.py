@@ -495,6 +495,12 @@ class Candidate:
     decision: Decision
     copied: ReferenceId | None = field(default=None, metadata=OMIT_DEFAULT)
 
+    @property
+    def copied_score(self) -> ReferenceScore | None:
+        """The scores of the reference that the probe is perhaps a copy of, or None."""
+        found = (one for one in self.score.per_reference if one.reference == self.copied)
+        return next(found, None)
+
 
 def select_threshold(thresholds: tuple[Threshold, ...], references: int) -> Threshold | None:
     """The threshold for a number of references: the largest calibrated number not above it.

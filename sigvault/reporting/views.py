@@ -14,6 +14,7 @@ from sigvault.domain.comparison import (
     ReferenceScore,
     Threshold,
 )
+from sigvault.domain.copies import once_turned
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.verbal_scale import describe_llr
 from sigvault.reporting.case import Case, IdentificationCase, ReferenceView
@@ -194,14 +195,18 @@ def view_identification(case: IdentificationCase, anchor: str) -> Identification
         rows=tuple(
             CandidateRow(
                 candidate,
-                headline(candidate.decision)
-                + ("" if candidate.copied is None else ", perhaps a copy of a reference"),
+                headline(candidate.decision) + _perhaps_copied(candidate),
                 describe_llr(candidate.llr, "this signer"),
             )
             for candidate in case.candidates
         ),
         findings=case.findings,
     )
+
+
+def _perhaps_copied(candidate: Candidate) -> str:
+    copied = candidate.copied_score
+    return "" if copied is None else f", perhaps a copy of a reference{once_turned(copied)}"
 
 
 def _identified(case: IdentificationCase) -> str:

@@ -80,6 +80,9 @@ def test_a_copy_of_a_reference_is_an_alarm_and_not_accepted(run, calibrated, dra
     document = run("verify", "--signer", "1", draw(1, 1), "--json").document
     assert document["decision"] == "review"
     assert [finding["name"] for finding in document["findings"]] == ["copy"]
+    searched = " ".join(run("identify", draw(1, 1)).out.split())
+    assert "perhaps a copy of that picture" in searched
+    assert "turned" not in searched
     found = run("identify", draw(1, 1), "--json").document["candidates"]
     assert [each["decision"] for each in found if each["signer"] == "1"] == ["review"]
     assert run("audit", "check").code == 0

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import stat
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -179,6 +180,20 @@ def test_identification_tells_of_a_copy(make_case, make_picture):
     text = _words(_Page(render_collection("All", "", [], [case])))
 
     assert "perhaps a copy of a reference" in text
+    assert "turned" not in text
+
+
+def test_identification_tells_that_a_copy_was_turned(make_case, make_picture):
+    score = make_case().evidence.score
+    first, *others = score.per_reference
+    turned = replace(score, per_reference=(replace(first, turned=first.local + 0.05), *others))
+    candidate = Candidate(1, SignerId("1"), turned, 1.0, Decision.REVIEW, first.reference)
+    probe = make_picture(draw_signature(1))
+    case = IdentificationCase("Search", (candidate,), Decision.REVIEW, 3, EventNumber(3), probe)
+
+    text = _words(_Page(render_collection("All", "", [], [case])))
+
+    assert "perhaps a copy of a reference once it is turned a little" in text
 
 
 def test_identification_without_candidates_says_so(make_picture):
