@@ -1,9 +1,10 @@
 """Which residual stage local features are best taken from, and how they are best projected.
 
-Run: ``python benchmarks/local_stages.py TRAJECTORIES --model DIR [--model DIR ...] [--brief]``
+Run: ``python benchmarks/local_stages.py TRAJECTORIES --model DIR [--model DIR ...]
+[--brief | --own] [--preprocessing NAME]``
 
 TRAJECTORIES is what ``scripts/render_trajectories`` drew, DIR the model of ``configs/small.toml``
-or one that starts from it; pictures are drawn as ``onepen-2`` on each model's canvas. Scores the
+or one that starts from it; pictures are drawn by one recipe on each model's canvas. Scores the
 validation signers of ``configs/strokes.toml``, whom no weight was trained on, by the vector alone
 and by local features alone; projections are fitted to 1,024 pictures of the signers trained on. So
 the choice is made without the signers that the bundled model is reported on.
@@ -90,10 +91,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("trajectories", type=Path)
     parser.add_argument("--model", type=Path, required=True, action="append")
-    parser.add_argument("--brief", action="store_true", help="the first four variants alone")
+    few = parser.add_mutually_exclusive_group()
+    few.add_argument("--brief", action="store_true", help="the first four variants alone")
+    few.add_argument("--own", action="store_true", help="each model's own projection alone")
+    parser.add_argument("--preprocessing", default=RECIPE, help="the recipe of the pictures")
     chosen = parser.parse_args()
     material = read_material(chosen.trajectories)
     watched = material.of(material.split.validation)
+    variants = VARIANTS[:1] if chosen.own else BRIEF if chosen.brief else VARIANTS
     count = len(material.split.validation)
     write(f"{count} signers, {len(watched)} pictures; EER %, 95 % over signers.\n")
     write("| Model | Canvas | Features | skilled R=1 | skilled R=5 | random R=1 | random R=5 |")
@@ -101,12 +106,12 @@ def main() -> int:
     for model in chosen.model:
         network, card = load_model(model)
         height, width = network.architecture.height, network.architecture.width
-        recipe = preprocessing_by_name(RECIPE, height=height, width=width)
-        fitted_to = [ink for _, ink in draw_ink(material.fitted_to, recipe)]
+        recipe = preprocessing_by_name(chosen.preprocessing, height=height, width=width)
+        fitted_to = [ink for _, ink in draw_ink(() if chosen.own else material.fitted_to, recipe)]
         drawn = draw_ink(watched, recipe)
         row = f"| {card.name} | {height} x {width} |"
         write(f"{row} vector | {' | '.join(score(list(embed(network, drawn)), VECTOR_ALONE))} |")
-        for variant in BRIEF if chosen.brief else VARIANTS:
+        for variant in variants:
             found = list(embed(build(variant, model, fitted_to), drawn))
             write(f"{row} {variant.title} | {' | '.join(score(found, LOCAL_ALONE))} |")
     return 0

@@ -68,6 +68,7 @@ def train(
             folder,
             preparing=progress.prepare,
             progress=progress.train,
+            teaching=progress.teach,
             equipment=Equipment(device, workers),
         )
     if is_first_process():

@@ -29,6 +29,9 @@ class Silence:
     def train(self, status: TrainingStatus, fold: str = "") -> None:
         """Take where a run is; ``fold`` names the run, where there are several."""
 
+    def teach(self, done: int, total: int) -> None:
+        """Take how far local features are taught."""
+
 
 class Lines(Silence):
     """About ten lines an epoch, for files and pipes."""
@@ -43,6 +46,11 @@ class Lines(Silence):
         if status.batch % every == 0 or status.batch == status.batches:
             self._output.say(f"{fold}{describe_place(status)}: {describe_figures(status)}")
 
+    def teach(self, done: int, total: int) -> None:
+        """Write a line, if one is due."""
+        if done % max(1, total // LINES_AN_EPOCH) == 0 or done == total:
+            self._output.say(f"teaching local features: {done} of {total}")
+
 
 class Bar(Silence):
     """One bar: images while they are harmonised, then the whole run's batches."""
@@ -52,6 +60,7 @@ class Bar(Silence):
         self._progress = progress
         self._preparing: TaskID | None = None
         self._training: TaskID | None = None
+        self._teaching: TaskID | None = None
 
     def prepare(self, done: int, total: int) -> None:
         """Move the bar of the images; it is gone when all are done."""
@@ -74,6 +83,13 @@ class Bar(Silence):
             total=status.epochs * status.batches,
             figures=describe_figures(status),
         )
+
+    def teach(self, done: int, total: int) -> None:
+        """Move the bar of the local features."""
+        if self._teaching is None:
+            self._teaching = self._progress.add_task("Teaching local features", figures="")
+        figures = f"{done} of {total}"
+        self._progress.update(self._teaching, completed=done, total=total, figures=figures)
 
 
 @contextmanager

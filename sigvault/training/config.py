@@ -142,6 +142,20 @@ class Optimisation:
 
 
 @dataclass(frozen=True)
+class LocalProjection:
+    """How the projection of local features is taught at the end, where ``loss.local_weight`` is 0.
+
+    Attributes:
+        batches: of pictures as they are, drawn as all others; 0 leaves the projection fitted.
+        learning_rate: the highest learning rate.
+    """
+
+    __pydantic_config__ = _STRICT
+    batches: int = 0
+    learning_rate: float = 1e-3
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """A training run.
 
@@ -156,6 +170,7 @@ class TrainingConfig:
         augmentation: random changes.
         loss: which loss, by name, and what goes beside it.
         optimisation: optimiser and schedule.
+        local_projection: how the projection of local features is taught at the end.
         preprocessing: the name of the recipe from pixels to ink.
         seed: of everything random in the run.
         deterministic: use deterministic algorithms alone, where that is slower too.
@@ -172,6 +187,7 @@ class TrainingConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: Loss = field(default_factory=MultiSimilarity)
     optimisation: Optimisation = field(default_factory=Optimisation)
+    local_projection: LocalProjection = field(default_factory=LocalProjection)
     preprocessing: str = "sauvola-1"
     seed: int = 42
     deterministic: bool = False
@@ -218,6 +234,12 @@ class TrainingConfig:
             "nothing says when to stop": (watched or not chosen.patience),
             "optimisation.keep: without split.validation_share, and a data set that validates, "
             "nothing says which is best": (watched or chosen.keep == "last"),
+            "local_projection.batches: use 0 or more": self.local_projection.batches >= 0,
+            "local_projection.batches: use 0 unless loss.local_weight is 0: the local loss trains "
+            "it": not (self.local_projection.batches and self.loss.local_weight),
+            "local_projection.learning_rate: use a number above 0": (
+                self.local_projection.learning_rate > 0
+            ),
             "seed: use 0 or more": self.seed >= 0,
             "augmentation.new_signers.probability: use 0 with a loss that has a class for each "
             f"signer ({self.loss.name}): nobody new has one": (
@@ -273,6 +295,7 @@ __all__ = [
     "Batch",
     "BatchNormStart",
     "DataSource",
+    "LocalProjection",
     "Loss",
     "Optimisation",
     "Split",

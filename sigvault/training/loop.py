@@ -16,7 +16,7 @@ from sigvault.embedding.checkpoint import load_state, save_model, save_state
 from sigvault.imaging.preprocessing import Recipe, preprocessing_by_name
 from sigvault.training.config import TrainingConfig
 from sigvault.training.curves import draw_curves
-from sigvault.training.devices import open_fabric
+from sigvault.training.devices import any_process, open_fabric
 from sigvault.training.epoch import EpochFigures, TrainingStatus, Watch, train_epoch
 from sigvault.training.equipment import Equipment
 from sigvault.training.material import Material, gather
@@ -44,6 +44,7 @@ def train(
     preprocessing: Recipe | None = None,
     progress: Callable[[TrainingStatus], None] | None = None,
     preparing: Callable[[int, int], None] | None = None,
+    teaching: Callable[[int, int], None] | None = None,
     equipment: Equipment | None = None,
 ) -> ModelCard:
     """Train a model, or carry on where the run in the folder stopped, be it within an epoch.
@@ -58,6 +59,7 @@ def train(
         preprocessing: the recipe, kept in the model card; None for the one that is configured.
         progress: told after every batch; may raise KeyboardInterrupt to stop.
         preparing: told how many of how many images are harmonised.
+        teaching: told how far the local features are taught at the end, if they are.
         equipment: device, worker processes, and how often the state is kept; the usual if None.
 
     Returns:
@@ -93,7 +95,7 @@ def train(
             _note_start(run, material, run_folder)
         _resume(run, run_folder)
         _train_epochs(run, config, material, watch)
-        _finish(run, config, material, data_root, run_folder)
+        _finish(run, config, material, data_root, watch, teaching)
         card = _card(config, preprocessing, material, run_folder)
         if config.start.checkpoint and (data_root / config.start.checkpoint).is_dir():
             card = _inherit(card, read_card(data_root / config.start.checkpoint))
@@ -157,16 +159,30 @@ def _keep_epoch(
 
 
 def _finish(
-    run: Run, config: TrainingConfig, material: Material, data_root: Path, run_folder: Path
+    run: Run,
+    config: TrainingConfig,
+    material: Material,
+    data_root: Path,
+    watch: Watch,
+    teaching: Callable[[int, int], None] | None,
 ) -> None:
-    """From the last epoch's weights to the model's."""
+    """From the last epoch's weights to the model's; begun anew after an interruption."""
     if config.optimisation.keep == "best" and run.stopping.best_epoch:
-        run.network.load_state_dict(load_state(run_folder / BEST_FILE))
+        run.network.load_state_dict(load_state(watch.folder / BEST_FILE))
     if config.start.checkpoint is not None and config.optimisation.start_share:
         start = weights_file(data_root / config.start.checkpoint)
         average_with_start(run.network, start, config.optimisation.start_share)
         run.settle(config, material)
-    if not config.loss.local_weight:
+    if config.local_projection.batches:
+
+        def tell(done: int, count: int) -> None:
+            if any_process(watch.interruption.asked, run.fabric):
+                raise KeyboardInterrupt
+            if teaching is not None:
+                teaching(done, count)
+
+        run.teach_local(config, material, tell)
+    elif not config.loss.local_weight:
         run.fit_local(config, material)
 
 

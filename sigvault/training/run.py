@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from sigvault.training.devices import wrap_network
 from sigvault.training.distributed_norm import each_alone, share_batch_norm
 from sigvault.training.early_stopping import EarlyStopping
 from sigvault.training.local_projection import fit_local_projection
+from sigvault.training.local_teaching import teach_local_projection
 from sigvault.training.material import Material
 from sigvault.training.objective import Objective
 from sigvault.training.optimisers import build_optimiser, build_scheduler
@@ -37,6 +38,7 @@ from sigvault.training.warm_start import (
     start_from,
 )
 
+_PROJECTION = "local_projection.weight"
 EMBED_BATCH = 64
 SETTLING_IMAGES = 1024
 """How many training images batch normalisation is settled with after each epoch."""
@@ -133,6 +135,25 @@ class Run:
     def fit_local(self, config: TrainingConfig, material: Material) -> None:
         """Fit local features to training images; see `fit_local_projection`."""
         fit_local_projection(self.network, self._some(config, material))
+
+    def teach_local(
+        self, config: TrainingConfig, material: Material, tell: Callable[[int, int], None]
+    ) -> None:
+        """Teach local features after the last epoch; see `teach_local_projection`.
+
+        A projection that came with the start is taught on, another one is fitted first.
+        """
+        chosen = config.local_projection
+        if self.started is None or _PROJECTION not in self.started.taken or self.epoch:
+            self.fit_local(config, material)
+        torch.manual_seed(config.seed)
+
+        def pictures(rows: np.ndarray[Any, Any]) -> Tensor:
+            return self.put(material.ink[rows])
+
+        batch = replace(config.batch, per_epoch=chosen.batches)
+        batches = list(draw_batches(material.training, batch, (config.seed, self.epoch, 1)))
+        teach_local_projection(self.network, pictures, batches, chosen.learning_rate, tell)
 
     def _some(self, config: TrainingConfig, material: Material) -> Iterator[Tensor]:
         """Batches of training images drawn at random, others after each epoch."""

@@ -26,11 +26,11 @@ class LocalLoss(nn.Module):
     signers `MOST_RANDOM` are drawn from torch's own generator: as many as keep the mean steady.
     """
 
-    def __init__(self) -> None:
-        """Start with a scale and an offset that suit cosines around 0.6."""
+    def __init__(self, scale: float = 10.0, offset: float = -6.0) -> None:
+        """Start with a scale and an offset; those given suit cosines around 0.6."""
         super().__init__()
-        self.scale = nn.Parameter(torch.tensor(10.0))
-        self.offset = nn.Parameter(torch.tensor(-6.0))
+        self.scale = nn.Parameter(torch.tensor(scale))
+        self.offset = nn.Parameter(torch.tensor(offset))
 
     def forward(self, local: Tensor, inked: Tensor, kinds: PairKinds) -> Tensor:
         """The loss of a batch.

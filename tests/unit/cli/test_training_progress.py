@@ -109,6 +109,26 @@ def test_a_terminal_gets_one_bar_with_everything(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == ""
 
 
+def test_a_file_gets_about_ten_lines_of_teaching(capsys: pytest.CaptureFixture[str]):
+    with follow(Output(as_json=False), Console(file=io.StringIO())) as progress:
+        for done in range(1, 96):
+            progress.teach(done, 95)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 11
+    assert lines[0] == "teaching local features: 9 of 95"
+    assert lines[-1] == "teaching local features: 95 of 95"
+
+
+def test_a_terminal_gets_a_bar_of_teaching(capsys: pytest.CaptureFixture[str]):
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=200)
+    with follow(Output(as_json=False), terminal) as progress:
+        progress.teach(1, 30)
+        progress.teach(2, 30)
+        (task,) = progress._progress.tasks
+        assert (task.description, task.completed, task.total) == ("Teaching local features", 2, 30)
+    assert capsys.readouterr().err == ""
+
+
 def test_only_the_first_of_several_processes_speaks(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -117,5 +137,6 @@ def test_only_the_first_of_several_processes_speaks(
     with follow(Output(as_json=False), terminal) as progress:
         progress.prepare(1, 2)
         progress.train(status(30))
+        progress.teach(1, 2)
     assert terminal.file.getvalue() == ""
     assert capsys.readouterr().err == ""

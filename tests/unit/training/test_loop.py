@@ -24,7 +24,7 @@ from sigvault.embedding.network import EmbeddingNetwork
 from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.imaging.decode import decode_file
 from sigvault.imaging.preprocessing import Preprocessing
-from sigvault.training.config import Batch, Split, Start, TrainingConfig
+from sigvault.training.config import Batch, LocalProjection, Split, Start, TrainingConfig
 from sigvault.training.datasets import load_ink
 from sigvault.training.loop import TrainingStatus, train
 from sigvault.training.losses.settings import (
@@ -148,6 +148,42 @@ def test_without_epochs_the_start_is_kept_and_local_features_are_fitted(
     assert card.training_digests == earlier.training_digests
     again = train(fitted, root, tmp_path / "third", preprocessing=SMALL)
     assert again.sha256 == card.sha256
+
+
+def test_local_features_are_taught_at_the_end_and_carried_on_anew(
+    data: Path, config: TrainingConfig, tmp_path: Path
+):
+    root = tmp_path / "root"
+    shutil.copytree(data / "signers", root / "signers")
+    one_epoch = replace(config, optimisation=replace(config.optimisation, epochs=1))
+    train(one_epoch, root, tmp_path / "first", preprocessing=SMALL)
+    shutil.copytree(tmp_path / "first" / "model", root / "earlier")
+    taught = replace(
+        config,
+        start=Start(checkpoint="earlier"),
+        loss=replace(config.loss, local_weight=0.0),
+        optimisation=replace(config.optimisation, epochs=0),
+        local_projection=LocalProjection(batches=3),
+    )
+    told: list[tuple[int, int]] = []
+
+    def note(done: int, total: int) -> None:
+        told.append((done, total))
+        if done == total and len(told) == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(taught, root, tmp_path / "second", preprocessing=SMALL, teaching=note)
+    assert not (tmp_path / "second" / "model").exists()
+    train(taught, root, tmp_path / "second", preprocessing=SMALL, teaching=note)
+    total = told[0][1]
+    assert told == [(done, total) for done in range(1, total + 1)] * 2
+    before, after = _weights(tmp_path / "first"), _weights(tmp_path / "second")
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert changed == ["local_projection.weight"]
+    # It starts from the projection that came with the start, so it stays near it.
+    moved = (before[changed[0]] - after[changed[0]]).norm() / before[changed[0]].norm()
+    assert 0.0 < moved < 0.2
 
 
 def test_without_epochs_there_must_be_a_start(config: TrainingConfig):
