@@ -141,7 +141,8 @@ class Run:
     ) -> None:
         """Teach local features after the last epoch; see `teach_local_projection`.
 
-        A projection that came with the start is taught on, another one is fitted first.
+        A projection that came with the start is taught on if nothing was trained since; else it is
+        fitted first.
         """
         chosen = config.local_projection
         if self.started is None or _PROJECTION not in self.started.taken or self.epoch:
