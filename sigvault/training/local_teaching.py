@@ -7,6 +7,7 @@ whatever moves strokes about at random teaches cells to be alike that must be to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sigvault.domain.errors import TrainingDiverged
 from sigvault.embedding.network import EmbeddingNetwork
 from sigvault.training.losses.local import LocalLoss
 from sigvault.training.pairs import pair_kinds
@@ -51,6 +53,9 @@ def teach_local_projection(
         learning_rate: the highest.
         tell: told how many of how many passes and steps are done; may raise to stop, which leaves
             the projection as it was.
+
+    Raises:
+        TrainingDiverged: If a loss is not finite; the projection is left as it was.
     """
     network.eval()
     rows = np.unique(np.concatenate([batch.rows for batch in batches]))
@@ -72,7 +77,14 @@ def teach_local_projection(
         local, inked = _project(weights, [described[row] for row in batch.rows.tolist()])
         kinds = pair_kinds(torch.from_numpy(batch.groups), torch.from_numpy(batch.forged))
         optimiser.zero_grad()
-        loss(local, inked, kinds).backward()
+        value = loss(local, inked, kinds)
+        if not math.isfinite(float(value.detach())):
+            raise TrainingDiverged(
+                f"the loss is {float(value.detach())} at batch {number - len(parts)} of teaching "
+                "the local features: lower local_projection.learning_rate; what was trained "
+                "before is kept"
+            )
+        value.backward()
         optimiser.step()
         scheduler.step()
         tell(number, total)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from sigvault.domain.errors import TrainingDiverged
 from sigvault.embedding.architecture import Architecture
 from sigvault.embedding.network import EmbeddingNetwork
 from sigvault.training.config import Batch
@@ -144,4 +145,12 @@ def test_whoever_stops_it_keeps_what_was_there(last: int):
 
     with pytest.raises(KeyboardInterrupt):
         teach(network, count=5, tell=stop)
+    assert torch.equal(network.local_projection.weight, before)
+
+
+def test_a_loss_that_is_no_number_stops_it_and_changes_nothing():
+    network = new_network()
+    before = network.local_projection.weight.detach().clone()
+    with pytest.raises(TrainingDiverged, match=r"local_projection\.learning_rate"):
+        teach(network, count=5, learning_rate=1e34)
     assert torch.equal(network.local_projection.weight, before)
