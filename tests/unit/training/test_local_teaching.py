@@ -40,7 +40,7 @@ def draw_signers() -> torch.Tensor:
 
 INK = draw_signers()
 GROUPS = tuple(
-    TrainingGroup(np.arange(first, first + GENUINE), np.arange(first + GENUINE, first + 7))
+    TrainingGroup(*np.split(np.arange(first, first + GENUINE + FORGED), [GENUINE]))
     for first in range(0, len(INK), GENUINE + FORGED)
 )
 
