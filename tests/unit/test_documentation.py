@@ -106,16 +106,56 @@ def test_python_in_pages_compiles():
 
 
 def test_commands_in_pages_exist():
-    """Each `$ sigvault ...` of a console block names a command and options that exist."""
+    """Each `sigvault ...` of a console or an indented block names a command and its options."""
     from typer.main import get_command
 
     from sigvault.cli.app import app
 
-    for page, code in _fences("console"):
-        for line in re.findall(r"^\$ (sigvault .*)$", code.replace("\\\n", " "), re.MULTILINE):
-            _check_command(
-                get_command(app), shlex.split(line, comments=True)[1:], f"{_name(page)}: {line}"
-            )
+    given = [
+        (page, line)
+        for page, code in _fences("console")
+        for line in re.findall(r"^\$ (sigvault .*)$", code.replace("\\\n", " "), re.MULTILINE)
+    ]
+    given += [(page, line) for page, line in _indented() if line.startswith("sigvault ")]
+    for page, line in given:
+        words = shlex.split(line.partition(" | ")[0], comments=True)[1:]
+        _check_command(get_command(app), words, f"{_name(page)}: {line}")
+
+
+def test_benchmarks_and_scripts_in_pages_exist_and_have_their_options():
+    """Each `benchmarks/X.py` or `scripts/X` of a page is there and knows its options."""
+    found = 0
+    for page, line in [*_indented(), *_inline()]:
+        if not (named := re.match(r"(?:python )?((?:benchmarks|scripts)/\w+(?:\.py)?)\b", line)):
+            continue
+        found += 1
+        file = REPOSITORY / named[1]
+        assert file.is_file(), f"{_name(page)}: no {named[1]}"
+        text = file.read_text("utf-8")
+        for flag in re.findall(r"(?<= )--[a-z][a-z0-9-]*", line):
+            assert f'"{flag}"' in text or flag in text.split('"""')[1], f"{_name(page)}: {line}"
+    assert found > 20
+
+
+def _indented() -> list[tuple[Path, str]]:
+    """The lines of indented code, continued ones joined and settings before a command left out."""
+    found = []
+    for page in PAGES:
+        text = FENCE.sub("", page.read_text("utf-8"))
+        for block in re.findall(r"(?<=\n\n)((?: {4}.*\n)+)", text):
+            joined = re.sub(r"\\\n *", " ", block)
+            found += [
+                (page, re.sub(r"^ +(?:[A-Z_]+=\S+ )*", "", line)) for line in joined.split("\n")
+            ]
+    return found
+
+
+def _inline() -> list[tuple[Path, str]]:
+    return [
+        (page, " ".join(code.split()))
+        for page in PAGES
+        for code in re.findall(r"`([^`]+)`", FENCE.sub("", page.read_text("utf-8")))
+    ]
 
 
 def _check_command(command, words, where):
