@@ -100,7 +100,7 @@ class Batch:
         signers: P.
         genuine: K, at least 2.
         forged: F; signers without forgeries give genuine signatures alone.
-        per_epoch: batches in an epoch; 0 for as many as it takes to see about every image.
+        per_epoch: batches in an epoch; 0 for as many as hold as many images as there are.
     """
 
     __pydantic_config__ = _STRICT

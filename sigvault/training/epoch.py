@@ -16,16 +16,20 @@ from sigvault.domain.errors import TrainingDiverged
 from sigvault.embedding.network import NetworkOutput
 from sigvault.training.batches import EpochBatches, Place, derive_seed, load_batches
 from sigvault.training.config import TrainingConfig
-from sigvault.training.devices import any_process, gather_batch
+from sigvault.training.devices import any_process, gather_batch, own_places
 from sigvault.training.material import Material
 from sigvault.training.optimisers import PER_BATCH
+from sigvault.training.placed_dropout import seed_dropout
 from sigvault.training.run import Run
 from sigvault.training.run_state import STATE_FILE, Interruption, keep_state
 from sigvault.training.sampling import BatchRows, draw_batches
 from sigvault.training.validation import ValidationErrors
 
-DROPOUT = 2**32
-"""Stands for the place in the batch where the network's own randomness is meant."""
+LOSSES = 2**32
+"""Stands for the place in the batch where what the losses draw is meant."""
+
+DROPOUT = 2**34
+"""Stands before the place in the batch where the network's own randomness is meant."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +167,11 @@ def _step(
 ) -> float | None:
     """One step of the optimiser; returns the share of active triplets."""
     fabric, count = run.fabric, len(batch.rows)
-    # What the network draws itself hangs on the same numbers as everything else.
-    torch.manual_seed(derive_seed(config.seed, run.epoch, run.batch, DROPOUT))
+    # What network and losses draw hangs on the same numbers as everything else.
+    at = (config.seed, run.epoch, run.batch)
+    places = own_places(count, fabric.global_rank, fabric.world_size).tolist()
+    seed_dropout(run.network, [derive_seed(*at, DROPOUT, place) for place in places])
+    torch.manual_seed(derive_seed(*at, LOSSES))
     ink = ink.to(fabric.device, memory_format=torch.channels_last, non_blocking=True)
     parts = run.wrapped(ink)
     output = NetworkOutput(*(gather_batch(part, count, fabric.world_size) for part in parts))

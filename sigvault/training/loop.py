@@ -21,11 +21,10 @@ from sigvault.training.epoch import EpochFigures, TrainingStatus, Watch, train_e
 from sigvault.training.equipment import Equipment
 from sigvault.training.material import Material, gather
 from sigvault.training.optimisers import PER_BATCH
-from sigvault.training.run import Run, count_batches, determinism, prepare_run, weights_file
+from sigvault.training.run import Run, count_batches, determinism, prepare_run
 from sigvault.training.run_log import note_epoch, read_metrics
 from sigvault.training.run_state import BEST_FILE, find_state, interruptions, keep_state
 from sigvault.training.validation import ValidationErrors, validate
-from sigvault.training.warm_start import average_with_start
 
 MODEL_FOLDER = "model"
 CACHE_FOLDER = "cache"
@@ -68,7 +67,8 @@ def train(
     Raises:
         ConfigurationError: If the device can't do what is asked, or nothing says which is best.
         DatasetError: If the data can't be read or are too few.
-        CheckpointMismatch: If the folder holds another run, or a start doesn't fit.
+        CheckpointMismatch: If the folder holds another run, or one on other data, or a start
+            doesn't fit.
         TrainingDiverged: If a loss is not finite; the last good state is kept.
         KeyboardInterrupt: If Ctrl-C or SIGTERM asked to stop; the state is kept.
     """
@@ -91,9 +91,9 @@ def train(
         if workers is None:
             workers = 4 if fabric.device.type == "cuda" else 0
         watch = Watch(run_folder, interruption, progress, equipment.save_seconds, workers)
+        _resume(run, run_folder)
         if fabric.is_global_zero:
             _note_start(run, material, run_folder)
-        _resume(run, run_folder)
         _train_epochs(run, config, material, watch)
         _finish(run, config, material, data_root, watch, teaching)
         card = _card(config, preprocessing, material, run_folder)
@@ -170,8 +170,7 @@ def _finish(
     if config.optimisation.keep == "best" and run.stopping.best_epoch:
         run.network.load_state_dict(load_state(watch.folder / BEST_FILE))
     if config.start.checkpoint is not None and config.optimisation.start_share:
-        start = weights_file(data_root / config.start.checkpoint)
-        average_with_start(run.network, start, config.optimisation.start_share)
+        run.average_with_start(config, material, data_root)
         run.settle(config, material)
     if config.local_projection.batches:
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sigvault.datasets import Dataset, read_layout
 from sigvault.domain.errors import DatasetError
@@ -45,6 +48,7 @@ class Material:
         skipped: signers, or texts of theirs, that could not be used, with the reason.
         copies: pictures that there are more than once.
         names: file and signer of each image in ``ink``.
+        files: SHA-256 of the file of each image in ``ink``.
     """
 
     ink: InkPool
@@ -56,6 +60,28 @@ class Material:
     skipped: tuple[str, ...] = ()
     copies: tuple[Copies, ...] = ()
     names: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def training_rows(self) -> npt.NDArray[np.int64]:
+        """int64, the rows of ``ink`` that weights and statistics may come from, ascending."""
+        rows = [part for group in self.training for part in (group.genuine, group.forged)]
+        return np.unique(np.concatenate(rows))
+
+    def fingerprint(self) -> str:
+        """SHA-256 over files, groups and split: of the same data alone, wherever they lie."""
+
+        def rows(groups: Sequence[TrainingGroup]) -> list[Any]:
+            return [[own.genuine.tolist(), own.forged.tolist(), own.text] for own in groups]
+
+        content = {
+            "files": self.files,
+            "digests": sorted(self.digests),
+            "training": rows(self.training),
+            "validation": rows(self.validation),
+            "splits": {path: asdict(split) for path, split in self.splits.items()},
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def left_out(self) -> dict[str, Any]:
         """All that was there and isn't used, with the reasons; JSON-ready."""
@@ -128,6 +154,7 @@ def gather(
     pictures = [picture for source in sources for picture in source.pictures()]
     usable, copies = drop_copies(pictures)
     grouped, skipped = _group(pictures, np.flatnonzero(usable).tolist())
+    files = [digest for source in sources for digest in source.ink_set.digests]
     rows = sorted(row for _, genuine, forged in grouped for row in (*genuine, *forged))
     numbers = {row: number for number, row in enumerate(rows)}
     shares = {source.path: source.share for source in config.data}
@@ -149,11 +176,12 @@ def gather(
         training=training,
         validation=validation,
         splits={source.path: source.split for source in sources},
-        digests=_digests(sources, pictures, rows),
+        digests=_digests(files, pictures, rows),
         failed=tuple(reason for source in sources for reason in source.ink_set.failed),
         skipped=skipped,
         copies=copies,
         names=tuple(f"{pictures[row].path} (signer {pictures[row].group[1]})" for row in rows),
+        files=tuple(files[row] for row in rows),
     )
     _warn(material)
     if len(training) < config.batch.signers:
@@ -209,11 +237,10 @@ def _pool(sources: Sequence[_Source], rows: Sequence[int]) -> InkPool:
 
 
 def _digests(
-    sources: Sequence[_Source], pictures: Sequence[Picture], rows: Sequence[int]
+    files: Sequence[str], pictures: Sequence[Picture], rows: Sequence[int]
 ) -> frozenset[str]:
     """Of the files of the pictures that are used, whichever copy was taken."""
     seen = {pictures[row].ink for row in rows}
-    files = [digest for source in sources for digest in source.ink_set.digests]
     return frozenset(
         digest for picture, digest in zip(pictures, files, strict=True) if picture.ink in seen
     )

@@ -28,9 +28,11 @@ from sigvault.training.local_teaching import teach_local_projection
 from sigvault.training.material import Material
 from sigvault.training.objective import Objective
 from sigvault.training.optimisers import build_optimiser, build_scheduler
+from sigvault.training.placed_dropout import place_dropout
 from sigvault.training.sampling import draw_batches
 from sigvault.training.warm_start import (
     WarmStart,
+    average_with_start,
     batch_norms,
     freeze_stages,
     re_estimate,
@@ -71,6 +73,7 @@ class Run:
         frozen: normalisations that are not trained.
         stopping: the best epoch so far.
         started: what was taken from a checkpoint, or None.
+        fingerprint: of what it is trained and validated with; see `Material.fingerprint`.
         epoch: whole epochs done.
         batch: batches done in the epoch under way.
         total: the sum of their losses.
@@ -87,6 +90,7 @@ class Run:
     frozen: list[nn.BatchNorm2d]
     stopping: EarlyStopping
     started: WarmStart | None
+    fingerprint: str
     epoch: int = 0
     batch: int = 0
     total: float = 0.0
@@ -95,6 +99,7 @@ class Run:
     def state(self) -> dict[str, Any]:
         """Everything that is needed to carry on; all that is random hangs on these numbers."""
         return {
+            "material": self.fingerprint,
             "epoch": self.epoch,
             "batch": self.batch,
             "total": self.total,
@@ -111,8 +116,15 @@ class Run:
         """Carry on from `state`.
 
         Raises:
-            CheckpointMismatch: If it is none of this run's.
+            CheckpointMismatch: If it is none of this run's, or of other data.
         """
+        # States of earlier versions don't say what they were trained on.
+        if state.get("material", self.fingerprint) != self.fingerprint:
+            raise CheckpointMismatch(
+                "the kept state was trained on other data: files were added, removed or changed "
+                "since, or --data is another folder; put the data back as they were, or give "
+                "another folder for the run"
+            )
         try:
             self.network.load_state_dict(state["network"])
             self.objective.load_state_dict(state["objective"])
@@ -131,6 +143,23 @@ class Run:
         """Settle batch normalisation with training images; see `settle_batch_norm`."""
         with each_alone(self.network):
             settle_batch_norm(self.network, self.frozen, self._some(config, material))
+
+    def average_with_start(
+        self, config: TrainingConfig, material: Material, data_root: Path
+    ) -> None:
+        """Move the weights back towards what they began as; see `average_with_start`.
+
+        The checkpoint alone won't do: of folded batch normalisation it has other weights than the
+        run began with.
+
+        Raises:
+            CheckpointMismatch: If the start is not to be had any more.
+        """
+        begun = EmbeddingNetwork(config.architecture)
+        started, _ = _warm(begun, config, material, data_root)
+        if started is not None:
+            share = config.optimisation.start_share
+            average_with_start(self.network, begun, started.taken, share)
 
     def fit_local(self, config: TrainingConfig, material: Material) -> None:
         """Fit local features to training images; see `fit_local_projection`."""
@@ -158,7 +187,8 @@ class Run:
 
     def _some(self, config: TrainingConfig, material: Material) -> Iterator[Tensor]:
         """Batches of training images drawn at random, others after each epoch."""
-        rows = np.random.default_rng((config.seed, self.epoch)).permutation(len(material.ink))
+        generator = np.random.default_rng((config.seed, self.epoch))
+        rows = generator.permutation(material.training_rows)
         parts = min(SETTLING_IMAGES // EMBED_BATCH, max(1, len(rows) // 2))
         for part in np.array_split(rows[:SETTLING_IMAGES], parts):
             yield self.put(material.ink[part])
@@ -191,6 +221,7 @@ def prepare_run(
     torch.manual_seed(config.seed)
     chosen = config.optimisation
     network = EmbeddingNetwork(config.architecture, config.start.weights)
+    place_dropout(network)
     started, frozen = _warm(network, config, material, data_root)
     frozen += freeze_stages(network, config.start.frozen_stages)
     if fabric.world_size > 1:
@@ -214,6 +245,7 @@ def prepare_run(
         frozen=frozen,
         stopping=EarlyStopping(chosen.criterion, chosen.patience),
         started=started,
+        fingerprint=material.fingerprint(),
     )
 
 
@@ -238,7 +270,7 @@ def _warm(
     if start.batch_norm is BatchNormStart.FREEZE:
         return report, layers
     if start.batch_norm is BatchNormStart.RE_ESTIMATE:
-        rows = np.random.default_rng(config.seed).permutation(len(material.ink))[:256]
+        rows = np.random.default_rng(config.seed).permutation(material.training_rows)[:256]
         parts = [part for part in np.array_split(rows, 8) if len(part)]
         re_estimate(network, layers, [to_pixels(material.ink[part]) for part in parts])
     return report, []

@@ -52,8 +52,9 @@ class BatchRows:
 def draw_batches(
     groups: Sequence[TrainingGroup], batch: Batch, seed: Sequence[int]
 ) -> Iterator[BatchRows]:
-    """Draw one epoch: every group as often as its images need to be seen about once, or its share.
+    """Draw one epoch of P different groups a batch: as many images as there are, or their shares.
 
+    A large group comes more often, but in a batch once alone: what has come already is put off.
     A batch is made of two halves. Groups of the same text come together in a half, so that the
     other writers of the same text, the hardest negatives where there are no forgeries, are in the
     batch; two halves of different kinds keep batch normalisation from seeing one kind alone.
@@ -64,14 +65,56 @@ def draw_batches(
         seed: the run's seed and the epoch: the same numbers give the same batches.
     """
     generator = np.random.default_rng(list(seed))
-    queue: list[list[int]] = []
+    queue = _Queue(groups, batch, generator)
     for _ in range(batch.per_epoch or _enough(groups, batch)):
-        while sum(map(len, queue)) < batch.signers:
-            queue += _halves(groups, batch, generator)
+        yield _draw(groups, sorted(queue.take()), batch, generator)
+
+
+class _Queue:
+    """The half batches to come; more are drawn whenever they run out."""
+
+    def __init__(
+        self, groups: Sequence[TrainingGroup], batch: Batch, generator: np.random.Generator
+    ) -> None:
+        self._groups, self._batch, self._generator = groups, batch, generator
+        self._halves: list[list[int]] = []
+
+    def take(self) -> list[int]:
+        """The next batch's groups, each once; fewer than P only if there are no more."""
+        wanted = min(self._batch.signers, len(self._groups))
+        while sum(map(len, self._halves)) < wanted:
+            self._draw_more()
         chosen: list[int] = []
-        while len(chosen) < batch.signers:
-            chosen += queue.pop(0)
-        yield _draw(groups, sorted(set(chosen[: batch.signers])), batch, generator)
+        while len(chosen) < wanted:
+            for number in self._halves.pop(0)[: wanted - len(chosen)]:
+                chosen.append(self._put_off(number, chosen) if number in chosen else number)
+        return chosen
+
+    def _put_off(self, repeat: int, chosen: Sequence[int]) -> int:
+        """Let a repeat change places with the next group that the batch lacks.
+
+        Every group so comes as often as it was drawn, and of the same text, if there is one, the
+        half stays of one text.
+        """
+        while not (lacking := self._find_lacking(chosen)):
+            self._draw_more()
+        text = self._groups[repeat].text
+        alike = (at for at in lacking if self._groups[at[0][at[1]]].text == text)
+        half, place = next(alike, lacking[0])
+        number, half[place] = half[place], repeat
+        return number
+
+    def _find_lacking(self, chosen: Sequence[int]) -> list[tuple[list[int], int]]:
+        """Half and place of everything in the queue that is not chosen yet."""
+        return [
+            (half, place)
+            for half in self._halves
+            for place, number in enumerate(half)
+            if number not in chosen
+        ]
+
+    def _draw_more(self) -> None:
+        self._halves += _halves(self._groups, self._batch, self._generator)
 
 
 def _size(group: TrainingGroup) -> int:

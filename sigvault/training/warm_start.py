@@ -137,7 +137,9 @@ def freeze_stages(network: EmbeddingNetwork, stages: int) -> list[nn.BatchNorm2d
 
 
 @torch.no_grad()
-def average_with_start(network: EmbeddingNetwork, path: Path, share: float) -> None:
+def average_with_start(
+    network: EmbeddingNetwork, begun: EmbeddingNetwork, taken: Iterable[str], share: float
+) -> None:
     """Move the weights back towards where they started.
 
     Weights between the start and the end of a fine-tuning keep more of what the start knew of
@@ -146,15 +148,15 @@ def average_with_start(network: EmbeddingNetwork, path: Path, share: float) -> N
 
     Args:
         network: the trained network.
-        path: the checkpoint that it started from.
+        begun: what it was before the first step, batch normalisation re-estimated or not.
+        taken: names of the tensors that came from a checkpoint; the others began at random, and
+            stay.
         share: of the starting weights, in [0, 1).
     """
-    start = EmbeddingNetwork(network.architecture)
-    taken = set(start_from(start, path).taken)
-    begun = start.state_dict()
+    names, start = set(taken), begun.state_dict()
     for name, tensor in network.state_dict().items():
-        if name in taken and tensor.is_floating_point():
-            tensor.lerp_(begun[name], share)
+        if name in names and tensor.is_floating_point():
+            tensor.lerp_(start[name].to(tensor), share)
 
 
 @torch.no_grad()

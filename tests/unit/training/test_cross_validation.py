@@ -12,20 +12,30 @@ import torch
 from PIL import Image, ImageDraw
 
 from sigvault.datasets import Layout, read_layout
+from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import (
     CheckpointMismatch,
     ConfigurationError,
     DatasetError,
     TrainingDiverged,
 )
-from sigvault.domain.identifiers import ModelId
+from sigvault.domain.identifiers import ModelId, SignerId
 from sigvault.domain.image import InkImage
 from sigvault.embedding.architecture import Architecture
 from sigvault.embedding.card import read_card, write_card
 from sigvault.embedding.torch_embedder import TorchEmbedder
+from sigvault.evaluation.fusion_choice import FusionChoice, choose_fusion
+from sigvault.evaluation.protocols import (
+    ComparisonScores,
+    EvaluationSigner,
+    Kind,
+    compare_pairs,
+    draw_comparisons,
+)
 from sigvault.imaging.decode import decode_file
 from sigvault.imaging.preprocessing import Preprocessing
 from sigvault.training import cross_validation
+from sigvault.training import release as releasing
 from sigvault.training.config import Batch, DataSource, Optimisation, Split, TrainingConfig
 from sigvault.training.cross_validation import (
     CrossValidationPlan,
@@ -36,6 +46,7 @@ from sigvault.training.cross_validation import (
     train_folds,
 )
 from sigvault.training.epoch import TrainingStatus
+from sigvault.training.fold_report import Comparisons, Part, PartsReport, report_parts
 from sigvault.training.loop import train
 from sigvault.training.release import ReleasePlan, release, render_release
 
@@ -157,7 +168,52 @@ def test_no_signer_is_tested_by_what_was_learnt_from_them(folds: tuple[FoldScore
     tested = [set(part.tested["signers"][1].signers) for part in parts]
     assert len(set.union(*tested)) == sum(map(len, tested)) == 10
     for part, own in zip(parts, tested, strict=True):
-        assert not own & set(part.learnt[1].signers)
+        learnt = part.learnt[1]
+        assert not own & {*learnt.signers, *_writers(learnt)}
+        assert learnt.count(Kind.RANDOM)
+
+
+def _writers(scores: ComparisonScores) -> set[SignerId]:
+    """By whom the probes are, or whom they imitate."""
+    assert scores.owner is not None
+    return {scores.owners[place] for place in set(scores.owner.tolist())}
+
+
+def test_no_rule_is_chosen_by_what_held_out_signers_wrote(
+    folds: tuple[FoldScores, ...], monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[set[SignerId]] = []
+
+    def note(pools: Comparisons) -> FusionChoice:
+        asked.append(set.union(*(_writers(scores) for scores in pools.values())))
+        return choose_fusion(pools)
+
+    monkeypatch.setattr(cross_validation, "choose_fusion", note)
+    everybody = tuple(
+        replace(fold, validation={"signers": _all_comparisons(folds)}) for fold in folds
+    )
+    choose_rules(everybody)
+    for fold, writers in zip(folds, asked, strict=True):
+        assert writers
+        assert not writers & set(fold.held_out["signers"][1].signers)
+
+
+def _all_comparisons(folds: tuple[FoldScores, ...]) -> Comparisons:
+    """Everybody against everybody, as if all validated every fold."""
+    rng = np.random.default_rng(3)
+    names = [SignerId(name) for fold in folds for name in fold.held_out["signers"][1].signers]
+
+    def embedding() -> Embedding:
+        vector = rng.normal(size=8).astype(np.float32)
+        local = rng.integers(-127, 128, (2, 3, 4)).astype(np.int8)
+        return Embedding(vector / np.linalg.norm(vector), local, ModelId("m"))
+
+    signers = [
+        EvaluationSigner(name, tuple(embedding() for _ in range(7)), (embedding(),))
+        for name in names
+    ]
+    pairs = compare_pairs(signers)
+    return {number: draw_comparisons(pairs, number, draws=2) for number in PLAN.drawn}
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +242,50 @@ def test_a_release_chooses_measures_and_writes_the_card(folders: tuple[Path, ...
     assert "| strangers | 3 |" in page
     assert f"| strangers | {released.sessions['strangers'].cosine:.3f} |" in page
     assert card.metrics["session_test"]["strangers"]["comparisons"] > 0
+
+
+def test_a_release_that_fails_leaves_the_card_as_it_was(
+    folders: tuple[Path, ...], strangers: Path, tmp_path: Path
+):
+    folder, few = tmp_path / "model", tmp_path / "few"
+    shutil.copytree(folders[1], folder)
+    plan = ReleasePlan(calibrated=(1,), reported=(1,), folds=2, draws=1)
+    release(folder, [read_layout(strangers)], plan)
+    before = (folder / "card.json").read_bytes()
+    _draw_signers(few, 2, seed=7)
+    with pytest.raises(DatasetError):
+        release(folder, [read_layout(few)], replace(plan, local_turns=(-12.0, 12.0)))
+
+    def stop(_done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        release(folder, [read_layout(strangers)], replace(plan, local_turns=(-9.0,)), progress=stop)
+    assert (folder / "card.json").read_bytes() == before
+
+
+def test_a_release_learns_nothing_from_what_tested_signers_wrote(
+    folders: tuple[Path, ...],
+    strangers: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    folder, dealt = tmp_path / "model", []
+    shutil.copytree(folders[1], folder)
+
+    def note(parts: list[Part], *args: object, **kwargs: object) -> PartsReport:
+        dealt.extend(parts)
+        return report_parts(parts, *args, **kwargs)
+
+    monkeypatch.setattr(releasing, "report_parts", note)
+    plan = ReleasePlan(calibrated=(1, 2, 4), reported=(1, 3), folds=2, draws=1)
+    card = release(folder, [read_layout(strangers)], plan).card
+    assert [threshold.references for threshold in card.thresholds] == [1, 2, 4]
+    for part in dealt:
+        assert set(part.learnt) == {1, 2, 3}  # 4 is calibrated and not measured by folds
+        for learnt in part.learnt.values():
+            tested = set(part.tested["strangers"][learnt.references].signers)
+            assert not tested & {*learnt.signers, *_writers(learnt)}
 
 
 def test_a_release_leaves_out_whom_the_model_was_trained_on(root: Path, folders: tuple[Path, ...]):

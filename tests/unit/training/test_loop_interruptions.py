@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from tiny_run import CONFIG, SMALL, draw_signers
 
 from sigvault.domain.errors import CheckpointMismatch, TrainingDiverged
-from sigvault.embedding.checkpoint import load_state
+from sigvault.embedding.checkpoint import load_state, save_state
 from sigvault.training.devices import Device
 from sigvault.training.epoch import TrainingStatus
 from sigvault.training.loop import Equipment, train
@@ -145,6 +146,60 @@ def test_a_state_of_another_network_is_refused(data: Path, tmp_path: Path):
     keep_state(tmp_path, {"network": {"conv1.weight": torch.zeros(1)}})
     with pytest.raises(CheckpointMismatch, match="doesn't fit this run"):
         train(TWO_EPOCHS, data, tmp_path, preprocessing=SMALL, equipment=CPU)
+
+
+@pytest.fixture
+def stopped(data: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Data of one's own, and a run on them that was stopped within its first epoch."""
+    root, run = tmp_path / "root", tmp_path / "run"
+    shutil.copytree(data / "signers", root / "signers")
+
+    def stop(status: TrainingStatus) -> None:
+        if status.batch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(TWO_EPOCHS, root, run, preprocessing=SMALL, progress=stop, equipment=CPU)
+    return root, run
+
+
+@pytest.mark.parametrize("change", ["removed", "added", "changed"])
+def test_a_run_is_not_carried_on_with_other_data(stopped: tuple[Path, Path], change: str):
+    """The card would list the new files alone, and the old ones count as unseen."""
+    root, run = stopped
+    signers = root / "signers" / "genuine"
+    # Every signer, so that it doesn't matter who is held out.
+    for folder in sorted(signers.iterdir()):
+        if change != "added":
+            (folder / "0.png").unlink()
+        if change != "removed":
+            other = {"s5": "s0"}.get(folder.name, f"s{int(folder.name[1:]) + 1}")
+            shutil.copy(
+                signers / other / "3.png", folder / f"{0 if change == 'changed' else 9}.png"
+            )
+    before = (run / STATE_FILE).read_bytes(), (run / "left_out.json").read_bytes()
+    with pytest.raises(CheckpointMismatch, match=r"other data.*put the data back"):
+        train(TWO_EPOCHS, root, run, preprocessing=SMALL, equipment=CPU)
+    assert ((run / STATE_FILE).read_bytes(), (run / "left_out.json").read_bytes()) == before
+    assert not (run / "model").exists()
+
+
+def test_data_that_were_moved_are_the_same_data(stopped: tuple[Path, Path], whole: Path):
+    root, run = stopped
+    moved = root.rename(root.with_name("moved"))
+    train(TWO_EPOCHS, moved, run, preprocessing=SMALL, equipment=CPU)
+    _assert_same(load_state(run / STATE_FILE), load_state(whole / STATE_FILE))
+
+
+def test_a_state_of_before_that_names_no_data_is_carried_on(
+    stopped: tuple[Path, Path], whole: Path
+):
+    root, run = stopped
+    state = load_state(run / STATE_FILE)
+    del state["material"]
+    save_state(run / STATE_FILE, state)
+    train(TWO_EPOCHS, root, run, preprocessing=SMALL, equipment=CPU)
+    _assert_same(load_state(run / STATE_FILE), load_state(whole / STATE_FILE))
 
 
 def test_a_loss_that_is_no_number_names_the_files_and_keeps_the_state(data: Path, tmp_path: Path):

@@ -29,6 +29,7 @@ height = 32
 width = 48
 dimension = 8
 local_channels = 4
+dropout = 0.3
 [split]
 folds = 3
 fold = 1

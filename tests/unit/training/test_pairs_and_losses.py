@@ -162,6 +162,49 @@ def test_writers_of_one_text_are_changed_alike_and_signers_each_in_their_own_way
         assert len({*writers, *others}) == len(writers) + len(others)
 
 
+def _signers(count: int, genuine: int, forged: int, first: int = 0) -> list[TrainingGroup]:
+    each = genuine + forged
+    return [
+        TrainingGroup(*np.split(np.arange(start, start + each), [genuine]))
+        for start in range(first, first + count * each, each)
+    ]
+
+
+@pytest.mark.parametrize(("signers", "wanted"), [(35, 8), (10, 8), (8, 8), (10, 2), (9, 5)])
+def test_no_batch_is_short_of_signers(signers: int, wanted: int):
+    groups = _signers(signers, 24, 24)
+    for epoch in range(5):
+        batches = list(draw_batches(groups, Batch(wanted, 4, 4), (42, epoch)))
+        assert [len(set(batch.groups.tolist())) for batch in batches] == [wanted] * len(batches)
+        assert len(batches) * wanted * 8 == pytest.approx(signers * 48, abs=wanted * 4)
+
+
+def test_what_is_put_off_comes_later_so_that_shares_are_kept():
+    groups = [*_signers(5, 48, 48), *_signers(15, 12, 12, first=5 * 96)]
+    drawn = draw_batches(groups, Batch(4, 4, 4, per_epoch=600), (1, 0))
+    numbers = np.concatenate([np.unique(batch.groups) for batch in drawn])
+    assert np.mean(numbers < 5) == pytest.approx(5 * 12 / (5 * 12 + 15 * 3), abs=0.01)
+
+
+def test_a_signer_with_most_of_the_images_is_in_every_batch_once():
+    groups = [*_signers(1, 400, 400), *_signers(9, 4, 4, first=800)]
+    for batch in draw_batches(groups, Batch(8, 4, 4), (1, 0)):
+        assert len(set(batch.groups.tolist())) == 8
+        assert 0 in batch.groups
+
+
+def test_a_half_stays_of_one_text_where_a_repeat_is_put_off():
+    groups = [
+        TrainingGroup(np.arange(8 * n, 8 * n + 8), np.array([], np.int64), text=f"n{n % 3}")
+        for n in range(18)
+    ]
+    batches = list(draw_batches(groups, Batch(signers=4, genuine=2, forged=0), (7, 0)))
+    texts = [[groups[number].text for number in set(one.groups.tolist())] for one in batches]
+    assert all(len(own) == 4 for own in texts)
+    # Drawn twelve to a pass, a text runs out of writers near the pass's end alone.
+    assert np.mean([{own.count(text) for text in own} <= {2, 4} for own in texts]) > 0.8
+
+
 def test_an_epoch_can_be_cut_to_a_number_of_batches():
     assert len(list(draw_batches(GROUPS, Batch(2, 3, 2, per_epoch=11), (1, 0)))) == 11
 
