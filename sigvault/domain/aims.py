@@ -21,6 +21,9 @@ LEAST_SIGNERS = 10
 """Signers that an aim needs at least: comparisons of one signer resemble each other, so that many
 comparisons of few signers say little."""
 
+CALIBRATED_REFERENCES = (*range(1, 11), 12, 15, 20)
+"""The numbers of references that thresholds are made for, as far as the data allow: a fused score
+means something else with each (docs/adr/0024-thresholds-for-every-number-of-references.md)."""
 
 DEFAULT_FPIR = 0.01
 """One search in a hundred by somebody who is not enrolled may bring up an accepted candidate."""

@@ -503,7 +503,19 @@ class Candidate:
 
 
 def select_threshold(thresholds: tuple[Threshold, ...], references: int) -> Threshold | None:
-    """The threshold for a number of references: the largest calibrated number not above it.
+    """The threshold for a gallery of some size, with its likelihood ratio.
+
+    Between two calibrated numbers it is the stricter of the two, the larger number's where they
+    are as strict. A fused score means something else with every number of references: the mean of
+    the best ones rises with more to choose from, so a smaller number's threshold lets more
+    forgeries pass than was measured. But what is taken off for the gallery's spread also grows
+    with the first few references, by which scores fall. The stricter one errs towards review both
+    ways.
+
+    With more references than the fusion rule averages, scores only rise. A threshold for more of
+    them that accepts from a lower score was measured on other signers, those who have so many
+    signatures, with easier forgeries; then the stricter one for fewer references stays. Above the
+    largest number there is only that one's: see `sigvault.domain.threshold_fit.describe_fit`.
 
     Args:
         thresholds: what one generation was calibrated with, in any order.
@@ -512,5 +524,11 @@ def select_threshold(thresholds: tuple[Threshold, ...], references: int) -> Thre
     Returns:
         The threshold, or None if none was calibrated for so few.
     """
-    fitting = [threshold for threshold in thresholds if threshold.references <= references]
-    return max(fitting, key=lambda threshold: threshold.references, default=None)
+    ordered = sorted(thresholds, key=lambda each: each.references)
+    below = [each for each in ordered if each.references <= references]
+    if not below:
+        return None
+    fitting = [each for each in below if each.references >= each.fusion.top] or below[-1:]
+    if below[-1].references < references:
+        fitting += [below[-1], *ordered[len(below) : len(below) + 1]]
+    return max(fitting, key=lambda each: (each.accept, each.references))

@@ -1,8 +1,10 @@
-"""The alarm that a probe is perhaps a pasted picture of an enrolled signature."""
+"""The alarm that a picture is perhaps a copy of an enrolled signature."""
 
 from __future__ import annotations
 
-from sigvault.domain.comparison import ReferenceScore, Score, Threshold
+from collections.abc import Sequence
+
+from sigvault.domain.comparison import ReferenceScore, Score, Threshold, select_threshold
 from sigvault.domain.image import QualityFinding
 
 COPY = "copy"
@@ -32,6 +34,22 @@ def find_copy(threshold: Threshold, score: Score) -> tuple[QualityFinding, ...]:
             "signs twice so alike, so it is not accepted; look at the paper itself",
         ),
     )
+
+
+def copy_limit_for(thresholds: Sequence[Threshold], references: int) -> float | None:
+    """The local score from which on a new picture counts as a copy of one of some references.
+
+    Args:
+        thresholds: of the generation, in any order.
+        references: how many references the picture is compared with.
+
+    Returns:
+        As the threshold for so many has it, or that for the fewest where so few have none; None
+        where there are no thresholds, or they were calibrated before there was a limit.
+    """
+    fewest = min(thresholds, key=lambda each: each.references, default=None)
+    threshold = select_threshold(tuple(thresholds), references) or fewest
+    return None if threshold is None else threshold.copy_limit
 
 
 def once_turned(copied: ReferenceScore) -> str:

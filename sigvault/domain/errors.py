@@ -23,6 +23,7 @@
     │   ├── VaultExists           something lies there already
     │   ├── VaultDamaged          the vault contradicts itself
     │   ├── VaultTooNew           made by a later version of sigvault
+    │   ├── FolderMismatch        the images in the folder are another vault's
     │   ├── StorageFailed         disk full, database unreachable, no permission
     │   ├── VaultBusy             another process does what only one can do at a time
     │   ├── UnknownGeneration     no such generation, or dropped
@@ -130,6 +131,10 @@ class VaultDamaged(VaultError):
 
 class VaultTooNew(VaultError):
     """The vault was written by a later version of sigvault."""
+
+
+class FolderMismatch(VaultError):
+    """The database and the folder of images belong to two vaults."""
 
 
 class StorageFailed(VaultError):

@@ -51,14 +51,18 @@ def save_model(folder: Path, network: EmbeddingNetwork, card: ModelCard) -> Mode
     return written
 
 
-def load_model(folder: Path) -> tuple[EmbeddingNetwork, ModelCard]:
+def load_model(folder: Path, card: ModelCard | None = None) -> tuple[EmbeddingNetwork, ModelCard]:
     """Read a model back, ready to embed (float32, evaluation mode).
+
+    Args:
+        folder: the model's folder.
+        card: the card to build it by; None for the folder's own.
 
     Raises:
         UnknownModel: If there is no card or no weights.
         CheckpointMismatch: If card and weights don't belong together, or don't fit the network.
     """
-    card = read_card(folder)
+    card = card or read_card(folder)
     weights = (folder / WEIGHTS_FILE).read_bytes()
     digest = hashlib.sha256(weights).hexdigest()
     if digest != card.sha256:

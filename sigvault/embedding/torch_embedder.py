@@ -47,13 +47,20 @@ class CoreShare:
 class TorchEmbedder:
     """Embeds with a model folder; torch and the weights are loaded when first needed."""
 
-    def __init__(self, folder: Path, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        device: str = "auto",
+        threads: int | None = None,
+        card: ModelCard | None = None,
+    ) -> None:
         """Read the card.
 
         Args:
             folder: the model's folder.
             device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for a GPU where there is one.
             threads: CPU threads that torch may use, or None for its own choice.
+            card: a card for the same weights that is not written yet; None for the folder's own.
 
         Raises:
             UnknownModel: If the folder holds no model.
@@ -65,7 +72,7 @@ class TorchEmbedder:
         self._folder = folder
         self._device = device
         self._threads = threads
-        self._card = read_card(folder)
+        self._card = card or read_card(folder)
         self._network: EmbeddingNetwork | None = None
         self._loading = threading.Lock()
 
@@ -151,7 +158,7 @@ class TorchEmbedder:
             if self._network is None:
                 if self._threads is not None:
                     torch.set_num_threads(self._threads)
-                network, _ = load_model(self._folder)
+                network, _ = load_model(self._folder, self._card)
                 fold_batch_norms(network)
                 self._network = network.to(device).to(memory_format=torch.channels_last)
             return self._network, device

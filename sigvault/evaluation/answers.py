@@ -139,7 +139,9 @@ def choose_by_folds(
 ) -> dict[int, tuple[Choice, ...]]:
     """Deal signers into folds, and choose for each fold's signers on all the others.
 
-    The rule is chosen over all numbers of references at once, as for a model's card.
+    No signature of a fold's signers has a part in what is chosen for them, not even as a random
+    forgery of somebody else. The rule is chosen over all numbers of references at once, as for a
+    model's card.
 
     Args:
         by_number: by number of references, comparisons of the same signers.
@@ -156,9 +158,7 @@ def choose_by_folds(
     dealt = deal_signers(by_number, folds, seed)
     found: dict[int, list[Choice]] = {number: [] for number in by_number}
     for own in dealt:
-        others = {
-            number: scores.only(set(scores.signers) - own) for number, scores in by_number.items()
-        }
+        others = {number: scores.without(own) for number, scores in by_number.items()}
         rule = choose_fusion(others).rule
         for number, scores in others.items():
             threshold = calibrate(scores, rule, provenance, bootstraps=1)

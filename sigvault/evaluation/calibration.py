@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -72,6 +73,9 @@ COPY_ALARMS = 0.001
 
 LEAST_COPY_LIMIT = 0.9
 """No local score below counts as a copy: strokes visibly differ there."""
+
+MOST_SIGNERS = 0.9
+"""The share of a calibration's signers that a limit of copies has to rest on to be the highest."""
 
 MOST_COPY_LIMIT = 0.999
 """From here on everything is a copy, even if the calibration data hold copies themselves."""
@@ -163,6 +167,29 @@ def find_copy_limit(scores: ComparisonScores) -> float:
     reached = float(np.quantile(nearest, 1.0 - COPY_ALARMS, method="higher"))
     above = float(np.nextafter(reached, 2.0))
     return min(MOST_COPY_LIMIT, max(LEAST_COPY_LIMIT, above))
+
+
+def cap_copy_limits(thresholds: Sequence[Threshold]) -> tuple[Threshold, ...]:
+    """No higher limit of copies for numbers of references that fewer signers have.
+
+    The same pair of copies in the data weighs more among fewer signers, and would lift the limit
+    so far that real copies pass.
+
+    Args:
+        thresholds: of one calibration.
+    """
+    most = max((each.origin.signers for each in thresholds), default=0)
+    limits = [
+        each.copy_limit
+        for each in thresholds
+        if each.copy_limit is not None and each.origin.signers >= MOST_SIGNERS * most
+    ]
+    return tuple(
+        replace(each, copy_limit=min(each.copy_limit, max(limits)))
+        if limits and each.copy_limit is not None
+        else each
+        for each in thresholds
+    )
 
 
 def _origin(scores: ComparisonScores, provenance: Provenance, notes: tuple[str, ...]) -> Origin:

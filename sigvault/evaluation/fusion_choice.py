@@ -84,10 +84,17 @@ def choose_fusion(
         rules: what to try; ``fusion_grid`` if None.
 
     Raises:
-        DatasetError: If there are no comparisons.
+        DatasetError: If there are no comparisons, or none of them with random forgeries.
     """
     if not scores:
         raise DatasetError("there are no comparisons to choose a fusion rule by")
+    for references, comparisons in scores.items():
+        if not comparisons.count(Kind.RANDOM):
+            raise DatasetError(
+                f"there are no random forgeries to choose a fusion rule by with {references} "
+                "references: that takes two signers who are not tested by it, so give more "
+                "signers, or ask for fewer folds"
+            )
     tried = _with_floors(fusion_grid(max(scores)), scores) if rules is None else rules
     known: dict[tuple[int, FusionRule], _Errors] = {}
     trials = sorted((_try(rule, scores, known) for rule in tried), key=lambda t: t.criterion)

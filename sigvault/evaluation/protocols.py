@@ -70,6 +70,7 @@ class SignerPairs:
         genuine: how many genuine signatures there are.
         skilled: how many skilled forgeries.
         files: where each column comes from; empty if unknown.
+        strangers: whose each random forgery is, in their order; empty if unknown.
     """
 
     signer: SignerId
@@ -77,6 +78,7 @@ class SignerPairs:
     genuine: int
     skilled: int
     files: tuple[str, ...] = ()
+    strangers: tuple[SignerId, ...] = ()
 
     @property
     def kinds(self) -> npt.NDArray[np.int8]:
@@ -85,6 +87,13 @@ class SignerPairs:
         kinds[: self.genuine] = Kind.MATED
         kinds[self.genuine : self.genuine + self.skilled] = Kind.SKILLED
         return kinds
+
+    @property
+    def owners(self) -> tuple[SignerId, ...] | None:
+        """(probes,): whom each column is by, or whom it imitates; None if unknown."""
+        columns = self.pairs.cosine.shape[1]
+        found = (*[self.signer] * (self.genuine + self.skilled), *self.strangers)
+        return found if len(found) == columns else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +124,9 @@ class ComparisonScores:
         cosine_spread: float64 (N,): the references' mean cosine with each other; not a number
             for a single reference.
         local_spread: float64 (N,): their mean local score; not a number for a single one.
+        owners: the signers that ``owner`` counts.
+        owner: int32 (N,): the place in ``owners`` of the signer whom the probe is by, or whom a
+            skilled forgery imitates; None if unknown.
     """
 
     signers: tuple[SignerId, ...]
@@ -126,6 +138,8 @@ class ComparisonScores:
     local: Floats
     cosine_spread: Floats
     local_spread: Floats
+    owners: tuple[SignerId, ...] = ()
+    owner: npt.NDArray[np.int32] | None = None
 
     @property
     def references(self) -> int:
@@ -142,22 +156,50 @@ class ComparisonScores:
         return int(np.count_nonzero(self.kind == kind))
 
     def only(self, signers: Iterable[SignerId]) -> ComparisonScores:
-        """The comparisons with some of the claimed signers, numbered anew."""
+        """The comparisons with some of the claimed signers, numbered anew.
+
+        Their random forgeries are still signatures of everybody; see ``without``.
+        """
         wanted = set(signers)
         kept = [place for place, signer in enumerate(self.signers) if signer in wanted]
         places = np.full(len(self.signers), -1, np.int32)
         places[kept] = np.arange(len(kept))
         rows = places[self.signer] >= 0
-        return ComparisonScores(
+        return replace(
+            self._of(rows),
             signers=tuple(self.signers[place] for place in kept),
             skipped=tuple(signer for signer in self.skipped if signer in wanted),
             signer=places[self.signer[rows]],
+        )
+
+    def without(self, signers: Iterable[SignerId]) -> ComparisonScores:
+        """The comparisons that some signers have no part in, numbered anew.
+
+        They are neither claimed, nor are their signatures the others' random forgeries: what is
+        chosen on the rest can be tested on them.
+
+        Raises:
+            ValueError: If nobody knows whose signatures the probes are.
+        """
+        if self.owner is None:
+            raise ValueError("whose signatures the probes are is unknown: nobody can be left out")
+        barred = set(signers)
+        left = [place for place, owner in enumerate(self.owners) if owner not in barred]
+        everybody = {*self.signers, *self.skipped}
+        return self._of(np.isin(self.owner, left)).only(everybody - barred)
+
+    def _of(self, rows: npt.NDArray[np.bool_]) -> ComparisonScores:
+        """Some comparisons, the signers numbered as they were."""
+        return replace(
+            self,
+            signer=self.signer[rows],
             kind=self.kind[rows],
             draw=self.draw[rows],
             cosine=self.cosine[rows],
             local=self.local[rows],
             cosine_spread=self.cosine_spread[rows],
             local_spread=self.local_spread[rows],
+            owner=None if self.owner is None else self.owner[rows],
         )
 
 
@@ -213,7 +255,8 @@ def draw_comparisons(
         )
     ]
     skipped = tuple(own.signer for own in pairs if own.genuine <= references)
-    return _stack(tuple(own.signer for own in fitting), skipped, parts)
+    scores = _stack(tuple(own.signer for own in fitting), skipped, parts)
+    return _with_owners(scores, fitting, parts)
 
 
 def trace_probes(
@@ -251,7 +294,7 @@ def concatenate(parts: Sequence[ComparisonScores]) -> ComparisonScores:
         for part, start in zip(parts, starts, strict=False)
     ]
     skipped = tuple(signer for part in parts for signer in part.skipped)
-    return _stack(signers, skipped, shifted)
+    return _pool_owners(_stack(signers, skipped, shifted), parts)
 
 
 def apply_fusion(scores: ComparisonScores, rule: FusionRule) -> Floats:
@@ -287,7 +330,7 @@ def scores_by_signer(scores: ComparisonScores, fused: Floats, forgeries: Kind) -
 
 
 class _Part(NamedTuple):
-    """The comparisons of one draw; the fields are those of ``ComparisonScores``."""
+    """The comparisons of one draw: the fields of ``ComparisonScores``, and the probes' columns."""
 
     signer: npt.NDArray[np.int32]
     kind: npt.NDArray[np.int8]
@@ -296,6 +339,7 @@ class _Part(NamedTuple):
     local: Floats
     cosine_spread: Floats
     local_spread: Floats
+    probes: npt.NDArray[np.int64]
 
 
 def _check_signers(signers: Sequence[EvaluationSigner]) -> None:
@@ -314,21 +358,22 @@ def _pairs_of(
     own: EvaluationSigner, signers: Sequence[EvaluationSigner], count: int, seed: int
 ) -> SignerPairs:
     random = _random_forgeries(own.signer, signers, count, seed)
-    probes = [*own.genuine, *own.forged, *(embedding for embedding, _ in random)]
-    files = (*own.genuine_files, *own.forged_files, *(file for _, file in random if file))
+    probes = [*own.genuine, *own.forged, *(embedding for embedding, _, _ in random)]
+    files = (*own.genuine_files, *own.forged_files, *(file for _, file, _ in random if file))
     return SignerPairs(
         signer=own.signer,
         pairs=score_pairs(own.genuine, probes),
         genuine=len(own.genuine),
         skilled=len(own.forged),
         files=files if len(files) == len(probes) else (),
+        strangers=tuple(stranger for _, _, stranger in random),
     )
 
 
 def _random_forgeries(
     target: SignerId, signers: Sequence[EvaluationSigner], count: int, seed: int
-) -> list[tuple[Embedding, str]]:
-    """Other signers' genuine signatures and their files, the same ones for any further signers.
+) -> list[tuple[Embedding, str, SignerId]]:
+    """Other signers' genuine signatures with file and signer, the same for any further signers.
 
     Each signature has a rank that depends on target, signature and seed alone, and the lowest
     ranks are taken, so that a signer who is added displaces only as many as come in.
@@ -344,7 +389,7 @@ def _random_forgeries(
         ]
     )
     found = [
-        (embedding, file)
+        (embedding, file, other.signer)
         for other in others
         for embedding, file in zip_longest(other.genuine, other.genuine_files, fillvalue="")
     ]
@@ -397,6 +442,7 @@ def _gather(own: SignerPairs, place: int, draw: int, chosen: npt.NDArray[np.int6
         local=own.pairs.local[block].T,
         cosine_spread=np.full(len(probes), _spread(own.pairs.cosine, chosen)),
         local_spread=np.full(len(probes), _spread(own.pairs.local, chosen)),
+        probes=probes,
     )
 
 
@@ -421,6 +467,32 @@ def _stack(
         cosine_spread=np.concatenate([part.cosine_spread for part in parts]),
         local_spread=np.concatenate([part.local_spread for part in parts]),
     )
+
+
+def _with_owners(
+    scores: ComparisonScores, pairs: Sequence[SignerPairs], parts: Sequence[_Part]
+) -> ComparisonScores:
+    """The same with whom each probe is by, as far as the pairs of all claimed signers tell."""
+    by_signer = [own.owners for own in pairs]
+    known = [owners for owners in by_signer if owners is not None]
+    if len(known) < len(by_signer):
+        return scores
+    names = tuple(dict.fromkeys(owner for owners in known for owner in owners))
+    places = {name: place for place, name in enumerate(names)}
+    columns = [np.array([places[owner] for owner in owners], np.int32) for owners in known]
+    owner = np.concatenate([columns[int(part.signer[0])][part.probes] for part in parts])
+    return replace(scores, owners=names, owner=owner)
+
+
+def _pool_owners(scores: ComparisonScores, parts: Sequence[ComparisonScores]) -> ComparisonScores:
+    """The same with whom each probe is by, if all parts tell; a name may be listed for each."""
+    known = [part.owner for part in parts if part.owner is not None]
+    if len(known) < len(parts):
+        return scores
+    starts = np.cumsum([0, *(len(part.owners) for part in parts)])
+    shifted = [owner + np.int32(start) for owner, start in zip(known, starts, strict=False)]
+    names = tuple(owner for part in parts for owner in part.owners)
+    return replace(scores, owners=names, owner=np.concatenate(shifted))
 
 
 def _mean_of_best(scores: Floats, top: int) -> Floats:

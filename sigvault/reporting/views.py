@@ -16,6 +16,7 @@ from sigvault.domain.comparison import (
 )
 from sigvault.domain.copies import once_turned
 from sigvault.domain.image import QualityFinding
+from sigvault.domain.threshold_fit import describe_fit
 from sigvault.domain.verbal_scale import describe_llr
 from sigvault.reporting.case import Case, IdentificationCase, ReferenceView
 from sigvault.reporting.number_line import NumberLine, place_score
@@ -286,8 +287,8 @@ def _view_origin(evidence: Evidence) -> tuple[tuple[str, str], ...]:
     origin = threshold.origin
     held = len(evidence.score.per_reference)
     calibrated = count(threshold.references, "reference")
-    if held != threshold.references:
-        calibrated += f" (the signer has {held}; this is the nearest number below it)"
+    if fit := describe_fit(threshold, held):
+        calibrated += f" ({fit})"
     return (
         ("Measured on", origin.data),
         ("Signers", f"{origin.signers:,}, none of whom the model was trained on"),

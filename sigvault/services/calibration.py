@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sigvault.datasets import Dataset
-from sigvault.domain.aims import Aim, Measure
+from sigvault.domain.aims import CALIBRATED_REFERENCES, Aim, Measure
 from sigvault.domain.comparison import Threshold
 from sigvault.domain.errors import DatasetError, GenerationMismatch, UnsupportedAim
 from sigvault.domain.identifiers import EventNumber, GenerationId
 from sigvault.domain.ports import Embedder
-from sigvault.evaluation.calibration import Aims, Provenance, calibrate
+from sigvault.evaluation.calibration import Aims, Provenance, calibrate, cap_copy_limits
 from sigvault.evaluation.error_rates import BOOTSTRAPS
 from sigvault.evaluation.protocols import (
     DRAWS,
@@ -25,9 +25,6 @@ from sigvault.services.resources import Resources, load_active
 from sigvault.services.unseen_signers import LEAST_SIGNERS, UnseenSigners, embed_unseen_signers
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.thresholds import put_thresholds
-
-REFERENCES = (1, 2, 3, 5, 10)
-"""The numbers of references that thresholds are made for, as far as the data allow."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class CalibrationPlan:
         require_aims: refuse aims that the data can't support; they were asked for.
     """
 
-    references: tuple[int, ...] = REFERENCES
+    references: tuple[int, ...] = CALIBRATED_REFERENCES
     draws: int = DRAWS
     seed: int = 0
     aims: Aims = field(default_factory=Aims)
@@ -191,7 +188,7 @@ def calibrate_signers(
     if plan.require_aims and not plan.force:
         _require_aims(thresholds, plan.aims)
     return Calibration(
-        thresholds=tuple(thresholds),
+        thresholds=cap_copy_limits(thresholds),
         signers=max(threshold.origin.signers for threshold in thresholds),
         skipped=tuple(skipped),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,8 @@ class ReferenceConsistency:
         score: fused, as if it were a probe and the others the gallery; None without a threshold
             for so many references, whose fusion rule it takes.
         decision: what a verification would have answered; None likewise.
+        copy_of: the reference enrolled before it that it is another scan of, by the threshold's
+            limit of copies; None if it is none of these, or there is no such limit.
     """
 
     reference: ReferenceId
@@ -38,6 +40,7 @@ class ReferenceConsistency:
     local: float
     score: float | None
     decision: Decision | None
+    copy_of: ReferenceId | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,16 @@ class Consistency:
     def outliers(self) -> tuple[ReferenceId, ...]:
         """The references that would be refused as a probe."""
         return tuple(each.reference for each in self.references if each.decision is Decision.REFUSE)
+
+    @property
+    def copies(self) -> tuple[tuple[int, int], ...]:
+        """(a reference, which earlier one it is another scan of), by their places from 1."""
+        places = {each.reference: place for place, each in enumerate(self.references, 1)}
+        return tuple(
+            (places[each.reference], places[each.copy_of])
+            for each in self.references
+            if each.copy_of is not None
+        )
 
 
 def measure_consistency(resources: Resources, signer: SignerId) -> Consistency:
@@ -96,10 +109,24 @@ def leave_each_out(
         [embedding.local for embedding in embeddings],
         [embedding.level for embedding in embeddings],
     )
+    limit = None if threshold is None else threshold.copy_limit
     return tuple(
-        _leave_out(place, reference.id, cosines, locals_, threshold)
+        replace(
+            _leave_out(place, reference.id, cosines, locals_, threshold),
+            copy_of=_repeated(gallery, locals_, place, limit),
+        )
         for place, reference in enumerate(gallery.references)
     )
+
+
+def _repeated(
+    gallery: Gallery, locals_: Floats, place: int, limit: float | None
+) -> ReferenceId | None:
+    """The earlier reference that one at a place is likest, if it is as like as a copy."""
+    if limit is None or not place:
+        return None
+    earlier = int(np.argmax(locals_[:place, place]))
+    return gallery.references[earlier].id if locals_[earlier, place] >= limit else None
 
 
 def _leave_out(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -23,7 +24,8 @@ from sigvault.domain.errors import (
     SigvaultError,
     StorageFailed,
 )
-from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
+from sigvault.domain.gallery import Reference
+from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.ports import Embedder
 from sigvault.domain.serialisation import finding_to_dict
@@ -31,6 +33,7 @@ from sigvault.imaging.preprocessing import Recipe
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
 from sigvault.services.pending_images import settle_pending
 from sigvault.services.reading_ahead import read_ahead
+from sigvault.services.repeated_scans import RepeatedScan, RepeatedScans
 from sigvault.services.resources import Resources, load_active, recipe_of
 from sigvault.storage.audit_log import append
 from sigvault.storage.embeddings import add_embeddings
@@ -42,6 +45,9 @@ from sigvault.storage.tables import SignerRow
 
 BATCH = 32
 """How many images are embedded at once: beyond it, throughput on a CPU no longer grows."""
+
+REPEATED_SCAN = "RepeatedScan"
+"""What the audit log calls it where a picture was left out as another scan of a reference."""
 
 _READERS = 4
 """At most so many threads decode; more would only compete with the embedding."""
@@ -79,7 +85,7 @@ class EnrollmentItem:
 
 
 class EnrollmentOutcome(StrEnum):
-    """What became of an image."""
+    """What became of an image; a further scan of an enrolled signature is there already, too."""
 
     ENROLLED = "enrolled"
     ALREADY = "already-enrolled"
@@ -94,11 +100,13 @@ class ItemResult:
         item: its label.
         signer: whose signature it was to be.
         outcome: whether it is enrolled.
-        reference: the reference, also where it was enrolled before; None if it failed.
+        reference: the reference, also where it was enrolled before, or is one that the image is
+            another scan of; None if it failed.
         digest: SHA-256 of the bytes, hex; None if they couldn't be read.
         findings: what quality inspection noticed.
         error: the name of the error, such as ``"FailureToEnroll"``; None if it didn't fail.
         message: what happened, in words; empty if it was enrolled without findings.
+        repeated: whether it is left out as another scan of the reference.
     """
 
     item: str
@@ -109,6 +117,7 @@ class ItemResult:
     findings: tuple[QualityFinding, ...] = ()
     error: str | None = None
     message: str = ""
+    repeated: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,7 @@ class EnrollmentReport:
 
     @property
     def already(self) -> int:
-        """How many had been enrolled for the same signer before."""
+        """How many had been enrolled for the same signer before, or are such scanned again."""
         return self._count(EnrollmentOutcome.ALREADY)
 
     @property
@@ -165,7 +174,8 @@ def enroll(
     """Enroll images; a bad one is reported and doesn't stop the others.
 
     Images are decoded and harmonised in threads while earlier ones are embedded in batches; at
-    most a few batches are in memory. Each reference is committed on its own.
+    most a few batches are in memory. Each reference is committed on its own. A picture that is
+    another scan of a reference of the same signer is not enrolled, and the audit log says so.
 
     Args:
         resources: the vault's.
@@ -184,7 +194,7 @@ def enroll(
     with read_session(resources.engine) as session:
         active = load_active(session)
     embedder = resources.embedder_for(active)
-    run = _Run(resources, embedder, active.id, by, names or {}, force)
+    run = _Run(resources, embedder, active.id, RepeatedScans(active), by, names or {}, force)
     try:
         with closing(_acquire_all(resources, items, recipe_of(embedder))) as acquired:
             while batch := list(islice(acquired, BATCH)):
@@ -198,6 +208,20 @@ def enroll(
         done = EnrollmentReport(tuple(run.results))
         raise StorageFailed(f"{error}; {done.enrolled} references before it are kept") from error
     return EnrollmentReport(tuple(run.results))
+
+
+class _Written(NamedTuple):
+    """What one transaction did.
+
+    The reference, whether it is new, the note to clear once it is committed, what to tell of
+    another scan, and what came to the signer's gallery.
+    """
+
+    reference: ReferenceId
+    outcome: EnrollmentOutcome
+    note: str = ""
+    message: str = ""
+    added: tuple[SignerKey, Reference] | None = None
 
 
 _Attempt = tuple[EnrollmentItem, Acquired | SigvaultError]
@@ -228,6 +252,7 @@ class _Run:
     resources: Resources
     embedder: Embedder
     generation: GenerationId
+    scans: RepeatedScans
     by: str
     names: Mapping[SignerId, str]
     force: bool
@@ -236,6 +261,7 @@ class _Run:
     def settle_batch(self, attempts: list[_Attempt]) -> Iterator[ItemResult]:
         """Embed what is new in a batch, then settle one image after the other, in order."""
         embeddings = self._embed(attempts)
+        self.scans.forget()
         for place, (item, got) in enumerate(attempts):
             try:
                 result = self._enroll_one(item, got, embeddings.get(place))
@@ -265,34 +291,33 @@ class _Run:
             raise FailureToEnroll(describe(got.severe))
         try:
             with write_session(self.resources.engine) as session:
-                reference, outcome, note = self._write(session, item, got, embedding)
+                written = self._write(session, item, got, embedding)
         except BaseException:
             self._discard()
             raise
-        if note:
-            self.resources.pending.clear(note)
+        if written.added is not None:
+            self.scans.add(*written.added)
+        if written.note:
+            self.resources.pending.clear(written.note)
         return ItemResult(
             item=item.label,
             signer=item.signer,
-            outcome=outcome,
-            reference=reference,
+            outcome=written.outcome,
+            reference=written.reference,
             digest=got.digest,
             findings=got.findings,
-            message=describe(got.findings),
+            message=written.message or describe(got.findings),
+            repeated=bool(written.message),
         )
 
     def _write(
         self, session: Session, item: EnrollmentItem, got: Acquired, embedding: Embedding | None
-    ) -> tuple[ReferenceId, EnrollmentOutcome, str]:
-        """Write the image and its rows; whether it may be is checked here, where it stays true.
-
-        Returns:
-            The reference, whether it is new, and the note to clear once it is committed.
-        """
+    ) -> _Written:
+        """Write the image and its rows; whether it may be is checked here, where it stays true."""
         others = holders(session, got.digest)
         own = _own(others, item.signer)
         if own is not None:
-            return own.reference, EnrollmentOutcome.ALREADY, ""
+            return _Written(own.reference, EnrollmentOutcome.ALREADY)
         if others and not self.force:
             raise DuplicateAcrossSigners(
                 f"the same image is enrolled under signer {others[0].signer}: check whose "
@@ -302,6 +327,10 @@ class _Run:
             raise GenerationMismatch("another generation became active meanwhile: enroll again")
         if embedding is None:  # its twin was erased since the batch was embedded
             (embedding,) = self.embedder.embed([got.prepared.ink], as_references=True)
+        known = find_signer(session, item.signer)
+        repeated = None if known is None else self.scans.find(session, known.key, embedding)
+        if known is not None and repeated is not None:
+            return self._refuse_repeated(session, known, item, got, repeated)
         at = self.resources.clock()
         signer = self._signer(session, item)
         note = self.resources.pending.note(got.digest)
@@ -318,7 +347,27 @@ class _Run:
         add_embeddings(session, self.generation, [(reference.id, embedding)])
         details = self._details(item, got) | {"forced": bool(others)}
         append(session, ReferenceEnrolled(signer.key, reference.id, self.generation, details), at)
-        return reference.id, EnrollmentOutcome.ENROLLED, note
+        added = signer.key, Reference(reference.id, embedding)
+        return _Written(reference.id, EnrollmentOutcome.ENROLLED, note, added=added)
+
+    def _refuse_repeated(
+        self,
+        session: Session,
+        signer: SignerRow,
+        item: EnrollmentItem,
+        got: Acquired,
+        repeated: RepeatedScan,
+    ) -> _Written:
+        """Leave another scan out, and record what that rests on."""
+        details = self._details(item, got) | {
+            "reference": repeated.reference,
+            "local": repeated.local,
+            "limit": repeated.limit,
+        }
+        append(
+            session, EnrollmentFailed(signer.key, REPEATED_SCAN, details), self.resources.clock()
+        )
+        return _Written(repeated.reference, EnrollmentOutcome.ALREADY, message=repeated.describe())
 
     def _signer(self, session: Session, item: EnrollmentItem) -> SignerRow:
         """The item's signer, added if new, under the name given."""

@@ -162,9 +162,10 @@ class _Transferred:
     choices: dict[int, Choice]
 
     def take(self, references: int) -> Choice:
-        """The choice for a number of references, or the next smaller one, as in verification."""
-        below = [number for number in self.choices if number <= references]
-        return self.choices[max(below, default=min(self.choices))]
+        """The choice for a number of references, as verification chooses; the least below all."""
+        thresholds = tuple(each.threshold for each in self.choices.values() if each.threshold)
+        chosen = select_threshold(thresholds, references)
+        return self.choices[chosen.references if chosen else min(self.choices)]
 
 
 def _learn_elsewhere(
@@ -380,14 +381,26 @@ class _Measurement:
             )
         touched = self._touched(card.calibration_digests)
         if touched and self._where_from() == BY_CARD:
+            folds = ": --folds 5 chooses on others" if self._plan.protocol is Protocol.P1 else ""
             found.append(
                 f"NOT INDEPENDENT: the model's fusion rule and thresholds were chosen on "
                 f"{len(touched)} of these signers, so the rates, above all those of decisions, "
-                "look better than they are: --folds 5 chooses on others"
+                f"look better than they are{folds}"
+            )
+        if touched and self._searches_by_card():
+            found.append(
+                "NOT INDEPENDENT: searches among all galleries go by the card's fusion rule, which "
+                f"was chosen on {len(touched)} of these signers, so their rates look better than "
+                "they are; everything else was chosen by folds"
             )
         if self._transferred is not None and self._touched(self._transferred.digests):
             found.append("NOT INDEPENDENT: the two data sets share images")
         return [*found, *self._missing]
+
+    def _searches_by_card(self) -> bool:
+        """Whether folds choose for verification, and the card for searches; see `_beside`."""
+        plan = self._plan
+        return plan.protocol is Protocol.P1 and bool(plan.folds) and plan.identify
 
     def _touched(self, digests: frozenset[str]) -> tuple[SignerId, ...]:
         """The signers who have an image among some digests."""

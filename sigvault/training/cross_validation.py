@@ -25,6 +25,7 @@ from sigvault.evaluation.fusion_choice import FUSION_REFERENCES, FusionChoice, c
 from sigvault.evaluation.protocols import (
     ComparisonScores,
     EvaluationSigner,
+    Kind,
     compare_pairs,
     concatenate,
     draw_comparisons,
@@ -179,16 +180,20 @@ def score_folds(
 
 
 def choose_rules(folds: Sequence[FoldScores]) -> tuple[FusionChoice, ...]:
-    """Choose each fold's fusion rule on validation signers that the fold doesn't hold out."""
+    """Choose each fold's fusion rule on validation signers that the fold doesn't hold out.
+
+    No signature of a signer whom it holds out has a part in it, not even as a random forgery.
+    """
     choices = []
     for fold in folds:
         barred = {signer for by_number in fold.held_out.values() for signer in by_number[1].signers}
         pools = {
             number: [
-                _named_after(comparisons[number].only(allowed), place)
+                _named_after(allowed, place)
                 for place, other in enumerate(folds)
                 for comparisons in other.validation.values()
-                if number in comparisons and (allowed := set(comparisons[number].signers) - barred)
+                if number in comparisons
+                and (allowed := comparisons[number].without(barred)).count(Kind.RANDOM)
             ]
             for number in FUSION_REFERENCES
         }
@@ -199,7 +204,10 @@ def choose_rules(folds: Sequence[FoldScores]) -> tuple[FusionChoice, ...]:
 
 
 def deal_parts(folds: Sequence[FoldScores], choices: Sequence[FusionChoice]) -> tuple[Part, ...]:
-    """Two parts a fold: one half of the held-out signers to learn from, the other to test."""
+    """Two parts a fold: one half of the held-out signers to learn from, the other to test.
+
+    No signature of the tested half is learnt from, not even as a random forgery.
+    """
     parts = []
     for number, (fold, choice) in enumerate(zip(folds, choices, strict=True)):
         for start in (0, 1):
@@ -208,9 +216,7 @@ def deal_parts(folds: Sequence[FoldScores], choices: Sequence[FusionChoice]) -> 
             for data, by_number in fold.held_out.items():
                 half = set(by_number[min(by_number)].signers[start::2])
                 tested[data] = {n: scores.only(half) for n, scores in by_number.items()}
-                others[data] = {
-                    n: scores.only(set(scores.signers) - half) for n, scores in by_number.items()
-                }
+                others[data] = {n: scores.without(half) for n, scores in by_number.items()}
             learnt = dict(pool_data_sets(others, sorted({n for o in others.values() for n in o})))
             card = fold.card
             parts.append(

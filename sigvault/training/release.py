@@ -14,17 +14,17 @@ import numpy as np
 from sklearn.model_selection import KFold
 
 from sigvault.datasets import Dataset
+from sigvault.domain.aims import CALIBRATED_REFERENCES
 from sigvault.domain.errors import DatasetError
 from sigvault.domain.identifiers import SignerId
 from sigvault.domain.model_card import ModelCard
 from sigvault.embedding.architecture import Architecture
 from sigvault.embedding.card import read_card, write_card
 from sigvault.embedding.torch_embedder import TorchEmbedder
-from sigvault.evaluation.calibration import Provenance, calibrate
+from sigvault.evaluation.calibration import Provenance, calibrate, cap_copy_limits
 from sigvault.evaluation.fusion_choice import FUSION_REFERENCES, FusionChoice, choose_fusion
 from sigvault.evaluation.protocols import (
     DRAWS,
-    ComparisonScores,
     compare_pairs,
     draw_comparisons,
 )
@@ -57,7 +57,7 @@ class ReleasePlan:
             features; None for the card's own.
     """
 
-    calibrated: tuple[int, ...] = (1, 2, 3, 5, 10)
+    calibrated: tuple[int, ...] = CALIBRATED_REFERENCES
     reported: tuple[int, ...] = (1, 3, 5, 10)
     folds: int = 5
     draws: int = DRAWS
@@ -66,9 +66,14 @@ class ReleasePlan:
     local_turns: tuple[float, ...] | None = None
 
     @property
+    def measured(self) -> tuple[int, ...]:
+        """Every number of references that the folds need."""
+        return tuple(sorted({*self.reported, *FUSION_REFERENCES}))
+
+    @property
     def drawn(self) -> tuple[int, ...]:
         """Every number of references that something is computed for."""
-        return tuple(sorted({*self.calibrated, *self.reported, *FUSION_REFERENCES}))
+        return tuple(sorted({*self.calibrated, *self.measured}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +104,9 @@ def release(
 ) -> Release:
     """Choose a model's fusion rule and thresholds, measure them, and write them into its card.
 
+    The card is written once, when all is done: a release that fails or is stopped leaves it as it
+    was.
+
     Args:
         folder: the model.
         datasets: signatures of signers that the model was not trained on; the folders' names
@@ -113,11 +121,7 @@ def release(
             turned so.
     """
     plan = plan or ReleasePlan()
-    if plan.preprocessing is not None:
-        write_card(folder, bind_preprocessing(read_card(folder), plan.preprocessing))
-    if plan.local_turns is not None:
-        write_card(folder, bind_local_turns(read_card(folder), plan.local_turns))
-    embedder = TorchEmbedder(folder)
+    embedder = TorchEmbedder(folder, card=_bind(read_card(folder), plan))
     by_data: dict[str, Comparisons] = {}
     skipped: list[str] = []
     digests: set[str] = set()
@@ -137,11 +141,13 @@ def release(
     provenance = Provenance(", ".join(by_data), embedder.model, embedder.preprocessing, plan.seed)
     report = report_parts(_deal(by_data, embedder.card, plan), plan.reported, seed=plan.seed)
     card = replace(
-        read_card(folder),
+        embedder.card,
         fusion=choice.rule,
-        thresholds=tuple(
-            calibrate(scores, choice.rule, provenance)
-            for _, scores in pool_data_sets(by_data, plan.calibrated)
+        thresholds=cap_copy_limits(
+            [
+                calibrate(scores, choice.rule, provenance)
+                for _, scores in pool_data_sets(by_data, plan.calibrated)
+            ]
         ),
         calibration_digests=frozenset(digests),
         metrics={
@@ -152,6 +158,13 @@ def release(
     )
     write_card(folder, card)
     return Release(card, choice, report, sessions, tuple(skipped))
+
+
+def _bind(card: ModelCard, plan: ReleasePlan) -> ModelCard:
+    """The card of the same weights as the plan wants them fed; nothing is written."""
+    if plan.preprocessing is not None:
+        card = bind_preprocessing(card, plan.preprocessing)
+    return card if plan.local_turns is None else bind_local_turns(card, plan.local_turns)
 
 
 def bind_preprocessing(card: ModelCard, name: str) -> ModelCard:
@@ -227,16 +240,20 @@ def _choose(by_data: Mapping[str, Comparisons]) -> FusionChoice:
 
 
 def _deal(by_data: Mapping[str, Comparisons], card: ModelCard, plan: ReleasePlan) -> list[Part]:
-    """One part a fold: its signers are tested, all others are learnt from."""
+    """One part a fold: its signers are tested, all others are learnt from.
+
+    No signature of a tested signer is learnt from, not even as a random forgery of another.
+    """
     parts = []
     for fold in range(plan.folds):
         tested: dict[str, Comparisons] = {}
         others: dict[str, Comparisons] = {}
-        for data, by_number in by_data.items():
+        for data, drawn in by_data.items():
+            by_number = {number: drawn[number] for number in plan.measured if number in drawn}
             own = _fold_signers(by_number, fold, plan)
             tested[data] = {number: scores.only(own) for number, scores in by_number.items()}
-            others[data] = {number: _without(scores, own) for number, scores in by_number.items()}
-        learnt = dict(pool_data_sets(others, plan.drawn))
+            others[data] = {number: scores.without(own) for number, scores in by_number.items()}
+        learnt = dict(pool_data_sets(others, plan.measured))
         rule = _choose(others).rule
         parts.append(Part(card.id, card.preprocessing_name, rule, learnt, tested, fold))
     return parts
@@ -255,7 +272,3 @@ def _fold_signers(by_number: Comparisons, fold: int, plan: ReleasePlan) -> set[S
         else:
             dealt |= set(signers[fold : fold + 1])
     return dealt
-
-
-def _without(scores: ComparisonScores, signers: set[SignerId]) -> ComparisonScores:
-    return scores.only(set(scores.signers) - signers)

@@ -29,6 +29,7 @@ from sigvault.domain.fusion import FusionRule
 from sigvault.domain.gallery import Gallery, Reference, Spread
 from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId
 from sigvault.domain.local_matching import match_local
+from sigvault.domain.threshold_fit import describe_fit
 from sigvault.domain.verbal_scale import VERBAL_SCALE, describe_llr
 
 MODEL = ModelId("m-0123456789ab")
@@ -281,13 +282,53 @@ def test_likelihood_ratio_rises_with_the_score_within_its_bounds(one: float, oth
     assert -2.0 <= ratio.llr(low) <= ratio.llr(high) <= 1.5
 
 
-def test_the_threshold_for_fewer_references_is_the_largest_not_above():
-    three, five = THRESHOLD, replace(THRESHOLD, references=5)
-    assert select_threshold((five, three), 2) is None
-    assert select_threshold((five, three), 4) is three
-    assert select_threshold((three, five), 5) is five
-    assert select_threshold((three, five), 50) is five
+def test_between_two_calibrated_numbers_the_larger_ones_threshold_serves():
+    """Scores rise with more references: the smaller number's lets more forgeries pass."""
+    three = THRESHOLD
+    five = replace(THRESHOLD, references=5, accept=0.65)
+    ten = replace(THRESHOLD, references=10, accept=0.65)
+    assert select_threshold((ten, five, three), 2) is None
+    assert select_threshold((ten, five, three), 4) is five
+    assert select_threshold((three, five, ten), 5) is five
+    for between in (6, 7, 8, 9):
+        assert select_threshold((three, five, ten), between) is ten
+    assert select_threshold((three, five, ten), 50) is ten
     assert select_threshold((), 5) is None
+
+
+def test_between_two_calibrated_numbers_the_smaller_ones_serves_where_it_is_stricter():
+    """With the first few references the spread takes more off, so that scores fall."""
+    three = replace(THRESHOLD, references=3, accept=0.7)
+    five = replace(THRESHOLD, references=5, accept=0.65)
+    assert select_threshold((three, five), 4) is three
+
+
+def test_beyond_what_the_rule_averages_a_laxer_threshold_for_more_references_is_not_taken():
+    """It was measured on those signers alone who have so many signatures."""
+    measured = {3: 0.7, 5: 0.65, 10: 0.69, 12: 0.68, 20: 0.71}
+    thresholds = tuple(
+        replace(THRESHOLD, references=number, accept=accept, fusion=FusionRule(top=5))
+        for number, accept in measured.items()
+    )
+    chosen = {held: select_threshold(thresholds, held) for held in (3, 5, 10, 11, 12, 14, 20, 30)}
+    assert {held: each.references for held, each in chosen.items() if each} == {
+        3: 3,
+        5: 5,
+        10: 10,
+        11: 10,
+        12: 10,
+        14: 20,
+        20: 20,
+        30: 20,
+    }
+
+
+def test_another_number_of_references_than_was_measured_is_said():
+    assert describe_fit(THRESHOLD, THRESHOLD.references) == ""
+    assert describe_fit(replace(THRESHOLD, references=10), 14).startswith(
+        "measured with 10, while the signer has 14: scores rise with more references"
+    )
+    assert "the 11 that the signer has" in describe_fit(replace(THRESHOLD, references=12), 11)
 
 
 def test_words_for_likelihood_ratios():

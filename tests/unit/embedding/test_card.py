@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sigvault.domain.aims import CALIBRATED_REFERENCES
 from sigvault.embedding.architecture import Architecture
 from sigvault.embedding.card import bundled_model, bundled_models, find_model, read_card
 from sigvault.embedding.checkpoint import load_model
@@ -28,7 +29,7 @@ def test_a_model_is_found_by_its_folder_or_by_a_bundled_ones_name(tmp_path: Path
 def test_a_bundled_model_is_whole_and_decides(name: str):
     network, card = load_model(bundled_models()[name])
     assert network.architecture == Architecture.from_dict(card.architecture)
-    assert [threshold.references for threshold in card.thresholds] == [1, 2, 3, 5, 10]
+    assert [each.references for each in card.thresholds] == list(CALIBRATED_REFERENCES)
     assert not card.calibration_digests & card.training_digests
     assert card.licence
 

@@ -85,6 +85,23 @@ def test_a_fold_s_choice_ignores_its_own_signers() -> None:
         assert any(one != other for one, other in zip(again, choices, strict=True))
 
 
+def test_a_fold_s_choice_ignores_its_signers_where_they_are_others_random_forgeries() -> None:
+    """What a tested signer wrote must not move the point at which the others accept."""
+    scores = made_up_scores(0, signers=12)
+    assert scores.owner is not None
+    choices = choose_by_folds({2: scores}, PROVENANCE, folds=3, seed=1)[2]
+    for number, choice in enumerate(choices):
+        assert choice.signers is not None
+        own = np.isin(np.array(scores.owners)[scores.owner], list(choice.signers))
+        stranger = own & (scores.kind == Kind.RANDOM)
+        spoilt = replace(scores, local=np.where(stranger[:, None], 1.0, scores.local))
+        again = choose_by_folds({2: spoilt}, PROVENANCE, folds=3, seed=1)[2]
+        assert again[number] == choice
+        assert choice.threshold is not None
+        learnt = scores.without(choice.signers)
+        assert choice.threshold.origin.random_forgeries == learnt.count(Kind.RANDOM)
+
+
 def test_every_signer_is_dealt_once_and_rich_ones_to_every_fold() -> None:
     many = made_up_scores(0, signers=13)
     few = many.only(many.signers[:6])

@@ -18,6 +18,7 @@ from sigvault.evaluation.calibration import (
     Aims,
     Provenance,
     calibrate,
+    cap_copy_limits,
     find_copy_limit,
 )
 from sigvault.evaluation.protocols import ComparisonScores, Kind, apply_fusion
@@ -196,3 +197,18 @@ def test_one_in_a_thousand_genuine_signatures_may_lie_above_the_limit_of_copies(
     local[scores.kind == Kind.MATED, 0] = mated
     limit = find_copy_limit(replace(scores, local=local))
     assert 0 < np.mean(mated >= limit) <= COPY_ALARMS
+
+
+def test_fewer_signers_don_t_lift_the_limit_of_copies(threshold: Threshold) -> None:
+    """By a pair of copies in the data, which weighs more among them."""
+
+    def made(signers: int, limit: float | None) -> Threshold:
+        return replace(
+            threshold, copy_limit=limit, origin=replace(threshold.origin, signers=signers)
+        )
+
+    capped = cap_copy_limits([made(87, 0.9), made(86, 0.92), made(54, 0.98), made(54, 0.91)])
+    assert [each.copy_limit for each in capped] == [0.9, 0.92, 0.92, 0.91]
+    old = (made(87, None), made(54, None))
+    assert cap_copy_limits(old) == old
+    assert cap_copy_limits([]) == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,13 @@ def test_the_stage_that_tells_is_chosen() -> None:
         }
         rules = [FusionRule(1, w, 0.0, 0.0) for w in (0.0, 0.5, 1.0)]
         assert choose_fusion(scores, rules).rule.local_weight == weight
+
+
+def test_nothing_is_chosen_without_random_forgeries() -> None:
+    scores = comparisons(1, cosine_tells=4.0, local_tells=0.0)
+    genuine = replace(scores, kind=np.full_like(scores.kind, Kind.MATED))
+    with pytest.raises(DatasetError, match="no random forgeries"):
+        choose_fusion({1: genuine})
 
 
 def test_both_stages_are_chosen_where_both_tell() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -47,7 +48,7 @@ def four_signers() -> tuple[EvaluationSigner, ...]:
 def expected_rows(signer: EvaluationSigner, others, references: int, draws: int, seed: int):  # type: ignore[no-untyped-def]
     """Every comparison of a signer, made one by one with the domain's own classes."""
     rng = np.random.default_rng(protocols._stable_seed(seed, signer.signer))
-    randoms = [e for e, _ in protocols._random_forgeries(signer.signer, others, 4, seed)]
+    randoms = [e for e, _, _ in protocols._random_forgeries(signer.signer, others, 4, seed)]
     for draw in range(draws):
         chosen = rng.permutation(len(signer.genuine))[:references]
         gallery = Gallery(
@@ -115,7 +116,7 @@ def test_references_are_never_probes(seed: int, references: int) -> None:
 def test_random_forgeries_are_never_the_signer_s_own() -> None:
     signers = four_signers()
     for signer in signers:
-        randoms = [e for e, _ in protocols._random_forgeries(signer.signer, signers, 100, 0)]
+        randoms = [e for e, _, _ in protocols._random_forgeries(signer.signer, signers, 100, 0)]
         assert len(randoms) == 15
         assert not {id(e) for e in randoms} & {id(e) for e in signer.genuine + signer.forged}
 
@@ -132,8 +133,8 @@ def test_adding_a_signer_changes_no_other_s_draw() -> None:
 def test_an_added_signer_only_displaces_random_forgeries_by_its_own() -> None:
     few, more = four_signers(), (*four_signers(), a_signer("new"))
     for signer in few:
-        before = {id(e) for e, _ in protocols._random_forgeries(signer.signer, few, 8, 0)}
-        after = {id(e) for e, _ in protocols._random_forgeries(signer.signer, more, 8, 0)}
+        before = {id(e) for e, _, _ in protocols._random_forgeries(signer.signer, few, 8, 0)}
+        after = {id(e) for e, _, _ in protocols._random_forgeries(signer.signer, more, 8, 0)}
         assert after - before <= {id(e) for e in more[-1].genuine}
 
 
@@ -213,6 +214,40 @@ def test_pooling_parts_keeps_every_signer_s_scores() -> None:
         again = pooled.only(part.signers)
         np.testing.assert_array_equal(again.cosine, part.cosine)
         np.testing.assert_array_equal(again.signer, part.signer)
+
+
+def test_whoever_is_left_out_has_no_part_in_the_rest() -> None:
+    pairs = protocols.compare_pairs(four_signers(), random_forgeries=10)
+    scores = protocols.draw_comparisons(pairs, 2, draws=3)
+    traced = protocols.trace_probes(pairs, 2, draws=3)
+    rest = scores.without(["a", "c"])  # type: ignore[list-item]
+    strangers = {own.signer: own.owners for own in pairs}
+    kept = [
+        row
+        for row, (place, column) in enumerate(zip(scores.signer, traced.probe, strict=True))
+        if {scores.signers[place], strangers[scores.signers[place]][column]} <= {"b", "d"}
+    ]
+    assert rest.signers == ("b", "d")
+    np.testing.assert_array_equal(rest.cosine, scores.cosine[kept])
+    np.testing.assert_array_equal(rest.signer, scores.signer[kept] // 2)
+    assert rest.count(Kind.MATED) == scores.only(rest.signers).count(Kind.MATED)
+    assert 0 < rest.count(Kind.RANDOM) < scores.only(rest.signers).count(Kind.RANDOM)
+
+
+def test_whoever_is_left_out_of_a_pool_has_no_part_in_the_rest() -> None:
+    halves = [four_signers()[:2], four_signers()[2:]]
+    parts = [protocols.draw_comparisons(protocols.compare_pairs(half), 2) for half in halves]
+    rest = protocols.concatenate(parts).without(["c"])  # type: ignore[list-item]
+    assert rest.signers == ("a", "b", "d")
+    assert rest.count(Kind.RANDOM) == parts[0].count(Kind.RANDOM)
+
+
+def test_nobody_is_left_out_where_probes_have_no_names() -> None:
+    scores = protocols.draw_comparisons(protocols.compare_pairs(four_signers()), 2)
+    nameless = replace(scores, owners=(), owner=None)
+    with pytest.raises(ValueError, match="unknown"):
+        nameless.without(["a"])  # type: ignore[list-item]
+    assert protocols.concatenate([nameless]).owner is None
 
 
 def test_parts_must_fit_together() -> None:

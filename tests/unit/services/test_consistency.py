@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fakes import FakeEmbedder, draw_signature, make_threshold
@@ -10,7 +12,7 @@ from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.imaging.decode import decode_bytes
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
-from sigvault.services.consistency import leave_each_out
+from sigvault.services.consistency import Consistency, leave_each_out
 
 EMBEDDER = FakeEmbedder()
 
@@ -55,6 +57,16 @@ def test_another_signers_signature_stands_out():
     found = leave_each_out(gallery, make_threshold(3, EMBEDDER.model, accept=0.8, refuse=0.5))
     assert [own.decision for own in found][3] is Decision.REFUSE
     assert min(found, key=lambda own: own.cosine).reference == "r3"
+
+
+def test_a_further_scan_of_an_earlier_reference_is_named():
+    pictures = [draw_signature(1), draw_signature(1, 1), draw_signature(1, 1, kind="BMP")]
+    plain = make_threshold(2, EMBEDDER.model)
+    found = leave_each_out(_gallery(*pictures), replace(plain, copy_limit=0.99))
+    assert [own.copy_of for own in found] == [None, None, "r1"]
+    assert Consistency(SignerId("53"), found, plain).copies == ((3, 2),)
+    unwatched = leave_each_out(_gallery(*pictures), plain)
+    assert Consistency(SignerId("53"), unwatched, plain).copies == ()
 
 
 def test_one_reference_has_nothing_to_be_compared_with():
