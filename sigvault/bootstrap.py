@@ -10,25 +10,33 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import mkdtemp
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
 from sigvault.domain.diagnosis import Diagnosis, Finding, Severity, joined
-from sigvault.domain.errors import SigvaultError, VaultDamaged, VaultExists, VaultNotFound
-from sigvault.domain.identifiers import ModelId
+from sigvault.domain.errors import (
+    SigvaultError,
+    VaultDamaged,
+    VaultExists,
+    VaultNotFound,
+)
+from sigvault.domain.identifiers import GenerationId, ModelId
 from sigvault.domain.model_card import ModelCard
 from sigvault.domain.ports import Embedder
 from sigvault.domain.reviewing import ReviewRules
 from sigvault.domain.verdicts import KeepProbes
 from sigvault.embedding.batching import BatchingEmbedder, EmbeddingWorker
-from sigvault.embedding.card import CARD_FILE, WEIGHTS_FILE, bundled_model
+from sigvault.embedding.card import WEIGHTS_FILE, bundled_model
+from sigvault.embedding.keeping import copy_model, renew_model
 from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.imaging.decode import DecodeLimits
+from sigvault.services.answers import drop_old_answers
+from sigvault.services.cleaning import clean_log
 from sigvault.services.creation import found, remove_tables
 from sigvault.services.examination import unopened
+from sigvault.services.folder_binding import bind
 from sigvault.services.gallery_index import GalleryIndex, IndexState
 from sigvault.services.generation_vectors import GenerationVectors
 from sigvault.services.pending_images import PendingImages, settle_pending
@@ -36,7 +44,13 @@ from sigvault.services.resources import Resources, load_active, require_serving,
 from sigvault.settings import Settings, load_settings
 from sigvault.storage import schema
 from sigvault.storage.blobs import ImageFolder
-from sigvault.storage.engine import CACHE_KIB, SERVING_CACHE_KIB, make_engine, read_session
+from sigvault.storage.engine import (
+    CACHE_KIB,
+    CONNECTIONS,
+    SERVING_CACHE_KIB,
+    make_engine,
+    read_session,
+)
 from sigvault.storage.failures import translate_os
 from sigvault.vault import Vault
 
@@ -69,6 +83,7 @@ def open_vault(
         VaultNotFound: If there is no vault.
         VaultTooNew: If a later version of sigvault made it.
         VaultDamaged: If it contradicts itself.
+        FolderMismatch: If the folder's images are another vault's.
         StorageFailed: If the database or the folder can't be used.
     """
     settings = _settings(settings)
@@ -85,7 +100,10 @@ def open_vault(
     try:
         schema.check(engine)
         schema.upgrade(engine)
+        bind(engine, resources.images)
         settle_pending(engine, resources.images, resources.pending)
+        drop_old_answers(resources)
+        clean_log(engine, seconds=0)
         with read_session(engine) as session:
             load_active(session)
     except BaseException:
@@ -140,7 +158,7 @@ def create_vault(
     chosen = embedder or TorchEmbedder(source, settings.device, settings.threads)
     with _new_folder(settings.vault), _new_tables(settings) as engine:
         if embedder is None:
-            _copy_model(source, _model_folder(settings, chosen.model))
+            copy_model(source, _model_folder(settings, chosen.model))
         found(engine, chosen, version=version("sigvault"), at=utc_now())
     return open_vault(settings, embedder=embedder)
 
@@ -219,7 +237,11 @@ def _settings(settings: Settings | str | os.PathLike[str] | None) -> Settings:
 
 
 def _engine(settings: Settings, cache_kib: int = CACHE_KIB) -> Engine:
-    return make_engine(settings.database_url or settings.vault / _DATABASE, cache_kib=cache_kib)
+    return make_engine(
+        settings.database_url or settings.vault / _DATABASE,
+        cache_kib=cache_kib,
+        connections=settings.connections or CONNECTIONS,
+    )
 
 
 def _check_there(settings: Settings) -> None:
@@ -350,33 +372,14 @@ class _Models:
         embedder = TorchEmbedder(folder, self.settings.device, threads or self.settings.threads)
         require_serving(embedder)
         target = _model_folder(self.settings, embedder.model)
-        if not (target / WEIGHTS_FILE).is_file() or not (target / CARD_FILE).is_file():
-            shutil.rmtree(target, ignore_errors=True)
-            _copy_model(folder, target)
+        if target.is_dir():
+            renew_model(folder, target, embedder.card)
+        else:
+            copy_model(folder, target)
         return embedder
 
     def discard(self, model: ModelId) -> None:
         shutil.rmtree(_model_folder(self.settings, model), ignore_errors=True)
-
-
-def _copy_model(source: Path, target: Path) -> None:
-    """Keep the model with the vault, so that a later version with another one still serves it.
-
-    Raises:
-        StorageFailed: If it can't be copied.
-    """
-    try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside = Path(mkdtemp(prefix=".", dir=target.parent))
-        try:
-            for name in (WEIGHTS_FILE, CARD_FILE):
-                shutil.copyfile(source / name, beside / name)
-            beside.rename(target)
-        except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise translate_os(error, target) from error
 
 
 @dataclass(frozen=True)
@@ -410,7 +413,9 @@ class _IndexFiles:
         )
         return opened.index, opened.caught_up.added + opened.caught_up.removed
 
-    def keep(self, index: StorableIndex, state: IndexState) -> Callable[[], None]:
+    def keep(
+        self, index: StorableIndex, state: IndexState, outdated: Callable[[], bool]
+    ) -> Callable[[], None]:
         from sigvault.indexing.opening import save_index
 
         contents = index.frozen()
@@ -422,9 +427,20 @@ class _IndexFiles:
                 self._identity(state),
                 last_change=state.last_change,
                 history=state.history,
+                outdated=outdated,
             )
 
         return write
+
+    def kept(self) -> dict[GenerationId, int]:
+        from sigvault.indexing.snapshot import list_snapshots
+
+        return list_snapshots(self.folder)
+
+    def outgrown(self, index: StorableIndex) -> Callable[[], StorableIndex] | None:
+        from sigvault.indexing.opening import outgrown
+
+        return outgrown(index, _search_options(self.device, self.threads, self.index))
 
     def describe(self, index: StorableIndex) -> str:
         from sigvault.indexing.recall import own_recall

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import ipaddress
 import os
 import re
 import tomllib
@@ -27,11 +28,15 @@ VARIABLES = {
     "keep_probes": "SIGVAULT_KEEP_PROBES",
     "reviewers": "SIGVAULT_REVIEWERS",
     "index": "SIGVAULT_INDEX",
+    "trusted_proxies": "SIGVAULT_TRUSTED_PROXIES",
+    "connections": "SIGVAULT_CONNECTIONS",
 }
 """Each setting's name, which is also its key in a settings file, and its variable."""
 
 INDEXES = ("auto", "exact", "torch", "flat", "codes", "ivf", "cagra")
 """What can be asked for to search with; see docs/indexes.md."""
+
+_FEWEST_CONNECTIONS = 4
 
 SETTINGS_FILE = "SIGVAULT_SETTINGS"
 """The variable that names a settings file (TOML); variables win over the file."""
@@ -55,6 +60,10 @@ class Settings:
         reviewers: how many different people have to give the same verdict: 1 or 2.
         index: the kind of index to search with, one of ``INDEXES``; ``"auto"`` for the exact one
             that fits the vault and the machine.
+        trusted_proxies: addresses and networks of the proxies that are believed when they say how
+            and from where a request came to them; separated by commas where they are one text.
+        connections: how many connections to the database a process may have, at most; None for
+            as many as the service has threads that use one.
     """
 
     vault: Path
@@ -66,6 +75,8 @@ class Settings:
     keep_probes: str = KeepProbes.REVIEW.value
     reviewers: int = 1
     index: str = "auto"
+    trusted_proxies: tuple[str, ...] = ()
+    connections: int | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -82,6 +93,11 @@ class Settings:
             raise ConfigurationError(
                 f"{self.threads} threads can't work: set {VARIABLES['threads']} to 1 or more"
             )
+        if self.connections is not None and self.connections < _FEWEST_CONNECTIONS:
+            raise ConfigurationError(
+                f"{self.connections} connections are too few, since some work takes two at the "
+                f"same time: set {VARIABLES['connections']} to {_FEWEST_CONNECTIONS} or more"
+            )
         if self.keep_probes not in tuple(KeepProbes):
             raise ConfigurationError(
                 f"probes are to be kept '{self.keep_probes}', which is none of "
@@ -97,6 +113,8 @@ class Settings:
                 f"the index is '{self.index}', which is none of {', '.join(INDEXES)}: "
                 f"set {VARIABLES['index']} to one of them"
             )
+        for proxy in self.trusted_proxies:
+            _require_network(proxy)
         if self.database_url is not None and not self.database_url.startswith("postgresql"):
             raise ConfigurationError(
                 "the database's URL is not a PostgreSQL one: "
@@ -139,6 +157,8 @@ def load_settings(
         if (reviewers := _number(found.get("reviewers"), "reviewers")) is None
         else reviewers,
         index=found.get("index", "auto"),
+        trusted_proxies=_parts(found.get("trusted_proxies", "")),
+        connections=_number(found.get("connections"), "connections"),
     )
 
 
@@ -171,11 +191,26 @@ def _read_file(path: Path) -> dict[str, Any]:
     return content
 
 
+def _parts(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _require_network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"the trusted proxy '{text}' is no address and no network: {error}; set "
+            f"{VARIABLES['trusted_proxies']} to such as 10.0.0.5 or 172.30.80.0/24, with commas "
+            "in between"
+        ) from error
+
+
 def _folder(value: str | os.PathLike[str]) -> Path:
     return Path(value).expanduser().absolute()
 
 
-_NUMBERS = {"threads": "threads", "reviewers": "people"}
+_NUMBERS = {"threads": "threads", "reviewers": "people", "connections": "connections"}
 """The settings that are numbers, and of what."""
 
 

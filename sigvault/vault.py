@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -10,10 +11,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sigvault.domain.access import ApiKey, IssuedKey, Role, prefix_of
-from sigvault.domain.aims import DEFAULT_FPIR, Aim
+from sigvault.domain.aims import CALIBRATED_REFERENCES, DEFAULT_FPIR, Aim
 from sigvault.domain.audit import AuditRecord
 from sigvault.domain.comparison import Threshold
 from sigvault.domain.diagnosis import Finding
+from sigvault.domain.errors import SigvaultError
 from sigvault.domain.identifiers import EventNumber, GenerationId, ReferenceId, SignerId
 from sigvault.domain.model_card import ModelCard
 from sigvault.domain.ports import Embedder
@@ -23,6 +25,7 @@ from sigvault.services import (
     access,
     answers,
     auditing,
+    cleaning,
     consistency,
     enrollment,
     erasure,
@@ -68,6 +71,8 @@ if TYPE_CHECKING:
     from sigvault.evaluation.generation_comparison import GenerationComparison
     from sigvault.services.calibration import CalibrationReport
     from sigvault.services.reindexing import Reindexing, ReindexPlan
+
+_log = logging.getLogger(__name__)
 
 JOB_LOCK = "generations.lock"
 """The file whose lock is held by whoever makes, activates or removes a generation."""
@@ -396,7 +401,7 @@ class Vault:
         self,
         dataset: Dataset,
         *,
-        references: tuple[int, ...] = (1, 2, 3, 5, 10),
+        references: tuple[int, ...] = CALIBRATED_REFERENCES,
         draws: int = 10,
         seed: int = 0,
         aims: Aims | None = None,
@@ -419,6 +424,13 @@ class Vault:
         """The enrolled signers, by identifier; see `signers.list_signers`."""
         prefix = prefix_of(namespace)
         return signers.list_signers(self._resources, after=after, limit=limit, prefix=prefix)
+
+    def search_signers(
+        self, text: str, *, limit: int, namespace: str = ""
+    ) -> tuple[SignerSummary, ...]:
+        """Signers whose identifier or name holds a text; see `signers.search_signers`."""
+        prefix = prefix_of(namespace)
+        return signers.search_signers(self._resources, text, limit=limit, prefix=prefix)
 
     def signer(self, signer: SignerId) -> SignerDetail:
         """A signer with the references; see `signers.show_signer`."""
@@ -477,9 +489,15 @@ class Vault:
         """Events of the audit log, in order; see `auditing.read_log`."""
         return auditing.read_log(self._resources, after=after, limit=limit, signer=signer)
 
-    def audit_size(self) -> int:
-        """How many events the audit log holds."""
-        return auditing.count(self._resources)
+    def latest_events(
+        self, *, limit: int, signer: SignerId | None = None, skip: int = 0
+    ) -> tuple[AuditRecord, ...]:
+        """The latest events of the audit log, newest first; see `auditing.read_latest_events`."""
+        return auditing.read_latest_events(self._resources, limit=limit, signer=signer, skip=skip)
+
+    def audit_size(self, signer: SignerId | None = None) -> int:
+        """How many events the audit log holds, or how many of them concern a signer."""
+        return auditing.count(self._resources, signer)
 
     def audit_check(self) -> AuditCheck:
         """Check that the vault is what its audit log says; see `auditing.check`."""
@@ -499,8 +517,17 @@ class Vault:
 
     def close(self) -> None:
         """Let go of the database and the files; the vault can't be used any more."""
-        self._index.keep()
-        self._resources.engine.dispose()
+        try:
+            self._index.keep()
+            self._clean_log()
+        finally:
+            self._resources.engine.dispose()
+
+    def _clean_log(self) -> None:
+        try:
+            cleaning.clean_log(self._resources.engine, seconds=0)
+        except SigvaultError as error:  # the database may be gone
+            _log.warning("the log is left to the next opening: %s", error)
 
     def __enter__(self) -> Self:
         return self

@@ -102,13 +102,13 @@ class SigvaultPeer(Peer, Recording, Deciding):
 
     def settle(self) -> None:
         """Make the codes, which a thread makes beside the first searches."""
-        index: Any = self.vault._index.current()  # noqa: SLF001
+        index: Any = self.vault._index.current().index  # noqa: SLF001
         if hasattr(index, "compact"):
             index.compact()
 
     def search(self, probes: Vectors) -> Numbers:
         """Search what is committed by now."""
-        return self._numbers(self.vault._index.current(), probes)  # noqa: SLF001
+        return self._numbers(self.vault._index.current().index, probes)  # noqa: SLF001
 
     def search_alone(self, probes: Vectors) -> Numbers:
         """Search the index as it is."""

@@ -40,6 +40,9 @@ from sigvault.indexing.torch_exact import TorchSource
 
 EXACT_UP_TO = 5_000
 """Up to so many vectors NumPy answers in a few milliseconds, less than FAISS takes to load."""
+_OUTGROWN_FROM = EXACT_UP_TO * 6 // 5
+"""From so many vectors on an index that began smaller is made anew: later than it would have been
+chosen so, so that a vault about as large as the limit doesn't take the trouble."""
 BATCH_FROM = 10
 """The smallest batch that matrix products of all vectors answer sooner than eight-bit codes."""
 
@@ -214,6 +217,16 @@ def choose_index(
         contents,
         make_first=_improving(choice, options),
     )
+
+
+def has_outgrown(index: StorableIndex, options: SearchOptions | None = None) -> bool:
+    """Whether an index has grown so large that another kind is to be chosen for it.
+
+    Only NumPy's is ever outgrown, which the rule takes for few vectors alone; the other kinds are
+    left when the vault is opened again. A kind that was asked for stays.
+    """
+    asked_for = options is not None and options.kind is not None
+    return isinstance(index, ExactIndex) and not asked_for and len(index) >= _OUTGROWN_FROM
 
 
 def source_maker(choice: Choice, options: SearchOptions) -> MakeSource:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from sigvault.domain.exact_scoring import best_first, inner_products
 from sigvault.domain.ports import SearchResult
 from sigvault.indexing.candidates import MemoryUse
 from sigvault.indexing.checks import (
@@ -20,7 +21,7 @@ from sigvault.indexing.checks import (
 )
 from sigvault.indexing.contents import IndexContents
 from sigvault.indexing.packing import widened
-from sigvault.indexing.ranking import best_first, inner_products, no_results
+from sigvault.indexing.ranking import no_results
 
 
 class ExactIndex:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sigvault.domain.errors import IndexFailed
 from sigvault.domain.row_summary import RowSummary
-from sigvault.indexing.choice import EXACT_UP_TO, SearchOptions, choose_index
+from sigvault.indexing.choice import EXACT_UP_TO, SearchOptions, choose_index, has_outgrown
 from sigvault.indexing.combining import on_parts
 from sigvault.indexing.contents import IndexContents, StorableIndex
 from sigvault.indexing.faiss_index import faiss_version
@@ -24,6 +24,7 @@ from sigvault.indexing.snapshot import (
     Snapshot,
     SnapshotIdentity,
     read_snapshot,
+    sweep_snapshots,
     write_snapshot,
 )
 
@@ -128,6 +129,7 @@ def open_index(
         IndexFailed: If the index can't be made at all. A snapshot that can't be used is no
             reason: the vectors are then read from the database, and a warning is logged.
     """
+    sweep_snapshots(folder)
     summary, reason = table.summary(), ""
     try:
         snapshot = _believable(folder, identity, last_change, is_ours)
@@ -150,6 +152,32 @@ def open_index(
         more = catch_up(index, table)
         caught_up = CatchUp(caught_up.added + more.added, caught_up.removed + more.removed)
     return OpenedIndex(index, restored, caught_up, reason, _recall(index))
+
+
+def outgrown(
+    index: StorableIndex, options: SearchOptions | None = None
+) -> Callable[[], StorableIndex] | None:
+    """Make an index of the kind that fits how large this one has become, of what it holds now.
+
+    Args:
+        index: the index.
+        options: how it searches.
+
+    Returns:
+        What makes it, or None where the kind fits. IndexFailed is raised then where it can't be
+        made.
+    """
+    if not has_outgrown(index, options):
+        return None
+    frozen = index.frozen()
+
+    def make() -> StorableIndex:
+        contents = frozen()
+        dimension = contents.vectors.shape[1]
+        halved = IndexContents(contents.rows, packed([contents.vectors], dimension))
+        return choose_index(dimension, len(contents.rows), options, halved)
+
+    return make
 
 
 def catch_up(index: StorableIndex, table: VectorTable) -> CatchUp:
@@ -178,6 +206,7 @@ def save_index(
     *,
     last_change: int,
     history: str = "",
+    outdated: Callable[[], bool] = lambda: False,
 ) -> Manifest:
     """Keep an index's contents in a snapshot, in the place of the generation's old one.
 
@@ -187,9 +216,11 @@ def save_index(
         identity: its model, generation and dimension.
         last_change: the number of the last change in the database that it includes.
         history: names the vault's history up to there, such as the audit chain's hash.
+        outdated: whether the contents hold by now what must not be kept; asked at the very end.
 
     Raises:
-        IndexFailed: If the files can't be written; the old snapshot is still there then.
+        IndexFailed: If the files can't be written, or are outdated; the old snapshot is still
+            there then.
     """
     return write_snapshot(
         folder,
@@ -198,6 +229,7 @@ def save_index(
         last_change=last_change,
         history=history,
         faiss=faiss_version() if len(contents.rows) > EXACT_UP_TO else None,
+        outdated=outdated,
     )
 
 

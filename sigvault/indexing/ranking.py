@@ -3,10 +3,10 @@
 A matrix product in single precision gives the same vector another last digit at another place
 of the matrix, in a batch of another size, and on another device: two references with equal
 vectors would change ranks from run to run. So a source only *proposes* candidates. What an
-index reports is computed again by :func:`inner_products`, which depends on nothing but the two
-vectors, and candidates are fetched until it is certain that none is missing, by the source's
-own bound on the error of its scores. That makes a source with coarser vectors exact too: by
-Cauchy and Schwarz, replacing v by w changes the score of a unit probe by at most ``|v - w|``.
+index reports is computed again by `exact_scoring.inner_products`, which depends on nothing but
+the two vectors, and candidates are fetched until it is certain that none is missing, by the
+source's own bound on the error of its scores. That makes a source with coarser vectors exact too:
+by Cauchy and Schwarz, replacing v by w changes the score of a unit probe by at most ``|v - w|``.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sigvault.domain.errors import IndexFailed
+from sigvault.domain.exact_scoring import BLOCK, best_first, inner_products
 from sigvault.domain.ports import SearchResult
 from sigvault.indexing.candidates import CandidateSource, Stored
 
 _WIDENING = 8
 """How many times more are fetched where that was not certain to be enough."""
-_BLOCK = 4096
-"""Vectors worked on at a time: 8 MB in float64 at D = 256, which stays in cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,46 +42,11 @@ class Layer:
     source: CandidateSource
 
 
-def inner_products(vectors: Stored, probe: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Score vectors against one probe, each independently of the others.
-
-    Args:
-        vectors: (N, D).
-        probe: float32 (D,).
-
-    Returns:
-        float32 (N,): products exact and summed in float64, then rounded once.
-    """
-    scores = np.empty(len(vectors), np.float32)
-    for start in range(0, len(vectors), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        # Not a matrix product: BLAS sums in an order that depends on the place in the matrix.
-        scores[block] = np.multiply(vectors[block], probe, dtype=np.float64).sum(axis=1)
-    return scores
-
-
 def no_results(probes: int, k: int) -> SearchResult:
     """A result for so many probes in which nothing was found yet."""
     return SearchResult(
         np.full((probes, k), -1, np.int64), np.full((probes, k), -np.inf, np.float32)
     )
-
-
-def best_first(
-    rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], k: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """The k best by falling score and, where scores are equal, rising row.
-
-    Args:
-        rows: int64 (M,).
-        scores: float32 (M,).
-        k: how many at most.
-
-    Returns:
-        Rows int64 and scores float32, both (min(k, M),).
-    """
-    order = np.lexsort((rows, -scores))[:k]
-    return rows[order], scores[order]
 
 
 def merged(first: SearchResult, second: SearchResult) -> SearchResult:
@@ -163,8 +127,8 @@ def _scan(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Rank everything: for the rare probe whose candidates lie beyond the source's reach."""
     rows, scores = np.empty(0, np.int64), np.empty(0, np.float32)
-    for start in range(0, len(layer.rows), _BLOCK):
-        places = np.arange(start, min(start + _BLOCK, len(layer.rows)))
+    for start in range(0, len(layer.rows), BLOCK):
+        places = np.arange(start, min(start + BLOCK, len(layer.rows)))
         more_rows, more_scores = _rank(layer, places, probe, k)
         rows, scores = best_first(
             np.concatenate((rows, more_rows)), np.concatenate((scores, more_scores)), k

@@ -118,6 +118,7 @@ def write_snapshot(
     last_change: int,
     history: str = "",
     faiss: str | None = None,
+    outdated: Callable[[], bool] = lambda: False,
 ) -> Manifest:
     """Put a snapshot in the place of the generation's old one, or leave that as it was.
 
@@ -128,9 +129,11 @@ def write_snapshot(
         last_change: the number of the last change that they include.
         history: names the vault's history up to there.
         faiss: the version of FAISS, to be noted.
+        outdated: whether they hold by now what must not be kept, such as the vector of a signer who
+            was erased meanwhile; asked at the very end.
 
     Raises:
-        IndexFailed: If the files can't be written.
+        IndexFailed: If the files can't be written, or are outdated.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -149,7 +152,13 @@ def write_snapshot(
         text = json.dumps(asdict(manifest), indent=2, sort_keys=True) + "\n"
         path = _manifest_path(folder, identity.generation)
         replaced = _digests_in(path)
-        _write_whole(folder, lambda file: file.write(text.encode()), lambda: path)
+        try:
+            _write_whole(
+                folder, lambda file: file.write(text.encode()), lambda: _unless(outdated, path)
+            )
+        except BaseException:
+            _sweep(folder, {manifest.rows_sha256, manifest.vectors_sha256})
+            raise
         _sweep(folder, replaced)
     except OSError as error:
         raise IndexFailed(
@@ -157,6 +166,29 @@ def write_snapshot(
             "writable. The vault works without, but opens more slowly"
         ) from error
     return manifest
+
+
+def _unless(outdated: Callable[[], bool], path: Path) -> Path:
+    if outdated():
+        raise IndexFailed(
+            f"a signer was erased while the index was kept in {path.parent}, so it is not kept: "
+            "the next opening reads the vectors from the database"
+        )
+    return path
+
+
+def list_snapshots(folder: Path) -> dict[GenerationId, int]:
+    """The generations that have a snapshot, each with the last change that it includes.
+
+    Raises:
+        IndexFailed: If a manifest can't be read.
+    """
+    found = {}
+    for path in sorted(folder.glob("generation-*.json")):
+        with _opened(path) as file:
+            manifest = _parse(path, file.read())
+        found[manifest.generation] = manifest.last_change
+    return found
 
 
 def read_snapshot(folder: Path, identity: SnapshotIdentity) -> Snapshot | None:
@@ -207,6 +239,12 @@ def discard_snapshots(folder: Path) -> None:
         raise IndexFailed(
             f"the kept index in {folder} can't be removed: {error}; remove that folder by hand"
         ) from error
+
+
+def sweep_snapshots(folder: Path) -> None:
+    """Remove what writers left behind that were killed a day ago or earlier."""
+    with contextlib.suppress(OSError):  # the next writer tells of it
+        _sweep(folder, set())
 
 
 def _manifest_path(folder: Path, generation: GenerationId) -> Path:

@@ -10,6 +10,7 @@ from sigvault.domain.errors import RequestDiffers
 from sigvault.domain.identifiers import SignerId
 from sigvault.services.resources import Resources
 from sigvault.storage import answers
+from sigvault.storage.driver import directly, read_directly, write_directly
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.signers import find_signer
 from sigvault.storage.tables import AnswerRow
@@ -41,7 +42,10 @@ def find_answer(resources: Resources, request: RequestName) -> str | None:
     """
     with read_session(resources.engine) as session:
         row = answers.find_answer(session, request.asker, request.name)
-    if row is None or row.answered_at < resources.clock() - KEPT_FOR:
+    if row is None:
+        return None
+    if row.answered_at < resources.clock() - KEPT_FOR:
+        drop_old_answers(resources)
         return None
     if row.request_digest != request.digest:
         raise RequestDiffers(
@@ -51,16 +55,31 @@ def find_answer(resources: Resources, request: RequestName) -> str | None:
     return row.answer
 
 
+def drop_old_answers(resources: Resources) -> int:
+    """Forget the answers that are given no more; how many.
+
+    Raises:
+        StorageFailed: If the database can't be written.
+    """
+    before = resources.clock() - KEPT_FOR
+    with read_directly(resources.engine) as reading:
+        if not answers.has_answers_before(reading, before):
+            return 0
+    with write_directly(resources.engine) as transaction:
+        return answers.drop_answers_before(transaction, before)
+
+
 def keep_answer(
     resources: Resources, request: RequestName, answer: str, signers: Iterable[SignerId]
 ) -> None:
     """Remember an answer until a day has passed, or a signer that it names is erased.
 
+    All that it names have to be given, also who holds an image that was refused as a duplicate.
     One that names somebody who isn't enrolled is not remembered: nobody could erase it.
     """
     with write_session(resources.engine) as session:
         now = resources.clock()
-        answers.drop_answers_before(session, now - KEPT_FOR)
+        answers.drop_answers_before(directly(session), now - KEPT_FOR)
         if answers.find_answer(session, request.asker, request.name) is not None:
             return
         found = [find_signer(session, signer) for signer in set(signers)]

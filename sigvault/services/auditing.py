@@ -20,9 +20,10 @@ from sigvault.domain.identifiers import EventNumber, SignerId
 from sigvault.domain.serialisation import evidence_from_dict, threshold_to_dict
 from sigvault.services.resources import Resources, load_active
 from sigvault.services.review_check import ReviewCheck
-from sigvault.storage.audit_log import ChainCheck, check_chain, count_events, read
+from sigvault.storage.audit_log import ChainCheck, check_chain, count_events, read, read_latest
+from sigvault.storage.driver import read_directly
 from sigvault.storage.engine import read_session
-from sigvault.storage.kept_probes import kept_sizes
+from sigvault.storage.kept_probes import kept_sizes, needed_images
 from sigvault.storage.references import iterate_image_digests
 from sigvault.storage.signers import get_signer
 from sigvault.storage.tables import ReferenceRow
@@ -97,10 +98,34 @@ def read_log(
         return read(session, after=after, limit=limit, signer=key)
 
 
-def count(resources: Resources) -> int:
-    """How many events the audit log holds."""
+def read_latest_events(
+    resources: Resources, *, limit: int, signer: SignerId | None = None, skip: int = 0
+) -> tuple[AuditRecord, ...]:
+    """The latest events, newest first.
+
+    Args:
+        resources: the vault's.
+        limit: at most so many.
+        signer: only events that concern this signer.
+        skip: so many of the newest are passed over, for paging.
+
+    Raises:
+        UnknownSigner: If there is no such signer.
+    """
     with read_session(resources.engine) as session:
-        return count_events(session)
+        key = None if signer is None else get_signer(session, signer).key
+        return read_latest(session, limit=limit, signer=key, skip=skip)
+
+
+def count(resources: Resources, signer: SignerId | None = None) -> int:
+    """How many events the audit log holds, or how many of them concern a signer.
+
+    Raises:
+        UnknownSigner: If there is no such signer.
+    """
+    with read_session(resources.engine) as session:
+        key = None if signer is None else get_signer(session, signer).key
+        return count_events(session, key)
 
 
 def replay(resources: Resources, event: EventNumber) -> Replay:
@@ -134,8 +159,8 @@ def check(resources: Resources) -> AuditCheck:
             _compare_with_log(session, walk)
         digests = [digest for _, digest in iterate_image_digests(session)]
         digests += sorted(kept_sizes(session))
-    missing = tuple(digest for digest in dict.fromkeys(digests) if not _readable(resources, digest))
-    return _conclude(chain, walk, missing)
+    missing = [digest for digest in dict.fromkeys(digests) if not _readable(resources, digest)]
+    return _conclude(chain, walk, _still_needed(resources, missing))
 
 
 @dataclass
@@ -248,6 +273,13 @@ def _readable(resources: Resources, digest: str) -> bool:
     except VaultDamaged:
         return False
     return True
+
+
+def _still_needed(resources: Resources, missing: list[str]) -> tuple[str, ...]:
+    """Those of missing images that weren't erased while the others were read."""
+    with read_directly(resources.engine) as transaction:
+        needed = needed_images(transaction, missing)
+    return tuple(digest for digest in missing if digest in needed)
 
 
 def _conclude(chain: ChainCheck, walk: _Walk, missing: tuple[str, ...]) -> AuditCheck:

@@ -8,13 +8,17 @@ from typing import Any
 
 from sigvault.domain.audit import SignerErased
 from sigvault.domain.identifiers import EventNumber, SignerId
+from sigvault.services.answers import KEPT_FOR
+from sigvault.services.cleaning import clean_up
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.pending_images import settle_pending
 from sigvault.services.resources import Resources
+from sigvault.storage.answers import drop_answers_before
 from sigvault.storage.audit_log import append_directly, erase_personal
 from sigvault.storage.driver import write_directly
-from sigvault.storage.engine import checkpoint
 from sigvault.storage.signers import erase_signer_directly, get_key
+from sigvault.storage.traces import traces_of, traces_of_images
+from sigvault.storage.vault_state import note_erasure
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,10 @@ class Erasure:
         event: where the audit log records it.
         images_removed: how many images went; one that another signer has too stays.
         audit_parts: from how many events of the audit log the personal part went.
+        log_clean: whether the database's log was emptied, and nothing found in its file. If not,
+            older pages may lie there until nobody reads at the same time: the vault's next opening
+            or erasure empties the log, and `sigvault doctor --repair` writes the file anew besides.
+            Always with PostgreSQL, which sees to its own files.
     """
 
     signer: SignerId
@@ -34,13 +42,14 @@ class Erasure:
     event: EventNumber
     images_removed: int
     audit_parts: int
+    log_clean: bool
 
 
 def erase(resources: Resources, index: GalleryIndex[Any], signer: SignerId, *, by: str) -> Erasure:
     """Remove a signer's name, references, vectors, images and personal audit parts for good.
 
-    Images are noted in the transaction and removed after it, so that a crash in between leaves
-    them to the next opening and not for ever.
+    Images and the log are noted in the transaction and cleaned after it, so that a crash in between
+    leaves them to the next opening and not for ever.
 
     Args:
         resources: the vault's.
@@ -55,13 +64,18 @@ def erase(resources: Resources, index: GalleryIndex[Any], signer: SignerId, *, b
     """
     with write_directly(resources.engine) as transaction:
         key = get_key(transaction, signer)
+        traces = traces_of(resources.engine, transaction, key)
         at = resources.clock()
         erased = erase_signer_directly(transaction, key, at)
         parts = erase_personal(transaction, key)
         event = append_directly(transaction, SignerErased(key, len(erased.references), by), at)
-        index.discard()  # a crash after the commit then leaves no vector in a file
+        note_erasure(transaction, event)
+        drop_answers_before(transaction, at - KEPT_FOR)
+        index.discard_files()  # a crash after the commit then leaves no vector in a file
     with ExitStack() as last:  # each is tried, whatever becomes of the others
-        last.callback(checkpoint, resources.engine)
         last.callback(index.forget)
-        removed = settle_pending(resources.engine, resources.images, resources.pending)
-    return Erasure(signer, len(erased.references), event, removed, parts)
+        try:
+            removed = settle_pending(resources.engine, resources.images, resources.pending)
+        finally:
+            clean = clean_up(resources.engine, [*traces, *traces_of_images(erased.orphans)])
+    return Erasure(signer, len(erased.references), event, removed, parts, clean)

@@ -15,23 +15,29 @@ from sigvault.domain.diagnosis import Finding, Severity
 from sigvault.domain.errors import IndexFailed, SigvaultError
 from sigvault.domain.generation import BoundGeneration
 from sigvault.services.acquisition import digest_of
+from sigvault.services.cleaning import clean_log, rewrite_file
 from sigvault.services.filling import fill
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.pending_images import settle_pending
 from sigvault.services.resources import Resources, load_active
 from sigvault.storage.audit_log import check_chain
+from sigvault.storage.driver import directly, read_directly
 from sigvault.storage.embeddings import count_missing, count_vectors
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.generations import list_generations
 from sigvault.storage.integrity import contradictions, writer_at_work
-from sigvault.storage.kept_probes import kept_sizes
+from sigvault.storage.kept_probes import kept_sizes, needed_images
 from sigvault.storage.orphaned_images import list_orphans
 from sigvault.storage.references import count_references
 from sigvault.storage.schema import altered_tables, current_revision, head_revision
 from sigvault.storage.tables import EmbeddingRow, GenerationStatus, ReferenceRow
+from sigvault.storage.vault_state import count_erasures, read_state
 
 ROOM = 2**30
 """Bytes of free disk below which it is time to make room: a re-index writes about as much."""
+
+_CHECKED_AT_ONCE = 500
+"""Files that are looked up in one writing session."""
 
 _NAMED = 5
 """Things named in a message; the others are counted."""
@@ -66,6 +72,7 @@ def examine(
         *_database(resources, deep=deep),
         *_audit_chain(resources),
         *_images(resources, deep=deep, repair=repair, progress=progress),
+        *_erasures(resources, repair=repair),
         *_generations(resources, repair=repair, progress=progress),
         *_index(index, repair=repair),
         *_disk(location),
@@ -77,6 +84,8 @@ def examine(
 def _database(resources: Resources, *, deep: bool) -> list[Finding]:
     schema = _schema(resources)
     wrong = contradictions(resources.engine, deep=deep)
+    if not wrong and resources.engine.dialect.name == "postgresql":
+        return [schema, _UNEXAMINED]
     if not wrong:
         how = "pages, indexes and references" if deep else "pages and references"
         return [schema, Finding("database", Severity.FINE, f"{how} are sound")]
@@ -89,6 +98,14 @@ def _database(resources: Resources, *, deep: bool) -> list[Finding]:
             "stop using it, keep a copy, and restore the vault from a backup",
         ),
     ]
+
+
+_UNEXAMINED = Finding(
+    "database",
+    Severity.NOTE,
+    "PostgreSQL checks its own pages and references; they were not examined here",
+    "`pg_amcheck` examines them, where the server lets it",
+)
 
 
 def _schema(resources: Resources) -> Finding:
@@ -131,18 +148,14 @@ def _images(
     resources: Resources, *, deep: bool, repair: bool, progress: Advance | None
 ) -> list[Finding]:
     """Compare references and kept probes with the files, and remove files that nobody needs."""
-    # One writer at a time: nobody can be between writing an image and committing its reference.
-    with write_session(resources.engine) as session:
+    with read_session(resources.engine) as session:
         sizes = dict(
             session.execute(select(ReferenceRow.image_digest, ReferenceRow.image_bytes)).all()
         )
         sizes |= kept_sizes(session)
-        strays = list(resources.images.strays(frozenset(sizes)))
         notes = len(resources.pending.names()) + len(list_orphans(session))
-        if repair:
-            for stray in strays:
-                stray.unlink(missing_ok=True)
-    missing, damaged = [], []
+    strays, stuck = _find_strays(resources, frozenset(sizes), repair=repair)
+    missing, damaged, unread = [], [], []
     for done, digest in enumerate(sorted(sizes), start=1):
         path = resources.images.path(digest)
         try:
@@ -150,18 +163,67 @@ def _images(
         except OSError:
             missing.append(digest)
         else:
-            if size != sizes[digest] or (deep and digest_of(path.read_bytes()) != digest):
+            whole = size == sizes[digest] and (not deep or _holds(path, digest))
+            if whole is None:
+                unread.append(digest)
+            elif not whole:
                 damaged.append(digest)
         if progress is not None and done % 100 == 0:
             progress(done, len(sizes))
+    faulty = [_still_needed(resources, each) for each in (missing, damaged, unread)]
     return [
-        *_image_files(len(sizes), missing, damaged, deep=deep),
-        *_left_over(resources, [path.name for path in strays], notes, repair=repair),
+        *_image_files(len(sizes), *faulty, deep=deep),
+        *_strays(strays, stuck, repair=repair),
+        *_unsettled(resources, notes, repair=repair),
     ]
 
 
+def _find_strays(
+    resources: Resources, needed: frozenset[str], *, repair: bool
+) -> tuple[list[str], list[str]]:
+    """The names of files that nobody needs, and of those that can't be removed.
+
+    Writers don't wait while the folder is listed, but while what was found is looked up again.
+    """
+    suspects = list(resources.images.strays(needed))
+    strays, stuck = [], []
+    for start in range(0, len(suspects), _CHECKED_AT_ONCE):
+        some = {each.parent.name + each.name: each for each in suspects[start:][:_CHECKED_AT_ONCE]}
+        # One writer at a time: nobody can be between writing an image and committing its reference.
+        with write_session(resources.engine) as session:
+            wanted = needed_images(directly(session), list(some))
+            found = [path for name, path in some.items() if name not in wanted and path.is_file()]
+            strays += [path.name for path in found]
+            stuck += [path.name for path in found if repair and not _remove(path)]
+    return strays, stuck
+
+
+def _still_needed(resources: Resources, digests: list[str]) -> list[str]:
+    """Those images that weren't erased while others were looked at."""
+    with read_directly(resources.engine) as transaction:
+        needed = needed_images(transaction, digests)
+    return [digest for digest in digests if digest in needed]
+
+
+def _remove(path: Path) -> bool:
+    """Whether a file is gone."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def _holds(path: Path, digest: str) -> bool | None:
+    """Whether a file is what its digest says; None where it can't be read."""
+    try:
+        return digest_of(path.read_bytes()) == digest
+    except OSError:
+        return None
+
+
 def _image_files(
-    count: int, missing: list[str], damaged: list[str], *, deep: bool
+    count: int, missing: list[str], damaged: list[str], unread: list[str], *, deep: bool
 ) -> list[Finding]:
     remedy = (
         "restore these files from a backup; without them the references can't be shown or "
@@ -169,42 +231,77 @@ def _image_files(
     )
     found = [
         Finding("images", Severity.PROBLEM, f"{len(which)} {what}: {_name(which)}", remedy)
-        for which, what in ((missing, "are missing"), (damaged, "are not what was enrolled"))
+        for which, what in (
+            (missing, "are missing"),
+            (damaged, "are not what was enrolled"),
+            (unread, "can't be read"),
+        )
         if which
     ]
     how = "read and found as enrolled" if deep else "there, each of its size"
     return found or [Finding("images", Severity.FINE, f"{count} images {how}")]
 
 
-def _left_over(
-    resources: Resources, strays: list[str], notes: int, *, repair: bool
-) -> list[Finding]:
-    findings = []
-    if strays:
-        findings.append(
-            Finding(
-                "images",
-                Severity.WARNING,
-                f"{len(strays)} files that nothing points to: {_name(strays)}",
-                "`sigvault doctor --repair` removes them",
-                repairable=True,
-                repaired=repair,
-            )
+def _strays(strays: list[str], stuck: list[str], *, repair: bool) -> list[Finding]:
+    """Files that nothing points to, and those of them that couldn't be removed."""
+    if not strays:
+        return []
+    remedy = "`sigvault doctor --repair` removes them"
+    if stuck:
+        remedy = f"check the permissions: {len(stuck)} can't be removed, such as {stuck[0]}"
+    return [
+        Finding(
+            "images",
+            Severity.WARNING,
+            f"{len(strays)} files that nothing points to: {_name(strays)}",
+            remedy,
+            repairable=True,
+            repaired=repair and not stuck,
         )
-    if notes:
-        if repair:
-            settle_pending(resources.engine, resources.images, resources.pending)
-        findings.append(
-            Finding(
-                "images",
-                Severity.NOTE,
-                f"{notes} images were not settled when a process ended",
-                "opening the vault settles them, and so does `sigvault doctor --repair`",
-                repairable=True,
-                repaired=repair,
-            )
+    ]
+
+
+def _unsettled(resources: Resources, notes: int, *, repair: bool) -> list[Finding]:
+    if not notes:
+        return []
+    if repair:
+        settle_pending(resources.engine, resources.images, resources.pending)
+    return [
+        Finding(
+            "images",
+            Severity.NOTE,
+            f"{notes} images were not settled when a process ended",
+            "opening the vault settles them, and so does `sigvault doctor --repair`",
+            repairable=True,
+            repaired=repair,
         )
-    return findings
+    ]
+
+
+def _erasures(resources: Resources, *, repair: bool) -> list[Finding]:
+    """Whether what was erased is gone from SQLite's log and from its file, too."""
+    if resources.engine.dialect.name != "sqlite":
+        return []
+    log_clean = clean_log(resources.engine)
+    with read_session(resources.engine) as session:
+        state = read_state(directly(session))
+        erasures = count_erasures(session, state.rewritten_through)
+    if not erasures:
+        return []
+    repaired = repair and rewrite_file(resources.engine)
+    where = "unused parts of its pages" if log_clean else "its log"
+    return [
+        Finding(
+            "erasures",
+            Severity.NOTE if log_clean else Severity.WARNING,
+            f"{erasures} since the database's file was written anew: something of them may be left "
+            f"in {where}",
+            "`sigvault doctor --repair` writes the file anew, at a quiet time: writers wait "
+            "meanwhile, and it takes twice its size of free disk",
+            repairable=True,
+            repaired=repaired,
+        )
+    ]
 
 
 def _generations(resources: Resources, *, repair: bool, progress: Advance | None) -> list[Finding]:

@@ -27,6 +27,7 @@ from sigvault.storage.generations import (
     add_model,
     get_generation,
     latest_of_model,
+    update_card,
 )
 from sigvault.storage.references import count_references
 from sigvault.storage.thresholds import put_thresholds
@@ -75,7 +76,9 @@ class Embedded:
 
 
 def begin_generation(resources: Resources, embedder: Embedder, *, by: str) -> BoundGeneration:
-    """The generation of a model: the one that is there, or a new one with the card's thresholds.
+    """The generation of a model: the one that is there, or a new one.
+
+    Where it has no thresholds, it gets those of the card: they may have come after it was filled.
 
     Raises:
         DemonstrationModel: If the model may not serve.
@@ -95,10 +98,12 @@ def begin_generation(resources: Resources, embedder: Embedder, *, by: str) -> Bo
                 at=at,
             )
             append(session, ReindexStarted(known.id, card.id, card.preprocessing_name, by), at)
-            if card.thresholds:
-                put_thresholds(session, known.id, card.thresholds, at=at)
         bound = bind(session, known)
-    require_model(bound, embedder)
+        require_model(bound, embedder)
+        if card.thresholds and not bound.thresholds:
+            update_card(session, card)
+            put_thresholds(session, known.id, card.thresholds, at=at)
+            bound = bind(session, known)
     return bound
 
 

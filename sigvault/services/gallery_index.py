@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from sigvault.domain.errors import IndexFailed
+from sigvault.domain.errors import IndexFailed, SigvaultError
 from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId
 from sigvault.domain.ports import VectorIndex
@@ -21,8 +22,15 @@ from sigvault.services.resources import load_active
 from sigvault.storage.audit_log import head, read
 from sigvault.storage.driver import read_directly
 from sigvault.storage.engine import read_session
-from sigvault.storage.index_changes import changes_since, count_since, last_change, latest_directly
-from sigvault.storage.tables import ChangeKind
+from sigvault.storage.index_changes import (
+    count_since,
+    has_removals,
+    last_change,
+    latest_directly,
+)
+from sigvault.storage.tables import GenerationRow
+
+_log = logging.getLogger(__name__)
 
 
 class ListedIndex(VectorIndex, Protocol):
@@ -33,6 +41,19 @@ class ListedIndex(VectorIndex, Protocol):
 
 
 _Index = TypeVar("_Index", bound=ListedIndex)
+
+
+@dataclass(frozen=True, eq=False)
+class SearchableIndex(Generic[_Index]):
+    """An index that agreed with the database a moment ago.
+
+    Attributes:
+        generation: whose vectors it holds: a probe of another model's is compared with nothing.
+        index: finds them.
+    """
+
+    generation: GenerationId
+    index: _Index
 
 
 @dataclass(frozen=True)
@@ -67,10 +88,32 @@ class IndexKeeper(Protocol[_Index]):
             The index, and by how many vectors the files were behind.
         """
 
-    def keep(self, index: _Index, state: IndexState) -> Callable[[], None]:
+    def keep(
+        self, index: _Index, state: IndexState, outdated: Callable[[], bool]
+    ) -> Callable[[], None]:
         """Prepare to keep an index in files; the call that comes back does it.
 
         What is kept is the index as it is now, however it changes until then.
+
+        Args:
+            index: the index.
+            state: what it reflects.
+            outdated: whether it holds by now what must not be kept; asked at the very end. Nothing
+                is kept then.
+        """
+
+    def kept(self) -> Mapping[GenerationId, int]:
+        """The generations that lie in files, each with the last change that is included.
+
+        Raises:
+            IndexFailed: If a file can't be read.
+        """
+
+    def outgrown(self, index: _Index) -> Callable[[], _Index] | None:
+        """Make an index of the kind that fits how large it has become, of what it holds now.
+
+        Returns:
+            What makes it, which may take long, or None where the kind fits.
         """
 
     def describe(self, index: _Index) -> str:
@@ -108,7 +151,7 @@ class GalleryIndex(Generic[_Index]):
     """The active generation's index. Safe for threads.
 
     The lock is held while it is opened and while changes are applied, but neither while it is
-    compacted nor while files are written.
+    compacted, nor while another kind of index is made, nor while files are written.
     """
 
     def __init__(self, engine: Engine, keeper: IndexKeeper[_Index]) -> None:
@@ -119,9 +162,12 @@ class GalleryIndex(Generic[_Index]):
         self._index: _Index | None = None
         self._state: IndexState | None = None
         self._behind = 0
+        self._growing: threading.Thread | None = None
 
-    def current(self) -> VectorIndex:
+    def current(self) -> SearchableIndex[_Index]:
         """The index, opened or caught up with all that is committed.
+
+        It is of the generation that decides, which may be another one than a moment ago.
 
         Raises:
             IndexFailed: If it can't be made.
@@ -133,9 +179,10 @@ class GalleryIndex(Generic[_Index]):
                 with read_directly(self._engine) as transaction:
                     latest = latest_directly(transaction)
                 if latest == (known.generation.id, known.last_change):
-                    return self._index
+                    return SearchableIndex(known.generation.id, self._index)
             with read_session(self._engine) as session:
-                return self._current(session)
+                index, state = self._current(session)
+                return SearchableIndex(state.generation.id, index)
 
     @property
     def size(self) -> int | None:
@@ -158,8 +205,9 @@ class GalleryIndex(Generic[_Index]):
             StorageFailed: If the database can't be read.
         """
         with self._lock, read_session(self._engine) as session:
-            held = self._current(session).rows()
-            rows = GenerationVectors(session, load_active(session).id).rows()
+            index, state = self._current(session)
+            held = index.rows()
+            rows = GenerationVectors(session, state.generation.id).rows()
         return IndexDifference(len(np.setdiff1d(rows, held)), len(np.setdiff1d(held, rows)))
 
     def describe(self) -> str:
@@ -169,18 +217,24 @@ class GalleryIndex(Generic[_Index]):
             IndexFailed: If the index can't be made or searched.
             StorageFailed: If the database can't be read.
         """
-        self.current()
-        return "" if self._index is None else self._keeper.describe(self._index)
+        return self._keeper.describe(self.current().index)
 
     def keep(self) -> None:
         """Keep the index in files for the next opening, if that pays; a failure is no matter."""
+        self.wait()
         if self._index is None:
             return
         try:
             self.current()
             self._keep()
-        except IndexFailed:
-            return
+        except SigvaultError as error:  # the database may be gone, too
+            _log.warning("the index is not kept, so it is opened more slowly: %s", error)
+
+    def wait(self) -> None:
+        """Wait for an index of another kind that is being made."""
+        growing = self._growing
+        if growing is not None:
+            growing.join()
 
     def discard(self) -> None:
         """Remove the kept files.
@@ -190,6 +244,16 @@ class GalleryIndex(Generic[_Index]):
         """
         with self._lock:
             self._behind = 0 if self._index is None else len(self._index)
+        self.discard_files()
+
+    def discard_files(self) -> None:
+        """Remove the kept files and wait for nobody, inside of the transaction that erases.
+
+        `forget` is to follow after it: the lock may be held for seconds.
+
+        Raises:
+            IndexFailed: If a file can't be removed.
+        """
         self._keeper.discard()
 
     def forget(self) -> None:
@@ -202,18 +266,63 @@ class GalleryIndex(Generic[_Index]):
         if self._index is not None:
             self.current()
 
-    def _current(self, session: Session) -> _Index:
+    def _current(self, session: Session) -> tuple[_Index, IndexState]:
+        """The index and what it reflects, which is the session's moment; the lock is held."""
         state = self._read_state(session)
-        known = self._state
-        if self._index is None or known is None or known.generation.id != state.generation.id:
-            table = GenerationVectors(session, state.generation.id)
-            self._index, self._behind = self._keeper.open(
-                state, table, lambda history: _knows(session, history)
-            )
+        index, known = self._index, self._state
+        if index is None or known is None or known.generation.id != state.generation.id:
+            index = self._open(session, state)
         elif known.last_change != state.last_change:
-            self._catch_up(session, self._index, known)
-        self._state = state
-        return self._index
+            self._behind += _catch_up(session, index, known)
+            self._grow(index)
+        self._index, self._state = index, state
+        return index, state
+
+    def _open(self, session: Session, state: IndexState) -> _Index:
+        table = GenerationVectors(session, state.generation.id)
+        index, self._behind = self._keeper.open(
+            state, table, lambda history: _knows(session, history)
+        )
+        if self._holds_erased(session):
+            try:
+                self._keeper.discard()
+            except IndexFailed as error:  # searching goes on, and the next opening tries again
+                _log.warning("what was erased lies in files still: %s", error)
+            self._behind = len(index)
+        return index
+
+    def _holds_erased(self, session: Session) -> bool:
+        """Whether files hold vectors that are gone: whoever had to remove them was killed first."""
+        try:
+            kept = self._keeper.kept()
+        except IndexFailed:
+            return True  # nobody can tell what is in them
+        return any(_lost_some(session, generation, since) for generation, since in kept.items())
+
+    def _grow(self, index: _Index) -> None:
+        """Make an index of another kind in the background, where this one has become too large."""
+        make = None if self._growing is not None else self._keeper.outgrown(index)
+        if make is not None:
+            self._growing = threading.Thread(
+                target=self._replace, args=(index, make), name="sigvault-index-kind"
+            )
+            self._growing.start()
+
+    def _replace(self, index: _Index, make: Callable[[], _Index]) -> None:
+        """Put another index in the place of one that holds the same; searches go on meanwhile."""
+        try:
+            made = make()
+            with self._lock:
+                if self._index is index:
+                    with read_session(self._engine) as session:
+                        now, state = self._current(session)
+                        if now is index:
+                            _agree(session, made, state, index.rows())
+                            self._index = made
+        except (SigvaultError, MemoryError) as error:
+            _log.warning("the index stays as it is, which costs time alone: %s", error)
+        else:
+            self._growing = None
 
     def _keep(self) -> None:
         with self._lock:
@@ -223,31 +332,61 @@ class GalleryIndex(Generic[_Index]):
             if self._behind < _KEEP_SHARE * len(index):
                 return
             behind = self._behind
-            write = self._keeper.keep(index, state)
-        write()
-        with self._lock:
-            self._behind -= behind
+            write = self._keeper.keep(index, state, lambda: self._is_outdated(state))
+        try:
+            write()
+            with self._lock:
+                self._behind -= behind
+        finally:
+            # A signer may have been erased while the last of the files was given its name.
+            if self._is_outdated(state):
+                self.discard()
+
+    def _is_outdated(self, state: IndexState) -> bool:
+        """Whether vectors went since."""
         with read_session(self._engine) as session:
-            changes = changes_since(session, state.generation.id, state.last_change)
-        if any(change.kind is ChangeKind.REMOVE for change in changes):
-            # A signer was erased while the files were written.
-            self.discard()
+            return _lost_some(session, state.generation.id, state.last_change)
 
     def _read_state(self, session: Session) -> IndexState:
         active = load_active(session)
         number, hash_ = head(session)
         return IndexState(active, last_change(session, active.id), f"{number}:{hash_}")
 
-    def _catch_up(self, session: Session, index: _Index, behind: IndexState) -> None:
-        """Apply what changed; writers come one at a time, so the order is that of the commits."""
-        table = GenerationVectors(session, behind.generation.id)
-        came, went = table.changed_since(behind.last_change)
-        if len(went):
-            index.remove(went)
-        new = table.load(came)
-        if len(new.rows):
-            index.add(new.rows, new.vectors)
-        self._behind += len(went) + len(new.rows)
+
+def _catch_up(session: Session, index: ListedIndex, behind: IndexState) -> int:
+    """Apply what changed; how many vectors came and went.
+
+    Writers come one at a time, so the order is that of the commits.
+    """
+    table = GenerationVectors(session, behind.generation.id)
+    came, went = table.changed_since(behind.last_change)
+    if len(went):
+        index.remove(went)
+    new = table.load(came)
+    if len(new.rows):
+        index.add(new.rows, new.vectors)
+    return len(went) + len(new.rows)
+
+
+def _agree(
+    session: Session, made: ListedIndex, state: IndexState, rows: npt.NDArray[np.int64]
+) -> None:
+    """Make an index hold the vectors of these numbers, and no others."""
+    held = made.rows()
+    went = np.setdiff1d(held, rows)
+    if len(went):
+        made.remove(went)
+    table = GenerationVectors(session, state.generation.id)
+    new = table.load(np.setdiff1d(rows, held))
+    if len(new.rows):
+        made.add(new.rows, new.vectors)
+
+
+def _lost_some(session: Session, generation: GenerationId, since: int) -> bool:
+    """Whether vectors of a generation went after a change, or the generation itself."""
+    if session.get(GenerationRow, generation) is None:
+        return True
+    return has_removals(session, generation, since)
 
 
 def _knows(session: Session, history: str) -> bool:

@@ -14,12 +14,14 @@ from sigvault.domain.errors import ConfigurationError, GenerationUnfit
 from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import EventNumber, GenerationId, ModelId
 from sigvault.domain.ports import Embedder
+from sigvault.services.cleaning import clean_log
 from sigvault.services.filling import fill
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.resources import Resources, bind
 from sigvault.storage.audit_log import append, events_of_kind, read
+from sigvault.storage.driver import directly
 from sigvault.storage.embeddings import count_missing, count_vectors, delete_some_vectors
-from sigvault.storage.engine import checkpoint, read_session, write_session
+from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.generations import (
     activate_generation,
     active_generation,
@@ -30,6 +32,7 @@ from sigvault.storage.generations import (
 )
 from sigvault.storage.tables import GenerationRow, GenerationStatus
 from sigvault.storage.thresholds import load_thresholds
+from sigvault.storage.vault_state import note_erasure
 
 _ROUNDS = 100
 """Times that what was enrolled meanwhile is embedded before an activation gives up."""
@@ -296,10 +299,11 @@ def drop(
             if not deleting:
                 delete_generation(session, generation)
                 event = GenerationDropped(generation, row.model_id, by)
-                append(session, event, resources.clock())
+                number = append(session, event, resources.clock())
+                note_erasure(directly(session), number)
                 kept = {each.model_id for each in list_generations(session)}
     index.discard()
-    checkpoint(resources.engine)
+    clean_log(resources.engine)
     if row.model_id not in kept:
         resources.forget(row.model_id)
     return row

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from sigvault.domain.aims import DEFAULT_FPIR
@@ -20,12 +21,14 @@ from sigvault.domain.comparison import (
     select_threshold,
 )
 from sigvault.domain.embedding import Embedding
-from sigvault.domain.errors import ConfigurationError, EmptyGallery
+from sigvault.domain.errors import ConfigurationError, EmptyGallery, IndexFailed, VaultBusy
+from sigvault.domain.exact_scoring import best_first, inner_products
 from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
-from sigvault.domain.ports import VectorIndex
+from sigvault.domain.ports import Embedder, VectorIndex
 from sigvault.domain.searching import SearchAim
+from sigvault.services.acquisition import Acquired
 from sigvault.services.closer_look import CloserLook
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.resources import Resources, load_active
@@ -33,13 +36,19 @@ from sigvault.services.verification import acquire_probe
 from sigvault.storage.audit_log import append_directly
 from sigvault.storage.claims import HeldGallery, find_galleries
 from sigvault.storage.driver import directly, write_directly
-from sigvault.storage.embeddings import count_vectors, has_vectors, owners
+from sigvault.storage.embeddings import has_vectors, owners
 from sigvault.storage.engine import read_session
+from sigvault.storage.generations import active_generation
+from sigvault.storage.namespace_vectors import namespace_vectors
+from sigvault.storage.references import count_references
 from sigvault.storage.signers import count_signers
 
 SHORTLIST = 4
 """For each candidate asked for, so many signers are compared in full: the search sees the best
 single cosine alone, and the fused score may rank signers otherwise."""
+
+_ROUNDS = 3
+"""Times that a search begins anew because another generation decides by then."""
 
 _REFERENCES = 5
 """References searched for each signer wanted, at first."""
@@ -105,6 +114,7 @@ def identify(
         EmptyGallery: If nobody is enrolled.
         NotCalibrated: If the active generation has no thresholds.
         GenerationMismatch: If the model at hand is not the active generation's.
+        VaultBusy: If another generation is let decide time and again.
         ImageError: If the probe is no usable picture; it is recorded.
         FailureToAcquire: If it can't serve as a signature; it is recorded.
         IndexFailed: If the index can't be made.
@@ -115,29 +125,13 @@ def identify(
         SearchAim(fpir, signers=1)
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
-    with read_session(resources.engine) as session:
-        active = load_active(session)
-        enrolled = has_vectors(session, active.id, prefix=prefix)
-        signers = count_signers(session, prefix=prefix)
-    active.require_thresholds()
-    if not enrolled:
-        raise EmptyGallery("nobody is enrolled, so nobody can be identified: enroll signers first")
-    embedder = resources.embedder_for(active)
-    acquired = acquire_probe(resources, embedder, probe, signer=None, by=by)
-    (embedding,) = embedder.embed([acquired.prepared.ink])
-    searchable = index.current()
-    with read_session(resources.engine) as session:
-        wanted = _Wanted(SHORTLIST * top, prefix)
-        keys = _shortlist(session, searchable, active, embedding, wanted)
-        galleries = find_galleries(directly(session), keys, active)
-        searched = (
-            len(searchable) if not prefix else count_vectors(session, active.id, prefix=prefix)
-        )
-    compared, undecided = _compare(galleries, active, embedding)
-    aim = SearchAim(fpir, max(1, signers))
-    look = CloserLook(embedder, acquired.prepared.ink)
+    found = _search(resources, index, probe, _Wanted(SHORTLIST * top, prefix), by)
+    galleries, acquired = found.galleries, found.acquired
+    compared, undecided = _compare(galleries, found.active, found.embedding)
+    aim = SearchAim(fpir, max(1, found.signers))
+    look = CloserLook(found.embedder, acquired.prepared.ink)
     ranked, unsupported = _rank(compared, top, aim, look)
-    event = Identified(active.id, _contents(ranked), by, aim.fpir, aim.signers)
+    event = Identified(found.active.id, _contents(ranked), by, aim.fpir, aim.signers)
     with write_directly(resources.engine) as transaction:
         number = append_directly(transaction, event, resources.clock())
         for held in galleries:
@@ -146,7 +140,7 @@ def identify(
     return Identification(
         candidates=tuple(candidate for _, candidate in ranked),
         event=number,
-        searched=searched,
+        searched=found.searched,
         probe_digest=acquired.digest,
         findings=acquired.findings,
         fpir=fpir,
@@ -169,17 +163,103 @@ class _Wanted:
     prefix: str
 
 
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What a search brought up, all of it of one generation.
+
+    Attributes:
+        active: the generation.
+        embedder: its model.
+        acquired: the probe.
+        embedding: the probe's.
+        galleries: those of the signers that came up.
+        searched: how many references were searched.
+        signers: how many signers were.
+    """
+
+    active: BoundGeneration
+    embedder: Embedder
+    acquired: Acquired
+    embedding: Embedding
+    galleries: list[HeldGallery]
+    searched: int
+    signers: int
+
+
+def _search(
+    resources: Resources, index: GalleryIndex[Any], probe: Path | bytes, wanted: _Wanted, by: str
+) -> _Found:
+    """Search, and begin anew where another generation is let decide meanwhile.
+
+    Raises:
+        VaultBusy: If that happens time and again.
+    """
+    for _ in range(_ROUNDS):
+        found = _search_once(resources, index, probe, wanted, by)
+        if found is not None:
+            return found
+    raise VaultBusy(
+        f"another generation was let decide {_ROUNDS} times while this probe was searched for: try "
+        "again when `sigvault generation list` shows no more changes"
+    )
+
+
+def _search_once(
+    resources: Resources, index: GalleryIndex[Any], probe: Path | bytes, wanted: _Wanted, by: str
+) -> _Found | None:
+    """Search once; None where the generation whose model embedded the probe decides no more."""
+    prefix = wanted.prefix
+    with read_session(resources.engine) as session:
+        active = load_active(session)
+        enrolled = has_vectors(session, active.id, prefix=prefix)
+        signers = count_signers(session, prefix=prefix)
+    active.require_thresholds()
+    if not enrolled:
+        raise EmptyGallery("nobody is enrolled, so nobody can be identified: enroll signers first")
+    embedder = resources.embedder_for(active)
+    acquired = acquire_probe(resources, embedder, probe, signer=None, by=by)
+    (embedding,) = embedder.embed([acquired.prepared.ink])
+    searchable = index.current()
+    if searchable.generation != active.id:
+        return None
+    with read_session(resources.engine) as session:
+        if active_generation(session).id != active.id:
+            return None
+        # The generation that decides has a vector for each of them.
+        searched = count_references(session, prefix=prefix) if prefix else None
+        keys = _shortlist(session, searchable.index, active, embedding, wanted, searched)
+        galleries = find_galleries(directly(session), keys, active)
+    if searched is None:
+        searched = len(searchable.index)
+    return _Found(active, embedder, acquired, embedding, galleries, searched, signers)
+
+
 def _shortlist(
     session: Session,
     index: VectorIndex,
     active: BoundGeneration,
     probe: Embedding,
     wanted: _Wanted,
+    inside: int | None,
 ) -> list[SignerKey]:
-    """The signers of the nearest references; every number is checked against the database."""
+    """The signers of the nearest references; every number is checked against the database.
+
+    Args:
+        session: where to read.
+        index: of the active generation.
+        active: the generation.
+        probe: of its model.
+        wanted: what to bring up.
+        inside: how many references the wanted namespace holds; None without one.
+    """
     count = _REFERENCES * wanted.signers
-    while True:
-        found = index.search(probe.vector[None, :], min(count, max(1, len(index))))
+    while inside is None or inside > count:
+        try:
+            found = index.search(probe.vector[None, :], min(count, max(1, len(index))))
+        except IndexFailed:
+            if inside is None:
+                raise
+            break  # some kinds find no more than so many
         rows = [row for row in found.rows[0].tolist() if row >= 0]
         owned = owners(session, active.id, rows)
         near = [owned[row] for row in rows if row in owned]
@@ -187,6 +267,22 @@ def _shortlist(
         if len(keys) >= wanted.signers or count >= len(index):
             return keys[: wanted.signers]
         count *= 4  # few signers hold the nearest references: look further
+    # The namespace holds fewer references than would have to be looked at.
+    return _nearest_inside(session, active, probe, wanted)
+
+
+def _nearest_inside(
+    session: Session, active: BoundGeneration, probe: Embedding, wanted: _Wanted
+) -> list[SignerKey]:
+    """What a search of the whole index would bring up of a namespace, by scoring it alone."""
+    rows, scores = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+    keys: dict[int, SignerKey] = {}
+    for some in namespace_vectors(session, active, wanted.prefix):
+        rows.append(some.rows)
+        scores.append(inner_products(some.vectors, probe.vector))
+        keys |= zip(some.rows.tolist(), some.keys, strict=True)
+    best, _ = best_first(np.concatenate(rows), np.concatenate(scores), len(keys))
+    return list(dict.fromkeys(keys[row] for row in best.tolist()))[: wanted.signers]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from sigvault.domain.audit import ProbesForgotten, Verified
-from sigvault.domain.errors import ConfigurationError, ProbeNotKept, SigvaultError, UnknownEvent
+from sigvault.domain.errors import (
+    ConfigurationError,
+    ProbeNotKept,
+    SigvaultError,
+    UnknownEvent,
+    VaultDamaged,
+)
 from sigvault.domain.identifiers import EventNumber, SignerKey
 from sigvault.services.acquisition import digest_of
+from sigvault.services.cleaning import clean_log
 from sigvault.services.pending_images import settle_pending
 from sigvault.services.resources import Resources
 from sigvault.storage.audit_log import append, read
@@ -17,6 +24,7 @@ from sigvault.storage.driver import DriverTransaction, directly
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.kept_probes import drop_probes, keep_probe, kept_digest
 from sigvault.storage.orphaned_images import note_orphans
+from sigvault.storage.vault_state import note_erasure
 
 
 @contextmanager
@@ -74,8 +82,15 @@ def read_probe(resources: Resources, event: EventNumber) -> bytes:
     """
     with read_session(resources.engine) as session:
         digest = kept_digest(session, event)
-        if digest is not None:
+    if digest is not None:
+        try:
             return resources.images.read(digest)
+        except VaultDamaged:
+            with read_session(resources.engine) as session:
+                if kept_digest(session, event) is not None:
+                    raise
+            # It was removed, or its signer erased, since it was looked up.
+    with read_session(resources.engine) as session:
         records = read(session, after=event - 1, limit=1)
     if not records or records[0].number != event or records[0].kind != Verified.kind:
         raise UnknownEvent(f"event {event} is no verification: see `sigvault audit log`")
@@ -108,8 +123,11 @@ def forget_probes(resources: Resources, older_than: timedelta, *, by: str) -> in
         if not digests:
             return 0
         note_orphans(directly(session), digests)
-        append(session, ProbesForgotten(len(digests), now - older_than, by), now)
-    return settle_pending(resources.engine, resources.images, resources.pending)
+        event = append(session, ProbesForgotten(len(digests), now - older_than, by), now)
+        note_erasure(directly(session), event)
+    removed = settle_pending(resources.engine, resources.images, resources.pending)
+    clean_log(resources.engine)
+    return removed
 
 
 def _discard(resources: Resources) -> None:

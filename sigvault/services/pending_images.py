@@ -11,6 +11,7 @@ transaction that is still running is ever seen.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -19,10 +20,13 @@ from sqlalchemy.orm import Session
 
 from sigvault.storage.blobs import ImageFolder
 from sigvault.storage.driver import directly, read_directly
+from sigvault.storage.durability import make_folder
 from sigvault.storage.engine import write_session
 from sigvault.storage.failures import translate_os
 from sigvault.storage.kept_probes import needed_images
 from sigvault.storage.orphaned_images import clear_orphans, list_orphans
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class PendingImages:
@@ -44,7 +48,7 @@ class PendingImages:
         # A name of its own, so that nobody clears a note that somebody made after them.
         name = f"{digest}.{secrets.token_hex(8)}"
         try:
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._root)
             (self._root / name).touch(mode=0o600)
             self._sync()
         except OSError as error:
@@ -59,8 +63,9 @@ class PendingImages:
             return
 
     def names(self) -> tuple[str, ...]:
-        """All notes, in order."""
-        return tuple(sorted(path.name for path in self._root.glob("[0-9a-f]*.*")))
+        """All notes, in order; other files that somebody put there are left alone."""
+        there = (path.name for path in self._root.glob("*.*"))
+        return tuple(sorted(name for name in there if _DIGEST.fullmatch(name.partition(".")[0])))
 
     def settle(self, session: Session, images: ImageFolder) -> int:
         """Remove every noted image that nothing needs, inside of a writing session.
@@ -72,16 +77,18 @@ class PendingImages:
             How many images were removed.
 
         Raises:
-            StorageFailed: If an image can't be removed.
+            StorageFailed: If an image can't be removed, or the folder is missing: the notes stay.
         """
         transaction, removed = directly(session), 0
-        for name in self.names():
+        names, orphans = self.names(), list_orphans(session)
+        if names or orphans:
+            images.require()
+        for name in names:
             digest = name.partition(".")[0]
             images.delete_unfinished(digest)
             if not needed_images(transaction, [digest]):
                 removed += images.delete(digest)
             self.clear(name)
-        orphans = list_orphans(session)
         needed = needed_images(transaction, orphans)
         removed += sum(images.delete(digest) for digest in orphans if digest not in needed)
         clear_orphans(session, orphans)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sigvault.domain.comparison import Decision, compare, select_threshold
 from sigvault.domain.embedding import Embedding
-from sigvault.domain.errors import SigvaultError
+from sigvault.domain.errors import SigvaultError, UnknownEvent
 from sigvault.domain.gallery import Gallery
 from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import EventNumber, SignerKey
@@ -143,15 +143,22 @@ def _decide(
                 for probe, (one, pictures) in zip(probes, usable, strict=True)
             ]
         )
-    return [
+    told = (
         _told(resources, one.event, old, new)
         for (one, _), old, new in zip(usable, *answers, strict=True)
         if old is not None and new is not None
-    ]
+    )
+    return [one for one in told if one is not None]
 
 
-def _told(resources: Resources, event: EventNumber, old: Decision, new: Decision) -> ProbeDecision:
-    case = read_case(resources, event)
+def _told(
+    resources: Resources, event: EventNumber, old: Decision, new: Decision
+) -> ProbeDecision | None:
+    """What both decided; None where the signer was erased since the galleries were read."""
+    try:
+        case = read_case(resources, event)
+    except UnknownEvent:
+        return None
     return ProbeDecision(
         event=event,
         signer=case.signer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sigvault.domain.errors import EmptyGallery, UnknownReference
+from sigvault.domain.errors import EmptyGallery, UnknownReference, VaultDamaged
 from sigvault.domain.gallery import Spread
 from sigvault.domain.identifiers import ReferenceId, SignerId
 from sigvault.domain.image import QualityFinding
@@ -15,8 +15,9 @@ from sigvault.storage.embeddings import load_gallery
 from sigvault.storage.engine import read_session
 from sigvault.storage.generations import active_generation
 from sigvault.storage.references import findings_of, get_reference, list_references
-from sigvault.storage.signers import get_signer
+from sigvault.storage.signers import SignerCount, get_signer
 from sigvault.storage.signers import list_signers as list_rows
+from sigvault.storage.signers import search_signers as search_rows
 
 
 @dataclass(frozen=True)
@@ -90,16 +91,34 @@ def list_signers(
         prefix: only identifiers that begin with this.
     """
     with read_session(resources.engine) as session:
-        return tuple(
-            SignerSummary(
-                signer=SignerId(each.signer.external_id or ""),
-                name=each.signer.name or "",
-                references=each.references,
-                created_at=each.signer.created_at,
-                status=each.signer.status.value,
-            )
-            for each in list_rows(session, after=after, limit=limit, prefix=prefix)
-        )
+        found = list_rows(session, after=after, limit=limit, prefix=prefix)
+        return tuple(_summary(each) for each in found)
+
+
+def search_signers(
+    resources: Resources, text: str, *, limit: int, prefix: str = ""
+) -> tuple[SignerSummary, ...]:
+    """The signers whose identifier or name holds a text, by identifier.
+
+    Args:
+        resources: the vault's.
+        text: what to look for, in whatever case.
+        limit: at most so many.
+        prefix: only identifiers that begin with this; it is not looked at itself.
+    """
+    with read_session(resources.engine) as session:
+        found = search_rows(session, text, limit=limit, prefix=prefix)
+        return tuple(_summary(each) for each in found)
+
+
+def _summary(row: SignerCount) -> SignerSummary:
+    return SignerSummary(
+        signer=SignerId(row.signer.external_id or ""),
+        name=row.signer.name or "",
+        references=row.references,
+        created_at=row.signer.created_at,
+        status=row.signer.status.value,
+    )
 
 
 def show_signer(resources: Resources, signer: SignerId) -> SignerDetail:
@@ -139,10 +158,19 @@ def read_reference_image(resources: Resources, reference: ReferenceId) -> bytes:
         UnknownReference: If there is no such reference.
         VaultDamaged: If its image is missing or changed.
     """
+    digest = _image_digest(resources, reference)
+    try:
+        return resources.images.read(digest)
+    except VaultDamaged:
+        _image_digest(resources, reference)  # its signer may have been erased meanwhile
+        raise
+
+
+def _image_digest(resources: Resources, reference: ReferenceId) -> str:
     with read_session(resources.engine) as session:
         row = get_reference(session, reference)
         if row is None:
             raise UnknownReference(
                 f"there is no reference {reference}: it was erased, or the identifier is wrong"
             )
-        return resources.images.read(row.image_digest)
+        return row.image_digest

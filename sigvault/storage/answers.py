@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.identifiers import SignerKey
@@ -29,9 +28,21 @@ def find_answer(session: Session, asker: str, name: str) -> AnswerRow | None:
     return session.get(AnswerRow, (asker, name))
 
 
-def drop_answers_before(session: Session, moment: datetime) -> int:
+def has_answers_before(transaction: DriverTransaction, moment: datetime) -> bool:
+    """Whether an answer was given before a moment."""
+    statement = "SELECT 1 FROM answers WHERE answered_at < ? LIMIT 1"
+    return bool(transaction.rows(statement, (transaction.time(moment),)))
+
+
+def drop_answers_before(transaction: DriverTransaction, moment: datetime) -> int:
     """Forget answers that were given before a moment; how many."""
-    return _drop(session, AnswerRow.answered_at < moment)
+    before = (transaction.time(moment),)
+    transaction.run(
+        "DELETE FROM answer_signers WHERE (asker, name) IN"
+        " (SELECT asker, name FROM answers WHERE answered_at < ?)",
+        before,
+    )
+    return transaction.run("DELETE FROM answers WHERE answered_at < ?", before)
 
 
 def drop_answers_about(transaction: DriverTransaction, signer: SignerKey) -> int:
@@ -43,15 +54,3 @@ def drop_answers_about(transaction: DriverTransaction, signer: SignerKey) -> int
         transaction.run("DELETE FROM answer_signers WHERE asker = ? AND name = ?", answer)
         transaction.run("DELETE FROM answers WHERE asker = ? AND name = ?", answer)
     return len(named)
-
-
-def _drop(session: Session, which: ColumnElement[bool]) -> int:
-    gone = session.execute(select(AnswerRow.asker, AnswerRow.name).where(which)).all()
-    for asker, name in gone:
-        session.execute(
-            delete(AnswerSignerRow).where(
-                AnswerSignerRow.asker == asker, AnswerSignerRow.name == name
-            )
-        )
-        session.execute(delete(AnswerRow).where(AnswerRow.asker == asker, AnswerRow.name == name))
-    return len(gone)

@@ -193,6 +193,27 @@ def read(
     return tuple(_to_record(event, personal) for event, personal in session.execute(query))
 
 
+def read_latest(
+    session: Session, *, limit: int, signer: SignerKey | None = None, skip: int = 0
+) -> tuple[AuditRecord, ...]:
+    """The latest events, newest first; no others are read, however long the log is.
+
+    Args:
+        session: where to read.
+        limit: at most so many.
+        signer: only events that name this signer.
+        skip: so many of the newest are passed over, for paging.
+
+    Raises:
+        VaultDamaged: If an event can't be read: check the chain.
+    """
+    query = _events().order_by(None).order_by(AuditEventRow.number.desc())
+    if signer is not None:
+        query = query.where(AuditEventRow.signer_key == signer)
+    rows = session.execute(query.limit(limit).offset(skip))
+    return tuple(_to_record(event, personal) for event, personal in rows)
+
+
 def read_events(session: Session, numbers: Sequence[EventNumber]) -> tuple[AuditRecord, ...]:
     """Those of the events that are there, in order.
 

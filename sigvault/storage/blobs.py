@@ -9,11 +9,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from sigvault.domain.errors import VaultDamaged
+from sigvault.domain.errors import StorageFailed, VaultDamaged
+from sigvault.storage.durability import make_folder
 from sigvault.storage.failures import translate_os
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = ".unfinished-"
+
+MARK = "vault-id"
+"""The file in the folder that says whose images they are."""
 
 
 class ImageFolder:
@@ -24,8 +28,54 @@ class ImageFolder:
     """
 
     def __init__(self, root: Path) -> None:
-        """Name the folder; it is made with the first image."""
+        """Name the folder; it is made with the first image, or when it is marked."""
         self._root = root
+        self._marked = False
+
+    @property
+    def mark(self) -> Path:
+        """The file that holds the id of the vault whose images these are."""
+        return self._root / MARK
+
+    def owner(self) -> str | None:
+        """The id of the vault whose images these are; None if the folder is missing or unmarked.
+
+        Raises:
+            StorageFailed: If it can't be read.
+        """
+        try:
+            return self.mark.read_text(encoding="ascii", errors="replace").strip()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise translate_os(error, self.mark) from error
+
+    def give_to(self, vault_id: str) -> None:
+        """Mark the folder as a vault's, for good; `require` looks for the mark from now on.
+
+        Raises:
+            StorageFailed: If it can't be written.
+        """
+        try:
+            if self.owner() != vault_id:
+                make_folder(self._root)
+                self._write_beside(self.mark, f"{vault_id}\n".encode())
+        except OSError as error:
+            raise translate_os(error, self.mark) from error
+        self._marked = True
+
+    def require(self) -> None:
+        """Make sure that the folder is there before something is believed to be missing in it.
+
+        Raises:
+            StorageFailed: If it isn't, or what lies there is not what was marked.
+        """
+        if self.mark.is_file() if self._marked else self._root.is_dir():
+            return
+        raise StorageFailed(
+            f"the folder of images {self._root} is missing or empty, so nothing can be removed "
+            "from it: mount it, or give the right folder, and open the vault again"
+        )
 
     def path(self, digest: str) -> Path:
         """Where the image of a digest lies, whether it is there or not.
@@ -135,8 +185,8 @@ class ImageFolder:
     def strays(self, keep: frozenset[str]) -> Iterator[Path]:
         """Files that nothing needs, and such as were never finished.
 
-        Look, and delete what was found, inside of a writing session alone: another process may
-        be about to commit the reference of an image that it has just written.
+        Another process may be about to commit the reference of an image that it has just written:
+        look once more inside of a writing session before something is reported or deleted.
 
         Args:
             keep: the digests of all images that are needed.
@@ -164,9 +214,8 @@ class ImageFolder:
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():
             return
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(self._root)
+        make_folder(self._root)
+        make_folder(folder)
 
 
 def _holds(path: Path, content: bytes) -> bool:

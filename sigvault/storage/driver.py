@@ -14,18 +14,20 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from sigvault.storage.engine import WRITER_LOCK, Mode, set_mode
-from sigvault.storage.failures import translate
+from sigvault.storage.failures import UNSTORABLE, driver_errors, refuse_values, translate
 
 Values = tuple[object, ...]
 Row = tuple[Any, ...]
 
 
 class DriverTransaction:
-    """Statements in one transaction; they are written with ``?`` for each value."""
+    """Statements in one transaction; they are written with ``?`` for each value.
+
+    A value that no database can hold raises ConfigurationError.
+    """
 
     def __init__(self, connection: Any, *, sqlite: bool) -> None:  # noqa: ANN401 - the driver's
         """Take the driver's own connection, on which the transaction has begun."""
@@ -43,8 +45,12 @@ class DriverTransaction:
 
     def run_many(self, statement: str, values: Sequence[Values]) -> None:
         """Execute a statement once for each tuple of values."""
-        if values:
+        if not values:
+            return
+        try:
             self._connection.cursor().executemany(self._marked(statement), values)
+        except UNSTORABLE as error:
+            raise refuse_values(error) from error
 
     def time(self, at: datetime) -> object:
         """A moment as the driver takes it, as `tables.UtcDateTime` writes it."""
@@ -52,7 +58,10 @@ class DriverTransaction:
         return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if self._sqlite else moment
 
     def _run(self, statement: str, values: Values) -> Any:  # noqa: ANN401 - the driver's cursor
-        return self._connection.execute(self._marked(statement), values)
+        try:
+            return self._connection.execute(self._marked(statement), values)
+        except UNSTORABLE as error:
+            raise refuse_values(error) from error
 
     def _marked(self, statement: str) -> str:
         return statement if self._sqlite else _in_percent(statement)
@@ -120,7 +129,7 @@ def _transaction(
                 raise
         finally:
             pooled.close()
-    except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
+    except driver_errors(engine) as error:
         raise translate(error, engine.url) from error
 
 

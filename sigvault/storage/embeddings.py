@@ -316,24 +316,28 @@ def load_vectors(session: Session, generation: GenerationId, rows: Iterable[int]
     )
 
 
-def count_vectors(session: Session, generation: GenerationId, *, prefix: str = "") -> int:
-    """How many vectors a generation has, or how many of signers that begin with this."""
+def count_vectors(session: Session, generation: GenerationId) -> int:
+    """How many vectors a generation has."""
     query = select(func.count(EmbeddingRow.row)).where(EmbeddingRow.generation_id == generation)
-    return session.scalar(_of_signers(query, prefix)) or 0
+    return session.scalar(query) or 0
 
 
 def has_vectors(session: Session, generation: GenerationId, *, prefix: str = "") -> bool:
     """Whether a generation has any vector, or any of a signer that begins with this."""
-    query = select(EmbeddingRow.row).where(EmbeddingRow.generation_id == generation).limit(1)
-    return session.scalar(_of_signers(query, prefix)) is not None
-
-
-def _of_signers(query: Select[int], prefix: str) -> Select[int]:
     if not prefix:
-        return query
-    query = query.join(ReferenceRow, ReferenceRow.id == EmbeddingRow.reference_id)
-    query = query.join(SignerRow, SignerRow.key == ReferenceRow.signer_key)
-    return query.where(begins_with(prefix))
+        query = select(EmbeddingRow.row).where(EmbeddingRow.generation_id == generation)
+        return session.scalar(query.limit(1)) is not None
+    # Signer by signer: a join would begin with all vectors, also where the namespace is empty.
+    theirs = (
+        select(EmbeddingRow.row)
+        .join(ReferenceRow, ReferenceRow.id == EmbeddingRow.reference_id)
+        .where(
+            ReferenceRow.signer_key == SignerRow.key, EmbeddingRow.generation_id + 0 == generation
+        )
+        .exists()
+    )
+    signers = select(SignerRow.key).where(begins_with(prefix), theirs)
+    return session.scalar(signers.limit(1)) is not None
 
 
 def missing_references(

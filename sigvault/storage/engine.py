@@ -8,7 +8,9 @@ see one snapshot and never wait for a writer.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -17,17 +19,32 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from sigvault.domain.errors import ConfigurationError
-from sigvault.storage.failures import translate
+from sigvault.storage.failures import UNSTORABLE, driver_errors, refuse_values, translate
 
 WAIT_SECONDS = 30
 """How long a writer waits for the one before it."""
 
 WRITER_LOCK = int.from_bytes(b"sigvault")
 """The advisory lock that PostgreSQL writers queue for: any 63-bit number that nobody else takes."""
+
+CONNECTIONS = 32 + 8 * (os.cpu_count() or 1)
+"""Connections of a process at most, where nobody says: more than the service has threads that
+read or write at the same time, so that none of them waits for another's."""
+
+_KEPT = 5
+"""Connections that stay open: each of SQLite's has memory of its own, each of PostgreSQL's a
+process."""
+
+CLEANING_SECONDS = 2.0
+"""How long an erasure tries to empty the write-ahead log while others read."""
+
+_BETWEEN_TRIES = 0.01
+"""Seconds: a decision reads for less."""
 
 _MODE = "sigvault_mode"
 
@@ -50,14 +67,20 @@ fill its memory in the end, and most with the same pages."""
 
 
 def make_engine(
-    database: Path | str, *, wait_seconds: float = WAIT_SECONDS, cache_kib: int = CACHE_KIB
+    database: Path | str,
+    *,
+    wait_seconds: float = WAIT_SECONDS,
+    cache_kib: int = CACHE_KIB,
+    connections: int = CONNECTIONS,
 ) -> Engine:
     """Make an engine; nothing is opened yet.
 
     Args:
         database: a path for an SQLite file, or a ``postgresql://`` (or ``sqlite:///``) URL.
-        wait_seconds: how long a writer waits for the one before it.
+        wait_seconds: how long a writer waits for the one before it, and whoever finds all
+            connections in use for one of them.
         cache_kib: memory for pages of SQLite's, of each connection, at most.
+        connections: how many at most: who asks from so many threads never waits for one.
 
     Raises:
         ConfigurationError: If the URL can't be read or names another database.
@@ -67,16 +90,27 @@ def make_engine(
         if isinstance(database, Path)
         else _parse(database)
     )
+    kept = min(connections, _KEPT)
+    pool = {
+        "pool_size": kept,
+        "max_overflow": connections - kept,
+        "pool_timeout": wait_seconds,
+        # The connection that wrote last is taken first: the others' pages in memory are of before.
+        "pool_use_lifo": True,
+    }
     if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url, wait_seconds, cache_kib)
-    return create_engine(
+        return _sqlite_engine(url, wait_seconds, cache_kib, pool)
+    engine = create_engine(
         url,
+        **pool,
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": 10,
             "options": f"-c lock_timeout={int(wait_seconds * 1000)}",
         },
     )
+    event.listen(engine, "handle_error", _refuse_values)
+    return engine
 
 
 def database_kind(engine: Engine) -> str:
@@ -117,7 +151,7 @@ def _session(engine: Engine) -> Iterator[Session]:
     try:
         with Session(engine, expire_on_commit=False) as session:
             yield session
-    except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:  # the latter of `directly`
+    except driver_errors(engine) as error:
         raise translate(error, engine.url) from error
 
 
@@ -139,32 +173,72 @@ def migrating(engine: Engine) -> Engine:
     return engine.execution_options(**{_MODE: Mode.MIGRATE})
 
 
-def checkpoint(engine: Engine) -> bool:
-    """Make sure that nothing deleted lingers in SQLite's write-ahead log.
+def checkpoint(engine: Engine, *, seconds: float = CLEANING_SECONDS) -> bool:
+    """Empty SQLite's write-ahead log, which holds older pages with what was deleted since.
 
-    Deleted content is overwritten in the database file itself (``secure_delete``); the log
-    still holds older pages until it is emptied. PostgreSQL empties its own in its own time,
-    and pages there are rewritten by VACUUM; protect its disk accordingly.
+    Deleted content is overwritten in the database file itself (``secure_delete``); see `traces`
+    for what that leaves. Nobody waits for this: while somebody reads it is tried again and again,
+    and the writers' lock is held for single tries alone. PostgreSQL empties its own log in its own
+    time, and pages there are rewritten by VACUUM; protect its disk accordingly.
+
+    Args:
+        engine: the database.
+        seconds: how long to try.
 
     Returns:
-        False if a reader kept the log from being emptied: try again later.
+        False if readers or writers kept the log from being emptied: try again later.
 
     Raises:
         StorageFailed: If the database can't be written.
     """
     if engine.dialect.name != "sqlite":
         return True
-    try:
-        connection = engine.raw_connection()
-        try:
-            cursor = connection.cursor()
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            busy, _, _ = cursor.fetchone() or (1, 0, 0)
-        finally:
-            connection.close()
-    except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
-        raise translate(error, engine.url) from error
+    until = time.monotonic() + seconds
+    with _impatient(engine) as connection:
+        while not _empty_log(connection):
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_BETWEEN_TRIES)
+    return True
+
+
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    # Most is copied without the writers' lock; whoever begins to read then needs no log.
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
+
+
+@contextmanager
+def _impatient(engine: Engine) -> Iterator[sqlite3.Connection]:
+    """A connection to SQLite that waits for nobody."""
+    with driver_connection(engine) as connection:
+        (wait,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield connection
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {wait}")
+
+
+@contextmanager
+def driver_connection(engine: Engine) -> Iterator[sqlite3.Connection]:
+    """A connection to SQLite outside of any transaction, which may write.
+
+    Raises:
+        StorageFailed: If the database can't be opened or written.
+        VaultDamaged: If it is broken.
+    """
+    try:
+        pooled = engine.raw_connection()
+        try:
+            connection: Any = pooled.driver_connection
+            set_mode(connection.execute, pooled.info, Mode.WRITE)
+            yield connection
+        finally:
+            pooled.close()
+    except driver_errors(engine) as error:
+        raise translate(error, engine.url) from error
 
 
 def _parse(database: str) -> URL:
@@ -185,9 +259,15 @@ def _parse(database: str) -> URL:
     )
 
 
-def _sqlite_engine(url: URL, wait_seconds: float, cache_kib: int) -> Engine:
-    # The connection that wrote last is taken first: the others' pages in memory are of before.
-    engine = create_engine(url, connect_args={"timeout": wait_seconds}, pool_use_lifo=True)
+def _refuse_values(context: ExceptionContext) -> BaseException | None:
+    """Say in sigvault's words what a driver raises beside its own errors."""
+    error = context.original_exception
+    return refuse_values(error) if isinstance(error, UNSTORABLE) else None
+
+
+def _sqlite_engine(url: URL, wait_seconds: float, cache_kib: int, pool: dict[str, Any]) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": wait_seconds}, **pool)
+    event.listen(engine, "handle_error", _refuse_values)
     event.listen(engine, "connect", partial(_prepare_sqlite, cache_kib))
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -34,6 +34,12 @@ def add_model(session: Session, card: ModelCard, at: datetime) -> ModelRow:
     return model
 
 
+def update_card(session: Session, card: ModelCard) -> None:
+    """Put a known model's card in the place of its old one: the same weights, but more is known."""
+    session.get_one(ModelRow, card.id).card = card_to_dict(card)
+    session.flush()
+
+
 def get_card(session: Session, model: ModelId) -> ModelCard:
     """The card of a model.
 

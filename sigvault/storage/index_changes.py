@@ -88,6 +88,16 @@ def count_since(session: Session, generation: GenerationId, sequence: int) -> in
     return int(session.scalar(query) or 0)
 
 
+def has_removals(session: Session, generation: GenerationId, sequence: int) -> bool:
+    """Whether any vector went after a change."""
+    query = select(IndexChangeRow.sequence).where(
+        IndexChangeRow.generation_id == generation,
+        IndexChangeRow.sequence > sequence,
+        IndexChangeRow.kind == ChangeKind.REMOVE,
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
 def changes_since(
     session: Session, generation: GenerationId, sequence: int, *, limit: int | None = None
 ) -> list[IndexChange]:

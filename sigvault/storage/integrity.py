@@ -6,10 +6,9 @@ import sqlite3
 from contextlib import closing
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from sigvault.storage.engine import WRITER_LOCK, reading
-from sigvault.storage.failures import translate
+from sigvault.storage.failures import driver_errors, translate
 
 _MOST_SHOWN = 20
 """Contradictions reported at most: one is as bad as a thousand."""
@@ -35,7 +34,7 @@ def contradictions(engine: Engine, *, deep: bool) -> tuple[str, ...]:
         with reading(engine).connect() as connection:
             said = connection.exec_driver_sql(f"PRAGMA {check}({_MOST_SHOWN})").scalars().all()
             strangers = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-    except DBAPIError as error:
+    except driver_errors(engine) as error:
         raise translate(error, engine.url) from error
     wrong = [line for line in said if line != "ok"]
     wrong += [
@@ -59,7 +58,7 @@ def writer_at_work(engine: Engine) -> bool:
                 text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": WRITER_LOCK}
             )
             connection.rollback()
-    except DBAPIError as error:
+    except driver_errors(engine) as error:
         raise translate(error, engine.url) from error
     return not free
 

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,14 +40,21 @@ def job_lock(path: Path, job: str) -> Iterator[None]:
         raise translate_os(error, path) from error
     note = _note(path)
     try:
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        note.write_text(
-            json.dumps({"job": job, "pid": os.getpid(), "host": platform.node(), "since": since})
-        )
+        _say_who(note, job)
         yield
     finally:
-        note.unlink(missing_ok=True)
+        with suppress(OSError):  # nobody believes a note whose lock is free
+            note.unlink(missing_ok=True)
         lock.release()
+
+
+def _say_who(note: Path, job: str) -> None:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    said = {"job": job, "pid": os.getpid(), "host": platform.node(), "since": since}
+    try:
+        note.write_text(json.dumps(said))
+    except OSError as error:
+        raise translate_os(error, note) from error
 
 
 def holder(path: Path) -> str:

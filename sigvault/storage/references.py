@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from sigvault.domain.identifiers import ReferenceId, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.serialisation import finding_from_dict, finding_to_dict
+from sigvault.storage.namespaces import begins_with
 from sigvault.storage.tables import ReferenceRow, SignerRow
 
 
@@ -95,9 +96,14 @@ def list_references(session: Session, signer: SignerKey) -> list[ReferenceRow]:
     return list(session.scalars(query))
 
 
-def count_references(session: Session) -> int:
-    """How many references there are."""
-    return session.scalar(select(func.count()).select_from(ReferenceRow)) or 0
+def count_references(session: Session, *, prefix: str = "") -> int:
+    """How many references there are, or how many of signers that begin with this."""
+    query = select(func.count()).select_from(ReferenceRow)
+    if prefix:
+        # Nested, so that the signers are looked at first.
+        keys = select(SignerRow.key).where(begins_with(prefix))
+        query = query.where(ReferenceRow.signer_key.in_(keys))
+    return session.scalar(query) or 0
 
 
 def iterate_image_digests(session: Session) -> Iterator[tuple[ReferenceId, str]]:

@@ -11,11 +11,10 @@ from alembic.migration import MigrationContext
 from alembic.operations.ops import CreateTableOp, DropTableOp, ModifyTableOps
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
-from sqlalchemy.exc import DBAPIError
 
 from sigvault.domain.errors import ConfigurationError, VaultDamaged, VaultNotFound, VaultTooNew
 from sigvault.storage.engine import lock_writers, migrating, reading
-from sigvault.storage.failures import translate
+from sigvault.storage.failures import driver_errors, translate
 from sigvault.storage.tables import Base
 
 _TABLE_OPERATIONS = (CreateTableOp, ModifyTableOps, DropTableOp)
@@ -36,7 +35,7 @@ def upgrade(engine: Engine) -> None:
             lock_writers(connection)
             command.upgrade(alembic_config(connection), "head")
             _check_foreign_keys(connection)
-    except DBAPIError as error:
+    except driver_errors(engine) as error:
         raise translate(error, engine.url) from error
 
 
@@ -53,7 +52,7 @@ def check(engine: Engine) -> None:
     try:
         with reading(engine).connect() as connection:
             there = set(inspect(connection).get_table_names())
-    except DBAPIError as error:
+    except driver_errors(engine) as error:
         raise translate(error, engine.url) from error
     ours = set(Base.metadata.tables)
     shown = engine.url.render_as_string()
@@ -76,7 +75,7 @@ def current_revision(engine: Engine) -> str | None:
     try:
         with reading(engine).connect() as connection:
             heads = MigrationContext.configure(connection).get_current_heads()
-    except DBAPIError as error:
+    except driver_errors(engine) as error:
         raise translate(error, engine.url) from error
     return heads[0] if heads else None
 
@@ -100,7 +99,7 @@ def altered_tables(engine: Engine) -> tuple[str, ...]:
         with reading(engine).connect() as connection:
             context = MigrationContext.configure(connection, opts=options)
             changes = produce_migrations(context, Base.metadata).upgrade_ops
-    except DBAPIError as error:
+    except driver_errors(engine) as error:
         raise translate(error, engine.url) from error
     operations = () if changes is None else changes.ops
     return tuple(

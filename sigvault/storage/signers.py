@@ -143,6 +143,55 @@ def list_signers(
     return [SignerCount(signer, count) for signer, count in session.execute(query)]
 
 
+def search_signers(
+    session: Session, text: str, *, limit: int, prefix: str = ""
+) -> list[SignerCount]:
+    """The signers whose identifier or name holds a text, by identifier.
+
+    Names are compared here and not by the database, since SQLite folds the case of English
+    letters alone; nothing is read beyond the last signer that is wanted.
+
+    Args:
+        session: where to look.
+        text: what to look for, in whatever case.
+        limit: at most so many.
+        prefix: only identifiers that begin with this; it is not looked at itself.
+    """
+    wanted, keys = text.casefold(), list[SignerKey]()
+    query = select(SignerRow.key, SignerRow.external_id, SignerRow.name)
+    query = query.where(SignerRow.status == SignerStatus.ACTIVE).order_by(SignerRow.external_id)
+    if prefix:
+        query = query.where(begins_with(prefix))
+    with session.execute(query.execution_options(yield_per=_AT_ONCE)) as rows:
+        for key, external_id, name in rows:
+            shown = (external_id or "")[len(prefix) :]
+            if wanted in shown.casefold() or wanted in (name or "").casefold():
+                keys.append(key)
+            if len(keys) >= limit:
+                break
+    return _counted(session, keys)
+
+
+_AT_ONCE = 500
+"""Signers read at a time, and below every database's limit of parameters in a statement."""
+
+
+def _counted(session: Session, keys: list[SignerKey]) -> list[SignerCount]:
+    """Some signers with their numbers of references, by identifier."""
+    counted = (
+        select(func.count())
+        .where(ReferenceRow.signer_key == SignerRow.key)
+        .correlate(SignerRow)
+        .scalar_subquery()
+    )
+    found = []
+    for start in range(0, len(keys), _AT_ONCE):
+        query = select(SignerRow, counted).where(SignerRow.key.in_(keys[start : start + _AT_ONCE]))
+        rows = session.execute(query.order_by(SignerRow.external_id))
+        found += [SignerCount(signer, count) for signer, count in rows]
+    return found
+
+
 def count_signers(session: Session, *, prefix: str = "") -> int:
     """How many signers there are, without the erased ones, or how many begin like this."""
     # Erased ones have no identifier. An index holds these, and nothing holds the status.

@@ -526,3 +526,23 @@ class AuditHeadRow(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     number: Mapped[EventNumber] = mapped_column(BigInteger)
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class VaultStateRow(Base):
+    """What the vault knows of itself: a single row.
+
+    Attributes:
+        id: always 1.
+        vault_id: 32 random hex digits, which its folder of images holds too; None until then.
+        erased_through: the number of the last event that took something away for good.
+        log_clean_through: up to which event what went is gone from SQLite's write-ahead log, too.
+        rewritten_through: up to which event what went is gone from the unused parts of pages, too.
+    """
+
+    __tablename__ = "vault_state"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    vault_id: Mapped[str | None] = mapped_column(String(32))
+    erased_through: Mapped[EventNumber] = mapped_column(BigInteger)
+    log_clean_through: Mapped[EventNumber] = mapped_column(BigInteger)
+    rewritten_through: Mapped[EventNumber] = mapped_column(BigInteger)

@@ -5,13 +5,14 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from fakes import draw_signature
 from sigvault.domain.access import Role, inside, outside
 from sigvault.domain.errors import ConfigurationError, KeyRefused, RequestDiffers, UnknownKey
 from sigvault.services.answers import RequestName
-from sigvault.storage.engine import read_session
+from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.tables import AnswerRow
 from sigvault.vault import EnrollmentItem
 
 VERIFIER = frozenset({Role.VERIFIER})
@@ -165,6 +166,30 @@ def test_an_answer_is_forgotten_after_a_day_or_with_a_signer(enrolled):
     assert enrolled.find_answer(REQUEST) == "new"
     enrolled.erase("2")
     assert enrolled.find_answer(REQUEST) is None
+
+
+@pytest.mark.parametrize("who", ["opening", "erasure", "question"])
+def test_an_answer_that_is_given_no_more_does_not_stay(enrolled, reopen_enrolled, who):
+    def how_many(vault):
+        with read_session(vault._resources.engine) as session:
+            return len(session.scalars(select(AnswerRow)).all())
+
+    enrolled.keep_answer(REQUEST, "old", ["1"])
+    now = enrolled._resources.clock()
+    at(enrolled, now + timedelta(hours=23))
+    enrolled.find_answer(REQUEST)
+    enrolled.erase("2")
+    assert how_many(enrolled) == 1
+    at(enrolled, now + timedelta(hours=25))
+    if who == "opening":
+        with write_session(enrolled._resources.engine) as session:
+            session.scalar(select(AnswerRow)).answered_at = now - timedelta(hours=25)
+        reopen_enrolled()
+    elif who == "erasure":
+        enrolled.erase("3")
+    else:
+        assert enrolled.find_answer(REQUEST) is None
+    assert how_many(enrolled) == 0
 
 
 def test_an_answer_about_somebody_unknown_is_not_kept(enrolled):

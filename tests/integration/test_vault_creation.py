@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import FakeEmbedder
+from fakes import FakeEmbedder, draw_signature
 from sigvault import bootstrap
 from sigvault.bootstrap import create_vault, open_vault
 from sigvault.domain.errors import (
@@ -20,7 +21,14 @@ from sigvault.domain.errors import (
     VaultNotFound,
     VaultTooNew,
 )
-from sigvault.embedding.card import CARD_FILE, WEIGHTS_FILE, write_card
+from sigvault.embedding.card import (
+    CARD_FILE,
+    WEIGHTS_FILE,
+    bundled_model,
+    read_card,
+    write_card,
+)
+from sigvault.services.enrollment import EnrollmentItem
 from sigvault.settings import Settings
 from sigvault.storage import schema
 
@@ -214,3 +222,62 @@ def test_what_needs_no_model_works_without_one(file_settings, tmp_path):
         assert vault.audit_check().whole
         with pytest.raises(SigvaultError):
             _ = vault.embedder
+
+
+def test_a_kept_model_is_mended_and_its_card_renewed(file_settings, tmp_path):
+    """Half a copy is what a power cut may leave; thresholds may come after a model was kept."""
+    source = tmp_path / "source"
+    shutil.copytree(bundled_model(), source)
+    released = read_card(source)
+    bare = replace(released, thresholds=())
+    write_card(source, bare)
+    with create_vault(replace(file_settings, model=source)) as vault:
+        kept = file_settings.vault / "models" / released.id
+        weights = (kept / WEIGHTS_FILE).read_bytes()
+        (kept / WEIGHTS_FILE).write_bytes(weights[:-1])
+        vault._resources.models.keep(source)
+        assert (kept / WEIGHTS_FILE).read_bytes() == weights
+        write_card(source, released)
+        vault._resources.models.keep(source)
+        assert read_card(kept) == released
+        write_card(source, bare)
+        vault._resources.models.keep(source)
+        assert read_card(kept) == released  # it says more
+        (kept / CARD_FILE).write_text("{")
+        vault._resources.models.keep(source)
+        assert read_card(kept) == bare
+        assert sorted(path.name for path in kept.iterdir()) == [CARD_FILE, WEIGHTS_FILE]
+
+
+def test_a_kept_model_survives_a_power_cut(file_settings, monkeypatch):
+    synced = set()
+    fsync = os.fsync
+
+    def note(handle: int) -> None:
+        synced.add(Path(f"/proc/self/fd/{handle}").readlink())
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    create_vault(file_settings).close()
+    models = file_settings.vault / "models"
+    assert {models, models.parent} <= synced
+    assert len([path for path in synced if path.parent.parent == models]) == 2
+
+
+def test_a_vault_whose_database_is_gone_is_closed_all_the_same(file_settings, embedder):
+    vault = create_vault(file_settings, embedder=embedder)
+    vault.enroll([EnrollmentItem("1", draw_signature(1, number)) for number in range(3)])
+    vault.identify(draw_signature(1, 9), fpir=0.2)
+    vault._resources.engine.dispose()
+    for path in file_settings.vault.glob("vault.sqlite3*"):
+        path.unlink()
+    vault.close()
+    assert vault._resources.engine.pool.checkedin() == 0
+
+
+def test_a_file_that_is_no_note_of_an_image_does_not_keep_a_vault_from_opening(
+    vault, reopen, settings
+):
+    (settings.vault / "pending").mkdir(exist_ok=True)
+    (settings.vault / "pending" / "cafe.txt").touch()
+    assert reopen().status() == vault.status()

@@ -96,8 +96,8 @@ def test_an_identification_keeps_the_spreads_of_all_whom_it_compared(enrolled):
     assert enrolled.identify(probe, top=3).candidates == first.candidates
 
 
-def test_fewer_references_use_the_threshold_for_that_number(vault, items, embedder):
-    for count, expected in ((1, 1), (2, 1), (3, 3), (4, 3), (5, 5), (6, 5)):
+def test_a_gallery_uses_the_threshold_for_its_number_or_the_next_one(vault, items, embedder):
+    for count, expected in ((1, 1), (2, 3), (3, 3), (4, 5), (5, 5), (6, 5)):
         vault.enroll(items(1, count))
         assert vault.verify("0", draw_signature(0, 9)).evidence.threshold.references == expected
 
@@ -338,7 +338,7 @@ def test_what_is_enrolled_after_the_index_was_opened_is_found(enrolled, reopen_e
 def test_a_vector_that_the_database_does_not_know_is_dropped(enrolled, embedder):
     probe = draw_signature(60)
     enrolled.identify(probe)
-    index = enrolled._index.current()
+    index = enrolled._index.current().index
     import numpy as np
 
     index.add(np.array([10**6], np.int64), embed(embedder, probe).vector[None, :])

@@ -196,7 +196,7 @@ def test_a_full_disk_keeps_what_came_before_and_nothing_half(vault, items, monke
     def fill(handle: int) -> None:
         nonlocal written
         written += 1
-        if written > 8:
+        if written > 9:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         whole_write(handle)
 

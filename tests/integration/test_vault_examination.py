@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -213,7 +214,7 @@ def test_an_index_that_is_not_exact_is_used_where_it_is_asked_for_and_its_recall
     pytest.importorskip("faiss")
     settings = Settings(folder, device="cpu", index="ivf")
     with open_vault(settings, embedder=FakeEmbedder()) as vault:
-        assert not vault._index.current().exact
+        assert not vault._index.current().index.exact
         found = vault.identify(draw_signature(1, 9), fpir=0.2)
         assert found.candidates[0].signer == "1"
         more = [EnrollmentItem("3", draw_signature(3, number)) for number in range(3)]
@@ -229,9 +230,51 @@ def test_an_index_that_is_not_exact_is_used_where_it_is_asked_for_and_its_recall
 
 def test_an_index_that_differs_from_the_database_is_told_and_built_anew(folder):
     with open_vault(folder, embedder=FakeEmbedder()) as vault:
-        vault._index.current().add(np.array([99], np.int64), np.eye(1, 104, dtype=np.float32))
+        vault._index.current().index.add(np.array([99], np.int64), np.eye(1, 104, dtype=np.float32))
         problems = [one for one in vault.examine() if one.severity is Severity.PROBLEM]
         assert [one.subject for one in problems] == ["index"]
         assert "0 vectors can't be found, and 1 can" in problems[0].message
         assert any(one.repaired for one in vault.examine(repair=True))
     assert look(folder).healthy
+
+
+def test_a_file_that_can_not_be_removed_is_told_with_the_rest(folder, monkeypatch):
+    stray = an_image(folder).parent / ("0" * 62)
+    stray.write_bytes(b"left over")
+    unlink = Path.unlink
+
+    def refuse(path, missing_ok=False):
+        if path.name == stray.name:
+            raise PermissionError("not yours")
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    found = look(folder, repair=True)
+    (left,) = [each for each in found.findings if "nothing points to" in each.message]
+    assert not left.repaired
+    assert left.remedy == f"check the permissions: 1 can't be removed, such as {stray.name}"
+    assert any("audit log" in each for each in of(found, Severity.FINE))
+
+
+def test_an_image_that_can_not_be_read_is_told_with_the_rest(folder, monkeypatch):
+    image = an_image(folder)
+    read = Path.read_bytes
+
+    def refuse(path):
+        if path == image:
+            raise PermissionError("not yours")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert of(look(folder), Severity.PROBLEM) == []
+    (problem,) = of(look(folder, deep=True), Severity.PROBLEM)
+    assert problem.startswith("images: 1 can't be read: ")
+
+
+def test_pages_that_were_not_looked_at_are_not_called_sound(enrolled, kind):
+    (found,) = [each for each in enrolled.examine(deep=True) if each.subject == "database"]
+    if kind == "sqlite":
+        assert found.message == "pages, indexes and references are sound"
+    else:
+        assert found.severity is Severity.NOTE
+        assert "not examined here" in found.message

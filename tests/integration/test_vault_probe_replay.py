@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from fakes import FakeEmbedder, draw_signature
-from sigvault.bootstrap import open_vault
+from sigvault.bootstrap import create_vault, open_vault
 from sigvault.domain.comparison import Decision
 from sigvault.domain.reviewing import ReviewRules
 from sigvault.domain.verdicts import KeepProbes, Verdict
 from sigvault.evaluation.generation_page import describe_flip, describe_probes, render_comparisons
 from sigvault.evaluation.generation_scores import DECISIONS
 from sigvault.evaluation.probe_flips import ProbeDecision, tally
+from sigvault.services import probe_replay
 from sigvault.services.generations import read_generation
 from sigvault.services.probe_replay import replay_probes
 from sigvault.services.reindexing import ReindexPlan
 from sigvault.storage.engine import read_session
 from sigvault.storage.kept_probes import list_kept
-from sigvault.vault import Vault
+from sigvault.vault import EnrollmentItem, Vault
 
 OLD, SAME = FakeEmbedder(), FakeEmbedder("same")
 WORSE = FakeEmbedder("worse", noise=1.5)
@@ -101,3 +105,47 @@ def test_flips_are_tabled_and_told():
         "left_out": 0,
         "flips": [[0, 0, 0], [0, 1, 0], [1, 0, 0]],
     }
+
+
+def test_a_turned_copy_is_looked_at_closer_in_a_replay_too(file_settings):
+    """Once without a limit of copies, to learn how near it comes; then with one just above that."""
+    file = io.BytesIO()
+    page = Image.open(io.BytesIO(draw_signature(2, 1)))
+    page.rotate(3.0, fillcolor=250, expand=True).save(file, "PNG")
+
+    def replay(limit):
+        old, new = (FakeEmbedder(name, copy_limit=limit) for name in ("old", "new"))
+        settings = replace(file_settings, vault=file_settings.vault.with_name(f"limit-{limit}"))
+        with create_vault(settings, embedder=old) as vault:
+            object.__setattr__(
+                vault._resources, "rules", ReviewRules(keep_probes=KeepProbes.ALWAYS)
+            )
+            pictures = [draw_signature(2, number) for number in range(3)]
+            vault.enroll([EnrollmentItem("2", each) for each in pictures])
+            evidence = vault.verify("2", file.getvalue()).evidence
+            old.batches.clear()
+            probes = vault.reindex(new, ReindexPlan(activate=False)).probes
+        return evidence, probes.table, old.batches
+
+    evidence, table, batches = replay(None)
+    accept, review = DECISIONS.index(Decision.ACCEPT), DECISIONS.index(Decision.REVIEW)
+    assert (table[accept][accept], batches) == (1, [1])
+    nearest = max(one.local for one in evidence.score.per_reference)
+    _, table, batches = replay(nearest + 0.01)
+    assert table[review][review] == 1
+    assert batches == [1, 2, 2]  # turned a little, and further
+
+
+def test_a_signer_erased_while_probes_are_decided_about_is_left_out(vault, monkeypatch):
+    verify_some(vault)
+    told = probe_replay._told
+
+    def erase_first(resources, event, old, new):
+        if event == first:
+            vault.erase("1")
+        return told(resources, event, old, new)
+
+    first = next(one.number for one in vault.audit_log() if one.kind == "verified")
+    monkeypatch.setattr(probe_replay, "_told", erase_first)
+    probes = vault.reindex(SAME, ReindexPlan(activate=False)).probes
+    assert (probes.replayed, probes.left_out) == (2, 1)

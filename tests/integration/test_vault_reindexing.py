@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -517,3 +517,65 @@ def test_fresh_signatures_speak_against_a_worse_model_too(vault, fresh):
     assert done.fresh.verdict is Verdict.WORSE
     assert any(reason.startswith("on fresh signatures: ") for reason in done.reasons)
     assert active(vault) == 1
+
+
+class Interrupted(FakeEmbedder):
+    """Something else happens right after it has embedded a probe, once or time and again."""
+
+    def __init__(self, *args, **options) -> None:
+        super().__init__(*args, **options)
+        self.then: Callable[[], None] = lambda: None
+
+    def embed(self, images, *, as_references=False):
+        embedded = super().embed(images, as_references=as_references)
+        then, self.then = self.then, lambda: None
+        then()
+        return embedded
+
+
+def test_an_identification_during_an_activation_is_one_of_the_generation_after(enrolled_settings):
+    embedder = Interrupted()
+    with open_vault(enrolled_settings, embedder=[embedder, NEW]) as vault:
+        vault.reindex(NEW, ReindexPlan(activate=False))
+        before = vault.identify(draw_signature(1, 9), fpir=0.2)
+        embedder.then = lambda: vault.activate(2, force=True)
+        during = vault.identify(draw_signature(1, 9), fpir=0.2)
+        after = vault.identify(draw_signature(1, 9), fpir=0.2)
+        assert during.candidates == after.candidates
+        assert during.candidates[0].signer == before.candidates[0].signer == "1"
+        (record,) = vault.audit_log(after=during.event - 1, limit=1)
+        assert record.public["generation"] == 2
+
+
+def test_an_identification_does_not_begin_anew_for_ever(enrolled_settings):
+    old, new = Interrupted(), Interrupted("new")
+    with open_vault(enrolled_settings, embedder=[old, new]) as vault:
+        vault.reindex(new, ReindexPlan(activate=False))
+
+        def switch() -> None:
+            vault.activate(3 - vault.status().generation, force=True)
+            old.then = new.then = switch
+
+        events = vault.audit_size()
+        old.then = switch
+        with pytest.raises(VaultBusy, match=r"let decide 3 times.*try again"):
+            vault.identify(draw_signature(1, 9), fpir=0.2)
+        kinds = [record.kind for record in vault.audit_log(after=events)]
+        assert kinds == ["generation-activated"] * 3
+        old.then = new.then = lambda: None
+
+
+def test_thresholds_that_come_after_a_generation_was_filled_are_taken(vault):
+    first = vault.reindex(UNCALIBRATED, ReindexPlan(activate=False))
+    assert any("no thresholds" in reason for reason in first.reasons)
+    assert vault.generation(2).thresholds == ()
+    released = FakeEmbedder("uncalibrated")
+    again = vault.reindex(released, ReindexPlan(activate=False))
+    assert (again.generation, again.embedded.embedded) == (2, 0)
+    assert not any("no thresholds" in reason for reason in again.reasons)
+    assert vault.generation(2).thresholds == (1, 3, 5)
+    assert next(card for card in vault.models() if card.name == "uncalibrated").thresholds
+    vault.reindex(released, ReindexPlan(activate=False))
+    kinds = [record.kind for record in vault.audit_log()]
+    assert kinds.count("calibrated") == 2  # the first generation's, and these once
+    assert vault.audit_check().whole

@@ -29,6 +29,8 @@ def test_the_environment_is_read(tmp_path: Path):
         "SIGVAULT_THREADS": "3",
         "SIGVAULT_BY": "clerk",
         "SIGVAULT_INDEX": "ivf",
+        "SIGVAULT_TRUSTED_PROXIES": "10.0.0.5, 172.30.80.0/24,",
+        "SIGVAULT_CONNECTIONS": "12",
     }
     assert load_settings(env=env) == Settings(
         tmp_path,
@@ -38,6 +40,8 @@ def test_the_environment_is_read(tmp_path: Path):
         3,
         "clerk",
         index="ivf",
+        trusted_proxies=("10.0.0.5", "172.30.80.0/24"),
+        connections=12,
     )
 
 
@@ -92,6 +96,11 @@ def test_relative_folders_become_absolute_and_the_home_is_expanded(tmp_path, mon
     [
         ({"SIGVAULT_DEVICE": "tpu"}, "SIGVAULT_DEVICE"),
         ({"SIGVAULT_INDEX": "hnsw"}, "SIGVAULT_INDEX"),
+        ({"SIGVAULT_CONNECTIONS": "3"}, "SIGVAULT_CONNECTIONS"),
+        ({"SIGVAULT_CONNECTIONS": "many"}, "SIGVAULT_CONNECTIONS"),
+        ({"SIGVAULT_TRUSTED_PROXIES": "proxy.example"}, "SIGVAULT_TRUSTED_PROXIES"),
+        ({"SIGVAULT_TRUSTED_PROXIES": "10.0.0.5/8"}, "SIGVAULT_TRUSTED_PROXIES"),
+        ({"SIGVAULT_TRUSTED_PROXIES": "*"}, "SIGVAULT_TRUSTED_PROXIES"),
         ({"SIGVAULT_THREADS": "many"}, "SIGVAULT_THREADS"),
         ({"SIGVAULT_THREADS": "0"}, "SIGVAULT_THREADS"),
         ({"SIGVAULT_DATABASE_URL": "mysql://host/db"}, "SIGVAULT_DATABASE_URL"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,12 +10,12 @@ from hypothesis import strategies as st
 from sigvault.domain.errors import IndexFailed
 from sigvault.domain.identifiers import GenerationId, ModelId
 from sigvault.domain.row_summary import RowSummary
-from sigvault.indexing import opening
+from sigvault.indexing import choice, opening
 from sigvault.indexing.choice import IndexKind, SearchOptions
 from sigvault.indexing.contents import IndexContents
 from sigvault.indexing.exact import ExactIndex
 from sigvault.indexing.faiss_index import Inverted
-from sigvault.indexing.opening import CatchUp, catch_up, open_index, save_index
+from sigvault.indexing.opening import CatchUp, catch_up, open_index, outgrown, save_index
 from sigvault.indexing.snapshot import SnapshotIdentity, read_snapshot
 
 IDENTITY = SnapshotIdentity(ModelId("tiny-0123456789ab"), GenerationId(1), 2)
@@ -277,3 +279,34 @@ def test_vectors_are_read_in_blocks(tmp_path, monkeypatch):
     catch_up(index, database)
     assert sizes == [4, 4, 2]
     assert_agrees(index, database)
+
+
+def test_a_large_index_of_numpys_is_outgrown_with_room_to_spare(monkeypatch):
+    monkeypatch.setattr(choice, "EXACT_UP_TO", 4)
+    monkeypatch.setattr(choice, "_OUTGROWN_FROM", 6)
+    index = ExactIndex(2)
+    vectors = np.array([Database.vector(row) for row in range(8)])
+    vectors = vectors.astype(np.float16).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index.add(np.arange(5), vectors[:5])
+    assert outgrown(index) is None
+    index.add(np.arange(5, 7), vectors[5:7])
+    assert outgrown(index, SearchOptions(kind=IndexKind.EXACT)) is None
+    make = outgrown(index, SearchOptions(device="cpu"))
+    index.add(np.array([7]), vectors[7:])  # comes too late for it
+    made = make()
+    assert not isinstance(made, ExactIndex)
+    assert made.rows().tolist() == list(range(7))
+    assert outgrown(made) is None
+    made.add(np.array([7]), vectors[7:])
+    found, wanted = (each.search(vectors[:3], 5) for each in (made, index))
+    np.testing.assert_array_equal(found.rows, wanted.rows)
+    np.testing.assert_array_equal(found.scores, wanted.scores)
+
+
+def test_what_a_killed_writer_left_behind_goes_when_an_index_is_opened(tmp_path):
+    left = tmp_path / f"{'0' * 64}.npy"
+    left.write_bytes(b"somebody's")
+    os.utime(left, (0, 0))
+    opened(tmp_path, Database(1))
+    assert not left.exists()

@@ -20,7 +20,9 @@ from sigvault.indexing.contents import IndexContents
 from sigvault.indexing.snapshot import (
     SnapshotIdentity,
     discard_snapshots,
+    list_snapshots,
     read_snapshot,
+    sweep_snapshots,
     write_snapshot,
 )
 
@@ -364,3 +366,42 @@ def test_the_format_is_still_that_of_the_golden_snapshots(tmp_path, wide):
 def test_the_first_format_is_refused_so_that_the_index_is_built_anew():
     with pytest.raises(IndexFailed, match="format 1, not 2; it has to be built anew"):
         read_snapshot(GOLDEN / "format-1", GOLDEN_IDENTITY)
+
+
+def test_what_is_outdated_by_the_end_is_not_kept_and_leaves_no_vector(tmp_path):
+    write(tmp_path)
+    before = names(tmp_path)
+    seen = []
+
+    def outdated() -> bool:
+        seen.append(sorted(path.suffix for path in tmp_path.iterdir()))
+        return True
+
+    with pytest.raises(IndexFailed, match="was erased while the index was kept"):
+        write_snapshot(tmp_path, contents(3), IDENTITY, last_change=9, outdated=outdated)
+    assert names(tmp_path) == before
+    # Everything was written, and the manifest's name alone was missing.
+    assert seen == [[".json", ".npy", ".npy", ".npy", ".npy", ".tmp"]]
+    assert_holds(read_snapshot(tmp_path, IDENTITY), contents())
+
+
+def test_snapshots_are_listed_with_the_last_change_that_they_include(tmp_path):
+    assert list_snapshots(tmp_path / "nowhere") == {}
+    write(tmp_path)
+    write(tmp_path, contents(2), replace(IDENTITY, generation=GenerationId(4)), last_change=11)
+    assert list_snapshots(tmp_path) == {3: 7, 4: 11}
+    (tmp_path / "generation-4.json").write_text("{}")
+    with pytest.raises(IndexFailed):
+        list_snapshots(tmp_path)
+
+
+def test_sweeping_takes_what_was_left_behind_long_ago_alone(tmp_path):
+    write(tmp_path)
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    kept = names(tmp_path)
+    (tmp_path / f"{'0' * 64}.npy").write_bytes(b"somebody's")
+    os.utime(tmp_path / f"{'0' * 64}.npy", (0, 0))
+    (tmp_path / "new.tmp").touch()
+    sweep_snapshots(tmp_path)
+    assert names(tmp_path) == sorted([*kept, "new.tmp"])

@@ -72,7 +72,7 @@ def test_the_card_s_own_choices_are_applied(eight: Path) -> None:
     found = evaluate(read(eight), FakeEmbedder(), replace(QUICK, references=(2, 1), seed=5))
     report, card = found.report, FakeEmbedder().card
     assert [result.references for result in report.results] == [1, 2]
-    assert [own.frozen and own.frozen.calibrated_with for own in report.results] == [(1,), (1,)]
+    assert [own.frozen and own.frozen.calibrated_with for own in report.results] == [(1,), (3,)]
     assert report.results[0].frozen is not None
     assert report.results[0].frozen.accept == card.thresholds[0].accept
     assert (report.subject.data, report.subject.seed, report.subject.images) == ("eight", 5, 48)
@@ -131,14 +131,31 @@ def test_thresholds_that_come_from_these_signers_are_marked_unless_folds_choose(
     embedder = CardEmbedder(chosen=digests(eight, "genuine/2/1.png"))
     report = evaluate(read(eight), embedder, QUICK).report
     assert any("NOT INDEPENDENT" in line for line in report.subject.warnings)
-    by_folds = evaluate(read(eight), embedder, replace(QUICK, folds=2, identify=True)).report
+    by_folds = evaluate(read(eight), embedder, replace(QUICK, folds=2)).report
     assert not any("NOT INDEPENDENT" in line for line in by_folds.subject.warnings)
+
+
+def test_searches_by_the_card_s_rule_are_marked_where_folds_choose_the_rest(eight: Path) -> None:
+    embedder = CardEmbedder(chosen=digests(eight, "genuine/2/1.png"))
+    by_folds = evaluate(read(eight), embedder, replace(QUICK, folds=2, identify=True)).report
+    (told,) = [line for line in by_folds.subject.warnings if "NOT INDEPENDENT" in line]
+    assert "searches among all galleries" in told
+    assert "chosen on 1 of these signers" in told
     assert by_folds.subject.choices.endswith("searches among all galleries by the card's rule")
     assert by_folds.subject.choices.startswith("2 folds over these signers")
     for result in by_folds.results:
         assert result.frozen is not None
         assert result.frozen.accept is None
         assert result.frozen.calibrated_with == (result.references,)
+
+
+@pytest.mark.parametrize("protocol", [Protocol.P2, Protocol.P5])
+def test_other_protocols_that_go_by_the_card_are_marked(eight: Path, protocol: Protocol) -> None:
+    embedder = CardEmbedder(chosen=digests(eight, "genuine/2/1.png"))
+    plan = replace(QUICK, protocol=protocol, references=(2,), folds=2)
+    warnings = evaluate(read(eight), embedder, plan).report.subject.warnings
+    (told,) = [line for line in warnings if "NOT INDEPENDENT" in line]
+    assert "--folds" not in told  # which these protocols don't go by
 
 
 def test_choices_can_be_carried_over_from_another_set(eight: Path, others: Path) -> None:

@@ -110,3 +110,35 @@ def test_a_full_disk_is_named(pending, monkeypatch):
     monkeypatch.setattr(Path, "touch", refuse)
     with pytest.raises(StorageFailed, match="full"):
         pending.note("a" * 64)
+
+
+def test_files_that_are_no_notes_are_left_alone(engine, images, pending, tmp_path):
+    (tmp_path / "pending").mkdir()
+    for name in ("cafe.txt", "café.txt", f"{'A' * 64}.x", f"{'a' * 63}.x", "abc"):
+        (tmp_path / "pending" / name).touch()
+    assert (pending.names(), settle_pending(engine, images, pending)) == ((), 0)
+    assert len(list((tmp_path / "pending").iterdir())) == 5
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_notes_stay_while_the_folder_of_images_is_missing(
+    engine, images, pending, marked, tmp_path
+):
+    """A folder that isn't mounted has none of the images, and none of them is gone."""
+    if marked:
+        images.give_to("0" * 32)
+    stray = images.write(b"stray")
+    with write_session(engine) as session:
+        note_orphans(directly(session), [stray])
+    pending.note(stray)
+    (tmp_path / "images").rename(tmp_path / "elsewhere")
+    if marked:
+        (tmp_path / "images").mkdir()  # where it would be mounted
+    with pytest.raises(StorageFailed, match=r"missing or empty.*mount it"):
+        settle_pending(engine, images, pending)
+    assert count_unsettled(engine, pending) == 2
+    if marked:
+        (tmp_path / "images").rmdir()
+    (tmp_path / "elsewhere").rename(tmp_path / "images")
+    assert settle_pending(engine, images, pending) == 1
+    assert not images.has(stray)

@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from sigvault.domain.audit import (
@@ -22,6 +22,7 @@ from sigvault.domain.errors import VaultDamaged
 from sigvault.storage import audit_log
 from sigvault.storage.driver import directly
 from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.tables import AuditEventRow
 
 ANNE, BERT = "a" * 32, "b" * 32
 
@@ -100,6 +101,27 @@ def test_events_are_read_page_by_page_and_signer_by_signer(filled):
         assert audit_log.count_events(session, ANNE) == 2
     assert [record.number for record in page] == [3, 4]
     assert [record.number for record in bert] == [3, 6]
+
+
+def test_the_latest_events_are_read_newest_first_and_no_others(filled):
+    read: list[int] = []
+
+    def note(row, _context):
+        read.append(row.number)
+
+    event.listen(AuditEventRow, "load", note)
+    try:
+        with read_session(filled) as session:
+            latest = audit_log.read_latest(session, limit=2)
+            before = audit_log.read_latest(session, limit=2, skip=2)
+        with read_session(filled) as session:
+            anne = audit_log.read_latest(session, limit=1, signer=ANNE)
+    finally:
+        event.remove(AuditEventRow, "load", note)
+    assert [record.number for record in latest] == [6, 5]
+    assert [record.number for record in before] == [4, 3]
+    assert [record.number for record in anne] == [4]
+    assert read == [6, 5, 4, 3, 4]
 
 
 def test_times_of_other_zones_are_hashed_as_utc(engine):

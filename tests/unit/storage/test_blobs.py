@@ -151,8 +151,8 @@ def test_the_content_is_on_the_disk_before_it_has_its_name(folder, monkeypatch):
 
     folder.write(CONTENT)
 
-    # the new folder's name, the content, the rename, and the rename's own trace
-    assert happened == ["fsync", "fsync", "rename", "fsync"]
+    # the two new folders' names, the content, the rename, and the rename's own trace
+    assert happened == ["fsync", "fsync", "fsync", "rename", "fsync"]
 
 
 def test_strays_are_what_no_reference_points_to(folder):
@@ -162,3 +162,25 @@ def test_strays_are_what_no_reference_points_to(folder):
 
     assert set(folder.strays(frozenset({kept}))) == {unfinished, folder.path(lost)}
     assert list(folder.digests()) == sorted([kept, lost])
+
+
+def test_a_mark_says_whose_images_they_are(folder):
+    assert folder.owner() is None
+    folder.give_to("a" * 32)
+    folder.give_to("a" * 32)
+    assert folder.owner() == "a" * 32
+    folder.give_to("b" * 32)
+    assert folder.owner() == "b" * 32
+    folder.require()
+    assert list(folder.strays(frozenset())) == []
+
+
+def test_a_mark_that_cannot_be_read_or_written_says_so(folder):
+    folder.mark.mkdir(parents=True)
+    with pytest.raises(StorageFailed, match="can't be used"):
+        folder.owner()
+    folder.mark.rmdir()
+    folder.mark.parent.rmdir()
+    folder.mark.parent.touch()
+    with pytest.raises(StorageFailed, match="can't be used"):
+        folder.give_to("a" * 32)

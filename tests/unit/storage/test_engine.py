@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from databases import fresh_database
 from sqlalchemy import Engine, event, func, select, text
 
+from sigvault.api.limits import ServiceLimits
 from sigvault.domain.errors import ConfigurationError, StorageFailed, VaultDamaged
 from sigvault.storage import schema, signers
+from sigvault.storage.driver import read_directly, write_directly
 from sigvault.storage.engine import (
     CACHE_KIB,
+    CONNECTIONS,
     SERVING_CACHE_KIB,
     checkpoint,
     database_kind,
@@ -263,6 +268,24 @@ def test_a_checkpoint_waits_for_no_reader(sqlite_engine, sqlite_file, now):
     patient.dispose()
 
 
+def test_nobody_waits_for_a_checkpoint_that_waits_for_a_reader(sqlite_engine, sqlite_file, now):
+    """Whoever empties the log would keep all writers waiting for as long as somebody reads."""
+    other = make_engine(sqlite_file)
+    with ThreadPoolExecutor(1) as threads, read_session(other) as reader:
+        signers.count_signers(reader)
+        with write_session(other) as writer:
+            signers.add_signer(writer, "53", "", now)
+        emptying = threads.submit(checkpoint, sqlite_engine, seconds=20)
+        for number in range(10):
+            with write_session(other) as writer:
+                signers.add_signer(writer, f"later-{number}", "", now)
+        assert not emptying.done()
+    assert emptying.result()  # the reader ended before the time did
+    with sqlite_engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA busy_timeout")) == 30_000
+    other.dispose()
+
+
 def test_a_checkpoint_of_what_is_no_database_says_so(tmp_path):
     path = tmp_path / "vault.sqlite3"
     path.write_bytes(b"no database at all, but long enough to have a header " * 10)
@@ -282,3 +305,58 @@ def test_a_connection_takes_as_much_memory_for_pages_as_it_may(tmp_path, cache_k
     with engine.connect() as connection:
         assert connection.execute(text("PRAGMA cache_size")).scalar() == -cache_kib
     engine.dispose()
+
+
+def test_as_many_threads_as_may_ask_have_a_connection_each(engine, now):
+    """More than SQLAlchemy's own fifteen; who comes when there is none waits, and is told."""
+    url = engine.url.render_as_string(hide_password=False)
+    many = make_engine(url, wait_seconds=0.2, connections=20)
+    with ExitStack() as held:
+        for _ in range(20):
+            assert signers.count_signers(held.enter_context(read_session(many))) == 0
+        for opened in (read_directly, write_session, write_directly):
+            with pytest.raises(StorageFailed, match="SIGVAULT_CONNECTIONS"), opened(many):
+                pass
+        with pytest.raises(StorageFailed, match="SIGVAULT_CONNECTIONS"):
+            count(many)
+        with pytest.raises(StorageFailed, match="SIGVAULT_CONNECTIONS"):
+            schema.current_revision(many)
+        if many.dialect.name == "sqlite":
+            with pytest.raises(StorageFailed, match="SIGVAULT_CONNECTIONS"):
+                checkpoint(many)
+    assert count(many) == 0
+    many.dispose()
+
+
+def test_the_service_s_threads_are_fewer_than_the_connections(sqlite_engine):
+    limits = ServiceLimits()
+    assert sqlite_engine.pool.size() + sqlite_engine.pool._max_overflow == CONNECTIONS
+    assert limits.deciding < CONNECTIONS
+
+
+@pytest.mark.parametrize("identifier", ["\udc80x", "a\udcffb"])
+def test_text_that_is_none_is_refused_and_the_connection_goes_on(engine, now, identifier):
+    with pytest.raises(ConfigurationError, match="no valid text"), read_session(engine) as session:
+        signers.get_signer(session, identifier)
+    with pytest.raises(ConfigurationError, match="no valid text"), write_session(engine) as session:
+        signers.add_signer(session, identifier, "", now)
+    with (
+        pytest.raises(ConfigurationError, match="no valid text"),
+        read_directly(engine) as transaction,
+    ):
+        signers.get_key(transaction, identifier)
+    with (
+        pytest.raises(ConfigurationError, match="no valid text"),
+        write_directly(engine) as transaction,
+    ):
+        transaction.run_many("UPDATE signers SET name = ?", [(identifier,)])
+    assert count(engine) == 0
+
+
+def test_numbers_that_are_too_large_are_refused(sqlite_engine):
+    for number in (2**63, 2**70):
+        with (
+            pytest.raises(ConfigurationError, match="numbers of 2"),
+            read_session(sqlite_engine) as session,
+        ):
+            session.get(SignerRow, number)

@@ -64,3 +64,11 @@ def test_a_damaged_note_names_nobody(tmp_path):
     path = tmp_path / "job.lock"
     path.with_suffix(".json").write_text("{")
     assert holder(path) == ""
+
+
+def test_a_note_that_can_not_be_written_is_told_and_lets_go_of_the_lock(tmp_path):
+    path = tmp_path / "job.lock"
+    path.with_suffix(".json").mkdir()
+    with pytest.raises(StorageFailed, match=r"job\.json"), job_lock(path, "a job"):
+        pass
+    assert not is_held(path)

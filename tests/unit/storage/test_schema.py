@@ -15,8 +15,10 @@ from sigvault.domain.errors import (
     VaultTooNew,
 )
 from sigvault.storage import embeddings, schema, signers
+from sigvault.storage.driver import read_directly
 from sigvault.storage.engine import make_engine, migrating, read_session, write_session
 from sigvault.storage.tables import Base
+from sigvault.storage.vault_state import VaultState, read_state
 
 
 @pytest.fixture
@@ -176,7 +178,7 @@ def test_the_migrations_are_found_in_an_installed_package(monkeypatch, tmp_path)
     monkeypatch.setattr(schema, "__file__", str(installed / "storage" / "schema.py"))
 
     assert schema.migrations_folder() == installed / "migrations"
-    assert schema.head_revision() == "0005"
+    assert schema.head_revision() == "0006"
 
 
 def test_an_installation_without_migrations_says_so(monkeypatch, tmp_path):
@@ -236,3 +238,21 @@ def test_earlier_verifications_that_were_to_be_looked_at_become_cases(bare):
     with bare.connect() as connection:
         rows = connection.execute(text("SELECT event, signer_key, state FROM reviews")).all()
     assert rows == [(1, "a" * 32, "open")]
+
+
+def test_what_was_erased_before_there_was_a_mark_is_still_to_be_cleaned(bare):
+    with migrating(bare).begin() as connection:
+        command.upgrade(schema.alembic_config(connection), "0005")
+        for number, kind in enumerate(["signer-erased", "probes-forgotten", "verified"], start=1):
+            connection.execute(
+                text("INSERT INTO audit_events VALUES (:n, '', :kind, NULL, '', '', '', '')"),
+                {"n": number, "kind": kind},
+            )
+
+    schema.upgrade(bare)
+
+    with read_directly(bare) as transaction:
+        assert read_state(transaction) == VaultState(None, 2, 0, 0)
+    with migrating(bare).begin() as connection:
+        command.downgrade(schema.alembic_config(connection), "0005")
+    assert "vault_state" not in tables(bare)

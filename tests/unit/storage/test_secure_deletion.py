@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from sigvault.domain.audit import ReferenceEnrolled, SignerErased
+from sigvault.domain.errors import StorageFailed
 from sigvault.storage import audit_log, signers
-from sigvault.storage.driver import directly
+from sigvault.storage.driver import directly, write_directly
 from sigvault.storage.engine import checkpoint, make_engine, write_session
 from sigvault.storage.orphaned_images import clear_orphans, list_orphans
+from sigvault.storage.traces import file_size, index_cell, is_traced, rewrite, traces_of
 from sigvault.storage.vector_codec import encode_local
 
 NAME, IDENTIFIER, NOTE = "Philippa Featherstonehaugh", "staff-0815-4711", "enrolled at Chancery"
@@ -59,3 +63,83 @@ def test_no_byte_of_an_erased_signer_lingers_in_the_database_file(
     assert on_disk(sqlite_file, traces) == set()
     assert b"Somebody Else" in sqlite_file.read_bytes()
     engine.dispose()
+
+
+def test_copies_in_unused_parts_of_pages_are_found_and_go_when_the_file_is_written_anew(
+    sqlite_engine, sqlite_file, now
+):
+    """Random identifiers split the pages of their index, and halves of them stay as they were."""
+    rng = random.Random(0)
+    identifiers = [f"P{rng.getrandbits(40):010x}-patient" for _ in range(6000)]
+    keys = {each: f"{rng.getrandbits(128):032x}" for each in identifiers}
+    with write_directly(sqlite_engine) as transaction:
+        statement = "INSERT INTO signers VALUES (?, ?, '', 'active', ?, NULL)"
+        rows = [(key, each, transaction.time(now)) for each, key in keys.items()]
+        transaction.run_many(statement, rows)
+    traces = {}
+    with write_directly(sqlite_engine) as transaction:
+        for each in identifiers[::2]:
+            traces[each] = traces_of(sqlite_engine, transaction, keys[each])
+            signers.erase_signer_directly(transaction, keys[each], now)
+    assert checkpoint(sqlite_engine)
+
+    content = sqlite_file.read_bytes()
+    left = [each for each in traces if each.encode() in content]
+    assert left, "secure_delete alone would do: the search and the rewriting can go"
+    assert is_traced(sqlite_engine, [trace for each in left for trace in traces[each]])
+    gone = [trace for each in traces if each not in left for trace in traces[each]]
+    assert not is_traced(sqlite_engine, gone[:300])
+
+    assert rewrite(sqlite_engine)
+    content = sqlite_file.read_bytes()
+    assert not [each for each in traces if each.encode() in content]
+    assert all(each.encode() in content for each in identifiers[1::2])
+
+
+def test_an_entry_of_the_index_is_known_by_its_bytes(sqlite_engine, now):
+    rows = [1, 2, 127, 128, 32767, 32768, 2**23, 2**31, 2**47]
+    with write_session(sqlite_engine) as session:
+        for row in rows:
+            signer = signers.add_signer(session, f"{row}-" + "x" * (row % 300), "", now)
+            move = "UPDATE signers SET rowid = ? WHERE key = ?"
+            directly(session).run(move, (row, signer.key))
+    assert checkpoint(sqlite_engine)
+
+    for row in rows:
+        assert is_traced(sqlite_engine, [index_cell(f"{row}-" + "x" * (row % 300), row)])
+    assert not is_traced(sqlite_engine, [index_cell("12", 127)])
+
+
+def test_an_identifier_that_others_begin_with_is_not_taken_for_theirs(sqlite_engine, now):
+    with write_session(sqlite_engine) as session:
+        key = signers.add_signer(session, "5", "", now).key
+        for other in ("53", "e5", "erased"):
+            signers.add_signer(session, other, "", now)
+        traces = traces_of(sqlite_engine, directly(session), key)
+        signers.erase_signer_directly(directly(session), key, now)
+    assert checkpoint(sqlite_engine)
+    assert traces
+    assert not is_traced(sqlite_engine, traces)
+
+
+def test_a_trace_is_found_where_two_readings_meet(tmp_path, monkeypatch):
+    monkeypatch.setattr("sigvault.storage.traces._CHUNK", 10)
+    path = tmp_path / "vault.sqlite3"
+    path.write_bytes(b"0123456789abcdefghij")
+    assert is_traced(make_engine(path), [b"89ab"])
+    assert is_traced(make_engine(path), [b"nowhere", b"ij"])
+    assert not is_traced(make_engine(path), [b"98"])
+
+
+def test_a_file_that_is_gone_says_so(tmp_path):
+    with pytest.raises(StorageFailed, match="can't be used"):
+        is_traced(make_engine(tmp_path / "vault.sqlite3"), [b"trace"])
+    with pytest.raises(StorageFailed, match="can't be used"):
+        file_size(make_engine(tmp_path / "vault.sqlite3"))
+
+
+@pytest.mark.postgres
+def test_a_servers_files_are_its_own(postgres_server):
+    engine = make_engine(postgres_server)
+    assert traces_of(engine, None, "key") == []
+    assert rewrite(engine)

@@ -51,6 +51,26 @@ def test_signers_are_listed_with_their_references_page_by_page(engine, add_gener
     assert [each.signer.external_id for each in page] == ["b", "c"]
 
 
+def test_signers_are_searched_by_identifier_and_name_in_any_case(engine, add_generation, enroll):
+    with write_session(engine) as session:
+        generation = add_generation(session)
+        for place, (signer, name) in enumerate(
+            [("cheques/7", "Ägidius"), ("cheques/8", "Ada"), ("loans/7", "Ägidius"), ("x", "")]
+        ):
+            enroll(session, generation, signer, [10 * place + i for i in range(place)], name=name)
+
+    def found(text, limit=9, prefix=""):
+        with read_session(engine) as session:
+            rows = signers.search_signers(session, text, limit=limit, prefix=prefix)
+        return [(each.signer.external_id, each.references) for each in rows]
+
+    assert found("äGID") == [("cheques/7", 0), ("loans/7", 2)]
+    assert found("ÄGID", limit=1) == [("cheques/7", 0)]
+    assert found("7", prefix="cheques/") == [("cheques/7", 0)]
+    assert found("cheques", prefix="cheques/") == []
+    assert found("nobody") == []
+
+
 def test_keys_are_turned_back_into_identifiers_unless_erased(engine, now):
     with write_session(engine) as session:
         kept = signers.add_signer(session, "53", "", now)
