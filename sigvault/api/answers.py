@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sigvault.api import schemas
 from sigvault.api.callers import Caller
-from sigvault.api.errors import kind_of, problem_of
+from sigvault.api.errors import kind_of, problem_of, unforeseen
 from sigvault.domain import errors
 from sigvault.domain.audit import AuditRecord
 from sigvault.domain.comparison import ErrorRates, Evidence, ReferenceScore, Threshold
@@ -23,6 +23,9 @@ from sigvault.vault import (
     SignerDetail,
     SignerSummary,
 )
+
+DUPLICATE_WORDS = "the same image is enrolled under another signer"
+"""What is said of a duplicate where it is nobody's business whose."""
 
 
 def signer_summary(caller: Caller, summary: SignerSummary) -> schemas.SignerSummary:
@@ -81,6 +84,7 @@ def erasure(caller: Caller, gone: Erasure) -> schemas.Erasure:
         images_removed=gone.images_removed,
         audit_parts=gone.audit_parts,
         event=gone.event,
+        log_clean=gone.log_clean,
     )
 
 
@@ -100,7 +104,7 @@ def enrollment(caller: Caller, report: EnrollmentReport) -> schemas.Enrollment:
 def _enrollment_result(caller: Caller, place: int, result: ItemResult) -> schemas.EnrollmentResult:
     message = caller.naming.tell(result.message)
     if result.error == errors.DuplicateAcrossSigners.__name__ and caller.namespace:
-        message = "the same image is enrolled under another signer"  # who may be nobody's business
+        message = DUPLICATE_WORDS
     return schemas.EnrollmentResult(
         image=place,
         signer=caller.outside(result.signer),
@@ -152,10 +156,13 @@ def _reference_scores(scores: Iterable[ReferenceScore]) -> list[schemas.Referenc
 
 
 def verification_failure(
-    caller: Caller, place: int, signer: str, error: errors.SigvaultError
+    caller: Caller, place: int, signer: str, error: Exception
 ) -> schemas.VerificationResult:
     """A probe of several that nothing was decided about."""
-    problem = problem_of(error, caller.naming)
+    if isinstance(error, errors.SigvaultError):
+        problem = problem_of(error, caller.naming)
+    else:
+        problem = unforeseen()
     return schemas.VerificationResult(
         image=place,
         signer=signer,
@@ -229,9 +236,12 @@ def review(caller: Caller, case: ReviewCase) -> schemas.Review:
     )
 
 
-def generation(summary: GenerationSummary) -> schemas.Generation:
-    """A generation at a glance."""
-    return schemas.Generation(**{**vars(summary), "thresholds": list(summary.thresholds)})
+def generation(caller: Caller, summary: GenerationSummary) -> schemas.Generation:
+    """A generation at a glance; how many signatures there are is not a namespace's business."""
+    shown = {**vars(summary), "thresholds": list(summary.thresholds)}
+    if caller.namespace:
+        shown |= {"vectors": None, "missing": None}
+    return schemas.Generation(**shown)
 
 
 def audit_record(record: AuditRecord) -> schemas.AuditRecord:

@@ -43,6 +43,7 @@ _ROUTERS = (
 CALLS = [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 """Every call of the service."""
 
+_DESCRIPTION = "/openapi.json"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"]
 
 
@@ -60,8 +61,9 @@ def create_api(
         vault: the vault, opened for serving; whoever opened it closes it.
         limits: what a caller may cost; the defaults if None.
         metrics: where the vault's stages are told, too; new ones if None.
-        open_to_loopback: whether no key is needed. Only for a service that nobody but this
-            computer reaches; requests by pages of somebody else's are refused then.
+        open_to_loopback: whether no key is needed while the vault has none. Only for a service
+            that nobody but this computer reaches; what pages of somebody else's or proxies ask is
+            refused then.
         traces: where a span of each request goes; nowhere if None.
     """
     metrics = metrics or ServiceMetrics()
@@ -80,6 +82,7 @@ def create_api(
     for router in _ROUTERS:
         app.include_router(router)
     _add_description(app)
+    _add_refusals(app)
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(SigvaultError, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
@@ -111,11 +114,28 @@ def _tell_loading(loading: asyncio.Future[None]) -> None:
 
 
 def _add_description(app: FastAPI) -> None:
-    """``/openapi.json``, for keys alone as all else, and what paths nobody knows are answered."""
+    """``/openapi.json``, for keys alone as all else."""
 
-    @app.get("/openapi.json", include_in_schema=False)
+    @app.get(_DESCRIPTION, include_in_schema=False)
     async def openapi(_: Caller = allow(*ANYBODY)) -> dict[str, object]:  # noqa: B008
         return app.openapi()
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """What the service answers at its own paths to what no call takes.
+
+    Left to the router, such requests would be answered by what is mounted at ``/``: the pages.
+    """
+    for route in vaults.health.routes:
+        if isinstance(route, APIRoute):  # balancers ask so, too
+            app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
+
+    async def refuse(request: Request) -> Response:
+        raise _no_such(request)
+
+    for path in sorted({route.path for route in CALLS} | {_DESCRIPTION}):
+        if not path.startswith("/v1/"):
+            app.add_api_route(path, refuse, methods=_METHODS, include_in_schema=False)
 
     @app.api_route("/v1/{rest:path}", methods=_METHODS, include_in_schema=False)
     async def nothing(request: Request, service: ServiceParameter) -> Response:
@@ -125,11 +145,13 @@ def _add_description(app: FastAPI) -> None:
 
 def _no_such(request: Request) -> Problem:
     """No such path, or no such method on it."""
-    allowed: set[str] = set()
+    allowed = {"GET"} if request.scope["path"] == _DESCRIPTION else set()
     for route in CALLS:
         match, _ = route.matches(request.scope)
         if match is Match.PARTIAL:
             allowed |= route.methods or set()
+            if route in vaults.health.routes:
+                allowed.add("HEAD")
     if not allowed:
         return Problem(NO_SUCH_PATH, "there is nothing at this path")
     names = ", ".join(sorted(allowed))

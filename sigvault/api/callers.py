@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from sigvault.api.errors import FOREIGN_PAGE, NO_KEY, NOT_ALLOWED, Naming, Problem
+from sigvault.api.errors import FOREIGN_PAGE, NO_KEY, NOT_ALLOWED, PASSED_ON, Naming, Problem
 from sigvault.domain.access import ApiKey, Role, inside, outside, prefix_of
 from sigvault.domain.errors import KeyRefused
 from sigvault.domain.identifiers import SignerId
@@ -20,10 +21,13 @@ LOCAL = "local"
 """Who asks where no key is needed, which is on the loopback alone."""
 
 _TRUSTED_SECONDS = 1.0
-"""For how long a key that was read is believed: so much later a revoked one is refused at most."""
+"""For how long what was read of the keys is believed: so much later a revoked one is refused, or
+one asked for where the first was made."""
 
 _REMEMBERED = 1024
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_PASSED_ON = ("forwarded", "x-forwarded")
+"""How the headers begin by which a proxy says for whom it asks."""
 
 
 @dataclass(frozen=True)
@@ -82,27 +86,27 @@ class Gate:
 
         Args:
             vault: the vault.
-            open_to_loopback: whether no key is needed; for a service that only this computer
-                reaches.
+            open_to_loopback: whether no key is needed as long as the vault has none; for a
+                service that only this computer reaches.
         """
         self._vault = vault
         self._open = open_to_loopback
+        self._seen_keyless = -math.inf
         self._known: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
 
     def recall(self, request: Request) -> Caller | None:
         """Who asks, if it can be told without looking a key up.
 
         Raises:
-            Problem: If no key was sent and one is needed, or a page of somebody else's asks.
+            Problem: If no key was sent and one is needed, or the request comes from elsewhere.
         """
         secret = _secret(request)
         if secret is None:
-            if self._open:
-                _require_own_page(request)
-                return EVERYBODY
-            raise Problem(
-                NO_KEY, "no key was sent with the request", headers={"WWW-Authenticate": "Bearer"}
-            )
+            if not self._open:
+                raise _no_key()
+            _require_own_page(request)
+            fresh = time.monotonic() - self._seen_keyless <= _TRUSTED_SECONDS
+            return EVERYBODY if fresh else None
         found = self._known.get(_digest(secret))
         if found is None or time.monotonic() - found[0] > _TRUSTED_SECONDS:
             return None
@@ -113,13 +117,35 @@ class Gate:
 
         Raises:
             KeyRefused: If the key opens nothing.
+            Problem: If no key was sent, and the vault has some.
         """
-        secret = _secret(request) or ""
+        secret = _secret(request)
+        if secret is None:
+            return self._require_no_keys()
         key = self._vault.authenticate(secret)
         self._known[_digest(secret)] = (time.monotonic(), key)
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return _caller(key)
+
+    def _require_no_keys(self) -> Caller:
+        """Everybody, while nobody was ever given a key.
+
+        Raises:
+            Problem: If somebody was, even if it is refused by now.
+        """
+        asked_at = time.monotonic()
+        if self._vault.keys():
+            self._open = False  # for good: keys are revoked, but never removed
+            raise _no_key()
+        self._seen_keyless = asked_at
+        return EVERYBODY
+
+
+def _no_key() -> Problem:
+    return Problem(
+        NO_KEY, "no key was sent with the request", headers={"WWW-Authenticate": "Bearer"}
+    )
 
 
 def _caller(key: ApiKey) -> Caller:
@@ -146,13 +172,16 @@ def _digest(secret: str) -> bytes:
 
 
 def _require_own_page(request: Request) -> None:
-    """Where no key is needed, a page of somebody else's in a browser here must not ask.
+    """Where no key is needed, only this computer may ask, for itself.
 
-    Neither directly (``Origin``) nor by a name of its own that leads here (``Host``).
+    A page of somebody else's in a browser here must not, neither directly (``Origin``) nor by a
+    name of its own that leads here (``Host``); nor a proxy here, for whoever reaches that.
 
     Raises:
         Problem: If one does.
     """
+    if any(name.startswith(_PASSED_ON) for name in request.headers):
+        raise Problem(PASSED_ON, "without keys the service answers to no proxy")
     host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     origin = request.headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")

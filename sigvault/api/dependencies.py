@@ -107,7 +107,9 @@ IdempotencyHeader = Annotated[
         min_length=1,
         max_length=255,
         pattern="^[!-~]+$",
-        description="The caller's own name for the request: sent again, it changes nothing.",
+        description="The caller's own name for the request: sent again within a day, it changes "
+        "nothing and gets the same answer, also where nothing was enrolled. Only what the service "
+        "itself failed at is tried again.",
     ),
 ]
 
@@ -128,6 +130,7 @@ def read_cursor(cursor: str | None, kind: type[str] | type[int]) -> Any:  # noqa
     try:
         content = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", True))
         (after,) = content
+        str(after).encode()  # half a character (a lone surrogate) can't be looked for
     except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise _bad_cursor() from error
     if type(after) is not kind or (isinstance(after, int) and not 0 <= after < 2**53):

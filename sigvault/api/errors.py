@@ -92,6 +92,12 @@ FOREIGN_PAGE = _kind(
     403,
     "Call the service from its own address, or give out keys.",
 )
+PASSED_ON = _kind(
+    "passed-on",
+    "The request was passed on for somebody else",
+    403,
+    "Give out keys (`sigvault key create`), or ask the service without a proxy.",
+)
 NO_SUCH_PATH = _kind(
     "no-such-path", "There is nothing at this path", 404, "See /openapi.json for what there is."
 )
@@ -273,3 +279,8 @@ def problem_of(error: errors.SigvaultError, naming: Naming | None = None) -> Pro
     if kind.status == 401:
         headers = {"WWW-Authenticate": "Bearer"}
     return Problem(kind, detail, headers=headers)
+
+
+def unforeseen() -> Problem:
+    """What is said of an error that is none of sigvault's: nothing of it."""
+    return Problem(BROKEN, "something went wrong that nobody foresaw")

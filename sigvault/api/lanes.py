@@ -13,7 +13,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import ExitStack
+from typing import Generic, TypeVar
 
 from starlette.requests import Request
 
@@ -36,7 +37,7 @@ class Lane:
         threads: int,
         waiting: int,
         wait_seconds: float,
-        work_seconds: float,
+        work_seconds: float | None,
         observe: Callable[[str, float], None] = lambda _name, _seconds: None,
     ) -> None:
         """Make the threads when they are first needed.
@@ -46,7 +47,7 @@ class Lane:
             threads: how many work at the same time.
             waiting: how many may wait for one.
             wait_seconds: how long.
-            work_seconds: how long an answer may take.
+            work_seconds: how long an answer may take; None for as long as it does.
             observe: told the lane's name and the seconds that a request waited.
         """
         self.name = name
@@ -69,8 +70,17 @@ class Lane:
         """How many are worked on."""
         return self._working
 
-    async def run(self, request: Request, work: Callable[[], _T]) -> _T:
+    async def run(
+        self, request: Request | None, work: Callable[[], _T], held: ExitStack | None = None
+    ) -> _T:
         """Do blocking work in one of the lane's threads.
+
+        Args:
+            request: whose client may go away while it waits. Its body has been read: watching
+                takes whatever arrives. None to wait without watching.
+            work: what blocks.
+            held: what is let go when the work is over, even if nobody waits for it any more;
+                left as it is where the work doesn't begin.
 
         Raises:
             Problem: If there is no place to wait, or it takes too long.
@@ -81,13 +91,16 @@ class Lane:
         context = contextvars.copy_context()  # of a trace
         future = asyncio.get_running_loop().run_in_executor(self._pool, context.run, work)
         future.add_done_callback(self._give_turn)
+        if held is not None:
+            kept = held.pop_all()
+            future.add_done_callback(lambda _: kept.close())
         try:
             # Work that has begun can't be stopped, and keeps its turn until it is over.
             return await asyncio.wait_for(asyncio.shield(future), self._work_seconds)
         except TimeoutError as error:
-            raise Problem(
-                TIMED_OUT, f"there was no answer within {self._work_seconds:g} s"
-            ) from error
+            if self._work_seconds is None or future.done():
+                raise  # the work's own
+            raise _too_late(self._work_seconds) from error
 
     def close(self) -> None:
         """Finish what is under way."""
@@ -106,7 +119,7 @@ class Lane:
         else:
             self._free += 1
 
-    async def _take_turn(self, request: Request) -> None:
+    async def _take_turn(self, request: Request | None) -> None:
         began = time.perf_counter()
         if self._free:
             self._free -= 1
@@ -116,7 +129,7 @@ class Lane:
             await self._wait(request)
         self._observe(self.name, time.perf_counter() - began)
 
-    async def _wait(self, request: Request) -> None:
+    async def _wait(self, request: Request | None) -> None:
         """Wait for a turn, for the client to go away, or for too long."""
         turn = asyncio.get_running_loop().create_future()
         self._line.append(turn)
@@ -143,7 +156,52 @@ class Lane:
         return Problem(BUSY, why, headers={"Retry-After": "1"})
 
 
-async def _disconnected(request: Request) -> None:
+class SharedWork(Generic[_T]):
+    """Long work that is done once for all who ask for it while it goes on."""
+
+    def __init__(self, lane: Lane, work: Callable[[], _T], *, seconds: float) -> None:
+        """Begin nothing yet.
+
+        Args:
+            lane: where it is done; one that sets no time of its own.
+            work: what blocks.
+            seconds: how long each who asks waits for its end.
+        """
+        self._lane = lane
+        self._work = work
+        self._seconds = seconds
+        self._under_way: asyncio.Future[_T] | None = None
+
+    async def join(self) -> _T:
+        """What the work gives that goes on, or that begins now.
+
+        Raises:
+            Problem: If it takes too long. It goes on, and who asks again waits for the same.
+        """
+        if self._under_way is None:
+            self._under_way = asyncio.ensure_future(self._lane.run(None, self._work))
+            self._under_way.add_done_callback(self._end)
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._under_way), self._seconds)
+        except TimeoutError as error:
+            if self._under_way is None:
+                raise  # the work's own
+            raise _too_late(self._seconds) from error
+
+    def _end(self, done: asyncio.Future[_T]) -> None:
+        self._under_way = None
+        if not done.cancelled():
+            done.exception()  # seen, also where nobody waits for it any more
+
+
+def _too_late(seconds: float) -> Problem:
+    return Problem(TIMED_OUT, f"there was no answer within {seconds:g} s")
+
+
+async def _disconnected(request: Request | None) -> None:
     """Wait until the client goes away; its request has arrived before."""
+    if request is None:
+        await asyncio.Event().wait()  # for ever: whoever waits besides ends it
+        return
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -28,6 +28,7 @@ class ServiceLimits:
         body_seconds: how long a request may take to arrive.
         wait_seconds: how long a request waits for its turn.
         work_seconds: how long an answer may take.
+        check_seconds: how long the check of the audit log may take, which reads everything.
         deciding: verifications and identifications under way at the same time; enough to fill
             the next forward pass while others are decoded and recorded.
         waiting: requests that wait for their turn, in each lane.
@@ -41,6 +42,7 @@ class ServiceLimits:
     body_seconds: float = 30.0
     wait_seconds: float = 10.0
     work_seconds: float = 60.0
+    check_seconds: float = 3600.0
     deciding: int = field(default_factory=lambda: 16 + 8 * (os.cpu_count() or 1))
     waiting: int = 64
     per_minute: int = 6000

@@ -6,10 +6,15 @@ import json
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
 LOGGER = logging.getLogger("sigvault.service")
+_WRITTEN = ("sigvault", "uvicorn.error")
+_REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 class JsonLines(logging.Formatter):
@@ -22,10 +27,11 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "event": record.getMessage() if record.name == LOGGER.name else record.name,
         }
+        if (request_id := _REQUEST_ID.get()) is not None:
+            line["request_id"] = request_id
         line |= getattr(record, "facts", {})
         if record.name != LOGGER.name:
-            # An error's own words may name a signer; the server's other words are its own.
-            line["message"] = str(record.msg) if record.exc_info else record.getMessage()
+            line["message"] = _without_errors(record)
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
             line["where"] = [
@@ -35,11 +41,29 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
+def _without_errors(record: logging.LogRecord) -> str:
+    """What a record says: an error's own words may name a signer, all others are the program's."""
+    if record.exc_info or not isinstance(record.args, tuple):
+        return str(record.msg)
+    named = [type(one).__name__ if isinstance(one, BaseException) else one for one in record.args]
+    return str(record.msg) % tuple(named) if named else str(record.msg)
+
+
+@contextmanager
+def request_named(request_id: str) -> Iterator[None]:
+    """What is written in the block belongs to a request, also in threads with its context."""
+    token = _REQUEST_ID.set(request_id)
+    try:
+        yield
+    finally:
+        _REQUEST_ID.reset(token)
+
+
 def write_json_logs(stream: TextIO | None = None) -> None:
-    """Send the service's and the server's records to a stream, stderr if none is given."""
+    """Send all records of sigvault's and the server's to a stream, stderr if none is given."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in (LOGGER.name, "uvicorn.error"):
+    for name in _WRITTEN:
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.setLevel(logging.INFO)

@@ -11,9 +11,9 @@ from urllib.parse import unquote
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sigvault.api.errors import BROKEN, MEDIA_TYPE, Problem
+from sigvault.api.errors import MEDIA_TYPE, Problem, unforeseen
 from sigvault.api.lanes import ClientGone
-from sigvault.api.logs import log
+from sigvault.api.logs import log, request_named
 from sigvault.api.metrics import ServiceMetrics
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -51,15 +51,15 @@ class RequestScope:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            with request_named(request_id):
+                await self._app(scope, receive, send_with_id)
         except ClientGone:
             status = 499  # nobody is there to read it; the log's convention
         except Exception as error:
             log("failed", error=error, request_id=request_id, route=route_of(scope))
             if status:
                 raise
-            problem = Problem(BROKEN, "something went wrong that nobody foresaw")
-            await problem_response(problem, request_id)(scope, receive, send_with_id)
+            await problem_response(unforeseen(), request_id)(scope, receive, send_with_id)
         finally:
             self._tell(scope, request_id, status, time.perf_counter() - began)
 

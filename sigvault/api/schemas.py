@@ -226,6 +226,10 @@ class Erasure(Answer):
     images_removed: int
     audit_parts: int
     event: int
+    log_clean: bool = Field(
+        description="Whether the database's log is emptied and nothing was found in its file. If "
+        "not, older pages may hold something until the operator runs `sigvault doctor --repair`."
+    )
 
 
 class EnrollmentOutcome(StrEnum):
@@ -342,7 +346,10 @@ class VerificationResult(Answer):
     image: int = Field(description="Its place in the request, from 1.")
     signer: str
     verification: Verification | None
-    error: str | None = Field(description="The kind of problem, if nothing was decided.")
+    error: str | None = Field(
+        description="The kind of problem, if nothing was decided. `server-error`, `vault-failed`, "
+        "`vault-busy` and `storage-failed` are the service's own: send that one again later."
+    )
     message: str
 
 
@@ -416,8 +423,10 @@ class Generation(Answer):
     model: str
     preprocessing: str
     dimension: int
-    vectors: int
-    missing: int = Field(description="References that have no vector in it.")
+    vectors: int | None = Field(description="Of the whole vault, so null for a key of a namespace.")
+    missing: int | None = Field(
+        description="References that have no vector in it; null for a key of a namespace."
+    )
     thresholds: list[int] = Field(description="Numbers of references with a threshold.")
     created_at: datetime
     activated_at: datetime | None

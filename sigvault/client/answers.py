@@ -87,6 +87,8 @@ class Erasure:
         images_removed: how many pictures, probes among them.
         audit_parts: how many personal parts of the audit log.
         event: where the audit log records it.
+        log_clean: whether nothing of it is left in the database's log and file; if not, the
+            operator's `sigvault doctor --repair` removes it. None from a service of before.
     """
 
     signer: str
@@ -94,6 +96,7 @@ class Erasure:
     images_removed: int
     audit_parts: int
     event: int
+    log_clean: bool | None = None
 
 
 class EnrollmentOutcome(StrEnum):
@@ -329,8 +332,8 @@ class Generation:
         model: the model.
         preprocessing: the preprocessing that the model is bound to.
         dimension: of its vectors.
-        vectors: how many there are.
-        missing: how many references have none.
+        vectors: how many there are; None for a key of a namespace.
+        missing: how many references have none; None for a key of a namespace.
         thresholds: the numbers of references that have a threshold.
         created_at: when, UTC.
         activated_at: when it first decided, UTC; None if it never did.
@@ -341,8 +344,8 @@ class Generation:
     model: str
     preprocessing: str
     dimension: int
-    vectors: int
-    missing: int
+    vectors: int | None
+    missing: int | None
     thresholds: tuple[int, ...]
     created_at: datetime
     activated_at: datetime | None

@@ -266,9 +266,16 @@ class AsyncClient:
         """
         return self._items(calls.read_audit_log(signer, page_size))
 
-    async def audit_check(self) -> AuditCheck:
-        """Check that the vault is what its log says; reads everything, and takes its time."""
-        return await self._ask(calls.check_audit_log())
+    async def audit_check(self, *, timeout: float = calls.CHECK_SECONDS) -> AuditCheck:
+        """Check that the vault is what its log says; reads everything, and takes its time.
+
+        It is not sent again once time ran out; asked for anew, it waits for the check that the
+        service goes on with.
+
+        Args:
+            timeout: seconds to wait for the answer, instead of the client's own.
+        """
+        return await self._ask(calls.check_audit_log(timeout))
 
     async def metrics(self) -> str:
         """What the service tells Prometheus, as text."""

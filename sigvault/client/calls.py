@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+import httpx
+
 from sigvault.client import answers
 from sigvault.client.answers import Page
 from sigvault.domain.aims import Aim
@@ -25,6 +27,10 @@ Picture = bytes | Path
 """A picture's bytes, or a file that holds them."""
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+CHECK_SECONDS = 3660.0
+"""The service checks a vault for an hour at most."""
+
+_CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Call(Generic[_T]):
         pictures: the files of a form, all of them under one name.
         body: what is sent as JSON, or None.
         headers: the request's own.
+        timeout: seconds to wait for the answer, where it takes longer than others do; None for
+            as long as the client waits for any. It isn't sent again when that time has run out.
     """
 
     kind: type[_T]
@@ -50,6 +58,7 @@ class Call(Generic[_T]):
     pictures: tuple[tuple[str, bytes], ...] = ()
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
 
     @property
     def repeatable(self) -> bool:
@@ -62,7 +71,7 @@ class Call(Generic[_T]):
             (name, (f"{place}", content, "application/octet-stream"))
             for place, (name, content) in enumerate(self.pictures, start=1)
         ]
-        return {
+        arguments: dict[str, Any] = {
             "method": self.method,
             "url": self.path,
             "params": dict(self.query) or None,
@@ -71,6 +80,9 @@ class Call(Generic[_T]):
             "json": self.body,
             "headers": dict(self.headers),
         }
+        if self.timeout is not None:
+            arguments["timeout"] = httpx.Timeout(self.timeout, connect=_CONNECT_SECONDS)
+        return arguments
 
 
 def next_page(call: Call[Page[_Item]], cursor: str) -> Call[Page[_Item]]:
@@ -209,9 +221,9 @@ def read_audit_log(signer: str | None, page_size: int) -> Call[Page[AuditRecord]
     return _list(Page[AuditRecord], "/v1/audit", {**_about(signer), "limit": str(page_size)})
 
 
-def check_audit_log() -> Call[answers.AuditCheck]:
+def check_audit_log(timeout: float) -> Call[answers.AuditCheck]:
     """Check the whole vault against its log."""
-    return Call(answers.AuditCheck, "GET", "/v1/audit/check")
+    return Call(answers.AuditCheck, "GET", "/v1/audit/check", timeout=timeout)
 
 
 def show_metrics() -> Call[str]:

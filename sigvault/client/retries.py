@@ -16,6 +16,8 @@ _PASSING = frozenset({429, 502, 503, 504})
 _UNDER_WAY = 409
 """With Retry-After: the same request is being answered at this moment."""
 
+_TIMED_OUT = 504
+
 
 @dataclass(frozen=True)
 class Retries:
@@ -61,11 +63,20 @@ class Retries:
         """
         if not call.repeatable or attempt >= self.attempts or not _may_pass(outcome):
             return None
+        if call.timeout is not None and _ran_out(outcome):
+            return None
         asked = retry_after(outcome) if isinstance(outcome, httpx.Response) else None
         if asked is not None:
             return asked if asked <= self.longest_wait else None
         most: float = min(self.longest_wait, self.first_wait * 2 ** (attempt - 1))
         return most * (1 + chance) / 2
+
+
+def _ran_out(outcome: httpx.Response | httpx.HTTPError) -> bool:
+    """Whether all the time that there was has passed, for the service or for the client."""
+    if isinstance(outcome, httpx.Response):
+        return outcome.status_code == _TIMED_OUT
+    return isinstance(outcome, httpx.ReadTimeout)
 
 
 def _may_pass(outcome: httpx.Response | httpx.HTTPError) -> bool:

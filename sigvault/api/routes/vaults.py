@@ -36,10 +36,9 @@ async def list_generations(
     request: Request, caller: Anybody, service: ServiceParameter
 ) -> Response:
     """All generations, oldest first, all on one page; exactly one is active."""
-    del caller
 
     def work() -> Response:
-        items = [answers.generation(one) for one in service.vault.generations()]
+        items = [answers.generation(caller, one) for one in service.vault.generations()]
         return json_answer(schemas.Page[schemas.Generation](items=items, next=None))
 
     return await service.reading.run(request, work)
@@ -85,17 +84,14 @@ async def read_audit_log(
 
 
 @router.get("/v1/audit/check", **told(schemas.AuditCheck))
-async def check_audit_log(
-    request: Request, caller: Auditing, service: ServiceParameter
-) -> Response:
-    """Check that the vault is what its log says; reads everything, and takes its time."""
+async def check_audit_log(caller: Auditing, service: ServiceParameter) -> Response:
+    """Check that the vault is what its log says; reads everything, and takes its time.
+
+    Who asks while a check goes on gets the answer of that one.
+    """
     if caller.namespace:
         raise Problem(NOT_ALLOWED, "a key of a namespace can't check the whole vault")
-
-    def work() -> Response:
-        return json_answer(answers.audit_check(service.vault.audit_check()))
-
-    return await service.checking.run(request, work)
+    return json_answer(answers.audit_check(await service.audit_check.join()))
 
 
 @router.get(
@@ -105,8 +101,9 @@ async def check_audit_log(
     **told(None),
 )
 async def show_metrics(request: Request, caller: Auditing, service: ServiceParameter) -> Response:
-    """What the service tells Prometheus."""
-    del caller
+    """What the service tells Prometheus; it is about everybody, so not for a namespace."""
+    if caller.namespace:
+        raise Problem(NOT_ALLOWED, "a key of a namespace can't see the whole service's figures")
     for lane in service.lanes:
         service.metrics.queue.labels(lane.name, "waiting").set(lane.waiting)
         service.metrics.queue.labels(lane.name, "working").set(lane.working)

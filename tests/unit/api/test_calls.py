@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 from service_answers import PROBE, encoded, problem
 from starlette.testclient import TestClient
 
 from fakes import FakeEmbedder, draw_blank, draw_signature
 from sigvault.api.app import create_api
+from sigvault.api.limits import ServiceLimits
 from sigvault.bootstrap import create_vault
 from sigvault.domain.access import Role
+from sigvault.domain.errors import StorageFailed
 from sigvault.vault import EnrollmentItem
 
 pytestmark = pytest.mark.usefixtures("vault")
@@ -139,6 +144,35 @@ def test_several_probes_are_verified_at_once(client):
     assert found["results"][0]["verification"]["decision"] == "accept"
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (StorageFailed("/srv/vault is full"), "storage-failed"),
+        (ZeroDivisionError("/srv/vault"), "server-error"),
+    ],
+)
+def test_where_the_service_fails_at_one_probe_the_others_have_their_answers(
+    client, vault, monkeypatch, error, kind
+):
+    real = type(vault).verify
+
+    def verify(self, signer, *args, **options):
+        if signer == "2":
+            raise error
+        return real(self, signer, *args, **options)
+
+    monkeypatch.setattr(type(vault), "verify", verify)
+    body = {"signers": ["1", "2", "1"], "images": [encoded(PROBE)] * 3}
+    response = client.post("/v1/verifications", json=body)
+    found = response.json()
+    assert (response.status_code, found["decided"], found["failed"]) == (200, 2, 1)
+    assert [one["error"] for one in found["results"]] == [None, kind, None]
+    assert found["results"][1]["message"]
+    assert "/srv" not in response.text
+    events = {one["verification"]["event"] for one in found["results"] if one["verification"]}
+    assert len(events) == 2
+
+
 def test_a_probe_is_identified(client):
     found = client.post("/v1/identify", json={"image": encoded(PROBE), "top": 2}).json()
     assert found["candidates"][0]["signer"] == "1"
@@ -216,9 +250,31 @@ def test_the_audit_log_is_read_and_checked(client, vault):
     assert client.get("/v1/audit/check").json()["whole"]
 
 
+def test_who_asks_for_a_check_while_one_goes_on_gets_its_answer(vault, serve, monkeypatch):
+    let_go, begun, real = threading.Event(), [], type(vault).audit_check
+
+    def check(self):
+        begun.append(1)
+        assert let_go.wait(60)
+        return real(self)
+
+    monkeypatch.setattr(type(vault), "audit_check", check)
+    limits = ServiceLimits(work_seconds=0.5, check_seconds=60.0, wait_seconds=0.1)
+    client = serve(limits=limits)
+    with ThreadPoolExecutor(6) as threads:
+        asked = [threads.submit(client.get, "/v1/audit/check") for _ in range(6)]
+        done, _ = wait(asked, timeout=1.5)  # longer than other work may take
+        assert not done
+        let_go.set()
+        found = [one.result(60) for one in asked]
+    assert [one.status_code for one in found] == [200] * 6
+    assert all(one.json()["whole"] for one in found)
+    assert len(begun) == 1
+
+
 def test_a_signer_is_erased(client, vault):
     gone = client.delete("/v1/signers/2").json()
-    assert (gone["references"], gone["images_removed"]) == (3, 3)
+    assert (gone["references"], gone["images_removed"], gone["log_clean"]) == (3, 3, True)
     problem(client.get("/v1/signers/2"), 404, "unknown-signer")
     problem(client.delete("/v1/signers/2"), 404, "unknown-signer")
     assert vault.audit_check().whole
@@ -260,12 +316,3 @@ def test_the_name_of_a_request_is_the_keys_own(serve, bearer):
     for key in (bearer(Role.ENROLLER), bearer(Role.ENROLLER, name="bert")):
         found = client.post("/v1/signers/80/references", json=REQUEST, headers=name | key)
         assert "idempotency-replayed" not in found.headers
-
-
-def test_a_failed_request_is_not_remembered(client):
-    name = {"Idempotency-Key": "first"}
-    bad = {"images": [encoded(b"no picture")]}
-    failed = client.post("/v1/signers/80/references", json=bad, headers=name)
-    problem(failed, 422, "nothing-enrolled")
-    good = client.post("/v1/signers/80/references", json=REQUEST, headers=name)
-    assert good.status_code == 201

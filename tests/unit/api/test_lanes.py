@@ -3,11 +3,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
 from sigvault.api.errors import BUSY, TIMED_OUT, Problem
-from sigvault.api.lanes import ClientGone, Lane
+from sigvault.api.lanes import ClientGone, Lane, SharedWork
 
 
 class Connection:
@@ -145,6 +146,73 @@ def test_errors_come_through_and_free_the_turn():
             with pytest.raises(ZeroDivisionError):
                 await some.run(Connection(), lambda: 1 // 0)
         await settle(some, working=0, waiting=0)
+        some.close()
+
+    run(scenario())
+
+
+def test_what_is_held_is_let_go_when_the_work_is_over():
+    async def scenario():
+        some, work, gone = lane(waiting=0, work_seconds=0.05), Work(), []
+        for name in ("late", "refused"):
+            with ExitStack() as held:
+                held.callback(gone.append, name)
+                with pytest.raises(Problem):
+                    await some.run(Connection(), work, held)
+        assert gone == ["refused"]
+        work.let_go.set()
+        await settle(some, working=0, waiting=0)
+        await asyncio.sleep(0)
+        assert gone == ["refused", "late"]
+        some.close()
+
+    run(scenario())
+
+
+def test_an_error_of_the_works_own_is_no_timeout():
+    def work():
+        raise TimeoutError("the disk's")
+
+    async def scenario():
+        some = lane()
+        with pytest.raises(TimeoutError, match="disk"):
+            await some.run(Connection(), work)
+        shared = SharedWork(lane(work_seconds=None), work, seconds=20.0)
+        for _ in range(2):
+            with pytest.raises(TimeoutError, match="disk"):
+                await shared.join()
+        some.close()
+
+    run(scenario())
+
+
+def test_shared_work_is_done_once_for_all_who_ask_meanwhile():
+    async def scenario():
+        some, work = lane(waiting=0, work_seconds=None), Work()
+        shared = SharedWork(some, work, seconds=20.0)
+        asking = [asyncio.ensure_future(shared.join()) for _ in range(3)]
+        await settle(some, working=1, waiting=0)
+        asking[0].cancel()
+        asking.append(asyncio.ensure_future(shared.join()))
+        work.let_go.set()
+        assert await asyncio.gather(*asking[1:]) == [1, 1, 1]
+        assert await shared.join() == 2
+        some.close()
+
+    run(scenario())
+
+
+def test_who_gave_up_joins_shared_work_again():
+    async def scenario():
+        some, work = lane(waiting=0, work_seconds=None), Work()
+        shared = SharedWork(some, work, seconds=0.2)
+        with pytest.raises(Problem) as refused:
+            await shared.join()
+        assert refused.value.kind is TIMED_OUT
+        again = asyncio.ensure_future(shared.join())
+        await asyncio.sleep(0)
+        work.let_go.set()
+        assert await again == 1
         some.close()
 
     run(scenario())

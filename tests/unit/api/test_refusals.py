@@ -116,10 +116,18 @@ def test_a_namespace_sees_its_own_signers_alone(guarded, bearer, vault, strict):
     said = {"verdict": "accept", "reason": "same"}
     away = guarded.post(f"/v1/reviews/{theirs}/verdicts", json=said, headers=key)
     problem(away, 404, "unknown-event")
-    for path in ("/v1/audit", "/v1/audit/check"):
+    for path in ("/v1/audit", "/v1/audit/check", "/metrics"):
         problem(guarded.get(path, headers=key), 403, "not-allowed")
     log = guarded.get("/v1/audit", params={"signer": "53"}, headers=key).json()["items"]
     assert own["event"] in [one["number"] for one in log]
+
+
+def test_a_namespace_does_not_learn_how_many_others_there_are(guarded, bearer):
+    for namespace, vectors, missing in (("", 9, 0), ("cheques", None, None)):
+        key = bearer(Role.VERIFIER, namespace=namespace)
+        (found,) = guarded.get("/v1/generations", headers=key).json()["items"]
+        assert (found["vectors"], found["missing"]) == (vectors, missing)
+        assert found["status"] == "active"
 
 
 def test_a_namespace_does_not_learn_whose_image_it_is(guarded, bearer):
@@ -261,6 +269,7 @@ def test_a_form_with_a_field_twice_or_too_many_is_refused(client):
         "/v1/signers?limit=x",
         "/v1/signers?cursor=x",
         "/v1/signers?cursor=WzFd",
+        "/v1/signers?cursor=WyJcdWQ4MDAiXQ",
         "/v1/reviews?cursor=WyJhIl0",
         "/v1/reviews?cursor=Wy0xXQ",
         "/v1/reviews?state=perhaps",
@@ -285,6 +294,11 @@ def test_unknown_paths_and_methods(client):
     problem(found, 405, "no-such-method")
     assert found.headers["allow"] == "DELETE, GET"
     problem(client.post("/health/live"), 405, "no-such-method")
+
+
+def test_a_balancer_may_ask_for_the_head_alone(client):
+    assert client.head("/health/live").status_code == 200
+    assert client.head("/health/ready").status_code in (200, 503)
 
 
 def test_a_request_keeps_its_own_id_if_it_is_harmless(client):

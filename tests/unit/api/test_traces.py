@@ -76,6 +76,16 @@ def test_a_verification_is_a_span_with_its_stages_below(client, spans, told):
     assert "cheques" not in "".join(span.to_json() for span in spans.get_finished_spans())
 
 
+def test_the_stages_of_several_probes_lie_below_their_request(client, spans):
+    files = [("images", draw_signature(1, 90 + number)) for number in range(6)]
+    answer = client.post("/v1/verifications", files=files, data={"signers": ["1"] * 6})
+    assert answer.json()["decided"] == 6
+    *stages, asked = spans.get_finished_spans()
+    assert asked.name == "POST /v1/verifications"
+    assert sum(span.name == "embed" for span in stages) >= 6
+    assert {span.parent and span.parent.span_id for span in stages} == {asked.context.span_id}
+
+
 def test_a_path_that_nobody_knows_is_not_told(client, spans):
     client.get("/v1/anna/miller")
     (span,) = spans.get_finished_spans()

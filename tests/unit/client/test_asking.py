@@ -133,6 +133,8 @@ def test_a_namespace_has_names_of_its_own(kind, service, key):
     with asking(kind, service.url, key(Role.VERIFIER, namespace="cheques")) as client:
         assert [one.signer for one in client.signers()] == ["53"]
         assert client.verify("53", draw_signature(53, 9)).signer == "53"
+        (generation,) = client.generations()
+        assert (generation.vectors, generation.missing) == (None, None)
 
 
 def test_people_decide_with_the_probe_before_them(client):

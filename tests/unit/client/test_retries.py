@@ -25,6 +25,18 @@ from sigvault.client.reading import retry_after
 
 AT_ONCE = Retries(attempts=3, first_wait=0.0)
 HEALTHY = httpx.Response(200, json={"items": [], "next": None})
+CHECKED = httpx.Response(
+    200,
+    json={
+        "events": 1,
+        "whole": True,
+        "first_broken": None,
+        "reason": "",
+        "images_missing": [],
+        "erased_parts": 0,
+        "replayed": 0,
+    },
+)
 ENROLLED = httpx.Response(201, json={"enrolled": 1, "already": 0, "failed": 0, "results": []})
 
 
@@ -102,6 +114,30 @@ def test_enrolling_is_repeated_under_one_name(kind):
     assert {rest.replace(boundary, b"") for boundary, _, rest in bodies[:3]} == {
         bodies[0][2].replace(bodies[0][0], b"")
     }
+
+
+@pytest.mark.parametrize(
+    "failure", [problem(504, "timed-out"), httpx.ReadTimeout("slow")], ids=["service", "client"]
+)
+def test_a_long_check_is_not_repeated_when_time_ran_out(kind, failure):
+    service = Failing(failure)
+    with before(kind, service) as client, pytest.raises((TimedOut, ServiceUnreachable)):
+        client.audit_check()
+    assert len(service.requests) == 1
+    service = Failing(BUSY, httpx.ConnectError("refused"), CHECKED)
+    with before(kind, service) as client:
+        assert client.audit_check().whole
+
+
+def test_a_long_check_is_waited_for_longer_than_other_answers(kind):
+    service = Failing(CHECKED, CHECKED, HEALTHY)
+    with before(kind, service, timeout=7.0) as client:
+        client.audit_check()
+        client.audit_check(timeout=20.0)
+        list(client.signers())
+    waits = [request.extensions["timeout"]["read"] for request in service.requests]
+    assert waits == [3660.0, 20.0, 7.0]
+    assert service.requests[0].extensions["timeout"]["connect"] == 5.0
 
 
 @pytest.mark.parametrize(
