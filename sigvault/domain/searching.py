@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sigvault.domain.aims import Aim, Measure
@@ -67,7 +68,18 @@ class SearchAim:
             strict = threshold.at(self.fmr).accept
         except UnsupportedAim as error:
             kept = Decision.REVIEW if verified is Decision.ACCEPT else verified
-            return kept, str(error)
+            return kept, f"{error}{self._advice(threshold)}"
         if verified is Decision.ACCEPT and score.value < strict:
             return Decision.REVIEW, ""
         return verified, ""
+
+    def _advice(self, threshold: Threshold) -> str:
+        """The smallest FPIR that the calibration data support with so many signers, if any does."""
+        least = self.signers * threshold.least_rate(Measure.FMR)
+        if self.fpir >= least or least >= 1.0:
+            return ""
+        enough = math.ceil(1000 * least) / 1000
+        return (
+            f". Each of the {self.signers} signers searched may take a share of the FPIR alone: "
+            f"ask for an FPIR of {enough:g} or more (--at-fpir), or calibrate with more signers"
+        )

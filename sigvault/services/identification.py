@@ -53,6 +53,9 @@ _ROUNDS = 3
 _REFERENCES = 5
 """References searched for each signer wanted, at first."""
 
+_NARROWEST_ZONE = 1e-6
+"""Where accept and refuse coincide, a score's standing is its distance from them at this scale."""
+
 
 @dataclass(frozen=True)
 class Identification:
@@ -293,6 +296,16 @@ class _Compared:
     score: Score
     threshold: Threshold
 
+    @property
+    def standing(self) -> float:
+        """Where the score lies between refuse (0) and accept (1), and beyond them.
+
+        Fused scores of galleries of different sizes are not on one scale: with one reference
+        nothing is taken off for the gallery's spread. In galleries of one size it is their order.
+        """
+        zone = max(self.threshold.accept - self.threshold.refuse, _NARROWEST_ZONE)
+        return (self.score.value - self.threshold.refuse) / zone
+
 
 def _compare(
     galleries: Sequence[HeldGallery], active: BoundGeneration, probe: Embedding
@@ -314,11 +327,11 @@ def _compare(
 def _rank(
     compared: list[_Compared], top: int, aim: SearchAim, look: CloserLook
 ) -> tuple[list[tuple[SignerKey, Candidate]], str]:
-    """The best by fused score; ties go by key, so that the order is always the same.
+    """The best by where their scores stand; ties go by key, so that the order is always the same.
 
     Also why none of them can be accepted, or an empty string.
     """
-    best = sorted(compared, key=lambda each: (-each.score.value, each.held.key))[:top]
+    best = sorted(compared, key=lambda each: (-each.standing, each.held.key))[:top]
     ranked, reasons = [], []
     for rank, each in enumerate(best, start=1):
         gallery, threshold = each.held.gallery, each.threshold

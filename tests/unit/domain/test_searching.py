@@ -107,3 +107,12 @@ def test_a_rate_outside_its_range_is_refused(rate):
 def test_at_least_one_signer_is_searched():
     with pytest.raises(ValueError, match="0 signers"):
         SearchAim(DEFAULT_FPIR, 0)
+
+
+def test_where_the_data_can_not_tell_the_smallest_rate_that_they_support_is_named():
+    _, reason = SearchAim(0.01, 1000).decide(THRESHOLD, scored(0.99))
+    assert "rule of three" in reason
+    enough = float(reason.partition("ask for an FPIR of ")[2].split()[0])
+    assert "rule of three" not in SearchAim(enough, 1000).decide(THRESHOLD, scored(0.99))[1]
+    _, hopeless = SearchAim(0.01, 100_000_000).decide(THRESHOLD, scored(0.99))
+    assert "ask for" not in hopeless
