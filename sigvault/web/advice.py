@@ -78,6 +78,7 @@ ADVICE: dict[type[SigvaultError], Advice] = {
         _AUDIT,
     ),
     errors.VaultTooNew: Advice(503, "The vault is of a later version", _OPERATOR),
+    errors.FolderMismatch: Advice(503, "The pictures are another vault's", _OPERATOR),
     errors.StorageFailed: Advice(
         503, "The vault can't be read or written", "Try once more in a minute. " + _OPERATOR
     ),

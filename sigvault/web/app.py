@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sigvault.vault import Vault
-from sigvault.web.endpoints import Handler, error_page, page
-from sigvault.web.headers import BodyLimit, Headers
+from sigvault.web.endpoints import Page, error_page, serve_page
+from sigvault.web.headers import Headers
 from sigvault.web.page_settings import PageSettings
 from sigvault.web.pages import (
     audit,
@@ -36,52 +36,72 @@ from sigvault.web.seen_cases import SeenCases
 from sigvault.web.sessions import Session
 from sigvault.web.visits import Desk, Visit
 
-
-@dataclass(frozen=True)
-class _Page:
-    """A page, or what a form on it does.
-
-    Attributes:
-        path: its address.
-        handler: its function.
-        right: what it takes; None for anybody.
-        method: GET for looking, POST for doing.
-    """
-
-    path: str
-    handler: Handler
-    right: Right | None
-    method: str = "GET"
-
-
 _PAGES = (
-    _Page("/", entry.enter, None),
-    _Page("/sign-in", entry.ask_for_key, None),
-    _Page("/sign-in", entry.sign_in, None, "POST"),
-    _Page("/sign-out", entry.sign_out, None, "POST"),
-    _Page("/queue", queue.show_queue, Right.SEE_CASES),
-    _Page("/blind", cases.turn_blind, Right.DECIDE, "POST"),
-    _Page("/cases/{event:int}", cases.show_case, Right.SEE_CASES),
-    _Page("/cases/{event:int}", cases.decide_case, Right.DECIDE, "POST"),
-    _Page("/pictures/reference", pictures.show_reference, Right.SEE_SIGNERS),
-    _Page("/pictures/probe", pictures.show_probe, Right.SEE_CASES),
-    _Page("/verify", verifying.ask_to_verify, Right.VERIFY),
-    _Page("/verify", verifying.verify, Right.VERIFY, "POST"),
-    _Page("/identify", verifying.ask_to_identify, Right.VERIFY),
-    _Page("/identify", verifying.identify, Right.VERIFY, "POST"),
-    _Page("/signers", signers.list_signers, Right.SEE_SIGNERS),
-    _Page("/signers/show", signers.show_signer, Right.SEE_SIGNERS),
-    _Page("/signers/erase", signers.erase_signer, Right.ERASE, "POST"),
-    _Page("/enroll", enrolling.ask_to_enroll, Right.ENROLL),
-    _Page("/enroll", enrolling.enroll, Right.ENROLL, "POST"),
-    _Page("/audit", audit.show_log, Right.SEE_AUDIT),
-    _Page("/audit", audit.check_log, Right.SEE_AUDIT, "POST"),
-    _Page("/thresholds", thresholds.show_thresholds, Right.SEE_THRESHOLDS),
-    _Page("/generations", generations.show_generations, Right.SEE_THRESHOLDS),
-    _Page("/generations/activate", generations.activate, Right.CHANGE_GENERATIONS, "POST"),
-    _Page("/generations/rollback", generations.roll_back, Right.CHANGE_GENERATIONS, "POST"),
-    _Page("/generations/drop", generations.drop, Right.CHANGE_GENERATIONS, "POST"),
+    Page("/", entry.enter, None),
+    Page("/sign-in", entry.ask_for_key, None),
+    Page("/sign-in", entry.sign_in, None, "POST"),
+    Page("/sign-out", entry.sign_out, None, "POST"),
+    Page("/queue", queue.show_queue, Right.SEE_CASES),
+    Page("/blind", cases.turn_blind, Right.DECIDE, "POST", form_at="/queue"),
+    Page("/cases/{event:event}", cases.show_case, Right.SEE_CASES),
+    Page(
+        "/cases/{event:event}",
+        cases.decide_case,
+        Right.DECIDE,
+        "POST",
+        anew=cases.show_case_anew,
+    ),
+    Page("/pictures/reference", pictures.show_reference, Right.SEE_SIGNERS),
+    Page("/pictures/probe", pictures.show_probe, Right.SEE_CASES),
+    Page("/verify", verifying.ask_to_verify, Right.VERIFY),
+    Page("/verify", verifying.verify, Right.VERIFY, "POST"),
+    Page("/identify", verifying.ask_to_identify, Right.VERIFY),
+    Page("/identify", verifying.identify, Right.VERIFY, "POST"),
+    Page("/signers", signers.list_signers, Right.SEE_SIGNERS),
+    Page("/signers/show", signers.show_signer, Right.SEE_SIGNERS),
+    Page("/signers/erase", signers.erase_signer, Right.ERASE, "POST", form_at="/signers/show"),
+    Page("/enroll", enrolling.ask_to_enroll, Right.ENROLL),
+    Page("/enroll", enrolling.enroll, Right.ENROLL, "POST"),
+    Page("/audit", audit.show_log, Right.SEE_AUDIT),
+    Page("/audit", audit.check_log, Right.SEE_AUDIT, "POST"),
+    Page("/thresholds", thresholds.show_thresholds, Right.SEE_THRESHOLDS),
+    Page("/generations", generations.show_generations, Right.SEE_THRESHOLDS),
+    Page(
+        "/generations/activate",
+        generations.activate,
+        Right.CHANGE_GENERATIONS,
+        "POST",
+        form_at="/generations",
+    ),
+    Page(
+        "/generations/rollback",
+        generations.roll_back,
+        Right.CHANGE_GENERATIONS,
+        "POST",
+        form_at="/generations",
+    ),
+    Page(
+        "/generations/drop",
+        generations.drop,
+        Right.CHANGE_GENERATIONS,
+        "POST",
+        form_at="/generations",
+    ),
 )
+
+
+class _EventConvertor(Convertor[int]):
+    """The number of an event in an address; Starlette's own takes digits that no int is made of."""
+
+    regex = "[0-9]{1,15}"
+
+    def convert(self, value: str) -> int:
+        """See Convertor."""
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        """See Convertor."""
+        return str(value)
 
 
 def create_pages(vault: Vault, settings: PageSettings | None = None) -> Starlette:
@@ -94,10 +114,8 @@ def create_pages(vault: Vault, settings: PageSettings | None = None) -> Starlett
     settings = settings or PageSettings()
     compile_templates()
     desk = Desk(vault, settings, Pictures(), SeenCases())
-    routes = [
-        Route(each.path, page(desk, each.handler, each.right), methods=[each.method])
-        for each in _PAGES
-    ]
+    register_url_convertor("event", _EventConvertor())
+    routes = [Route(each.path, serve_page(desk, each), methods=[each.method]) for each in _PAGES]
 
     async def lost(request: Request, error: Exception) -> Response:
         """An address that leads nowhere, or a request that came in the wrong way."""
@@ -106,7 +124,7 @@ def create_pages(vault: Vault, settings: PageSettings | None = None) -> Starlett
 
     return Starlette(
         routes=[*routes, Route("/static/{name}", _serve_static)],
-        middleware=[Middleware(Headers), Middleware(BodyLimit, most=settings.most_upload)],
+        middleware=[Middleware(Headers)],
         exception_handlers={HTTPException: lost},
     )
 

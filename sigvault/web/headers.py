@@ -1,9 +1,8 @@
-"""What every answer tells the browser, and how much a request may bring."""
+"""What every answer tells the browser."""
 
 from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "; ".join(
@@ -54,26 +53,3 @@ class Headers:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-
-
-class BodyLimit:
-    """Stops reading a request that brings more than it may."""
-
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        """Take the application to be wrapped, and the largest request in bytes."""
-        self._app = app
-        self._most = most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        read = 0
-
-        async def receive_some() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > self._most:
-                raise HTTPException(413, f"more than {self._most / 2**20:.0f} MiB at once")
-            return message
-
-        await self._app(scope, receive_some, send)

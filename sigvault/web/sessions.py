@@ -55,7 +55,7 @@ def load_session(request: Request, settings: PageSettings) -> Session | None:
 def save_session(
     request: Request, response: Response, session: Session, settings: PageSettings
 ) -> None:
-    """Send the session along: never to scripts, never with a request from another site."""
+    """Send the session along: never to scripts, nor with what another site sends or embeds."""
     response.set_cookie(
         _cookie_name(request),
         _serializer(settings).dumps(asdict(session)),
@@ -63,7 +63,10 @@ def save_session(
         path="/",
         secure=request.url.scheme == "https",
         httponly=True,
-        samesite="strict",
+        # A link in a message comes from another site, too. With "strict" it would arrive without
+        # the cookie, and the new visitor's would take the place of that of whoever is signed in.
+        # Forms need the token and are refused from elsewhere, and looking changes nothing.
+        samesite="lax",
     )
 
 

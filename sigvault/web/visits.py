@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from sigvault.domain.identifiers import SignerId
+from sigvault.domain.reviewing import ReviewCase
+from sigvault.domain.verdicts import ReviewState
 from sigvault.vault import Vault
 from sigvault.web.page_settings import PageSettings
 from sigvault.web.pictures import Pictures
@@ -88,11 +90,33 @@ class Visit:
     @property
     def is_local(self) -> bool:
         """Whether the request comes from this computer, to it, and through nobody else."""
-        return _is_local(self.request)
+        client = self.request.client
+        return client is not None and _is_loopback(client.host) and _is_direct(self.request)
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether what is sent leaves the browser's computer at no point.
+
+        It doesn't where the browser itself knows the server as its own computer, and the request
+        comes from there; or from the computer of a trusted proxy, but not through the proxy: so
+        does what was sent to a container's port.
+        """
+        client = self.request.client
+        if client is None or not _is_direct(self.request):
+            return False
+        return self.is_local or _is_within(client.host, self.desk.settings.trusted_proxies)
 
     def may(self, right: Right) -> bool:
         """Whether the visitor has a right."""
         return self.visitor is not None and self.visitor.may(right)
+
+    def may_decide(self, case: ReviewCase) -> bool:
+        """Whether this person may give a verdict on a case now, and so has it still before them."""
+        return (
+            self.may(Right.DECIDE)
+            and case.state is not ReviewState.DECIDED
+            and all(verdict.by != self.someone.name for verdict in case.verdicts)
+        )
 
     @property
     def blind(self) -> bool:
@@ -126,19 +150,26 @@ class Visit:
         return RedirectResponse(address, 303)
 
 
-def _is_local(request: Request) -> bool:
-    """Whether a request comes from this computer, to it, and through nobody else.
+def _is_direct(request: Request) -> bool:
+    """Whether a request is addressed to the browser's own computer, and says of no proxy.
 
     A name that is not this computer's own in the address may be another site's that was pointed
     here (DNS rebinding); a forwarded request may come from anywhere.
     """
-    if request.client is None or request.url.hostname is None:
+    host = request.url.hostname
+    if host is None:
         return False
     if any(name.startswith(("forwarded", "x-forwarded")) for name in request.headers):
         return False
-    return _is_loopback(request.client.host) and (
-        request.url.hostname == "localhost" or _is_loopback(request.url.hostname)
-    )
+    return host == "localhost" or _is_loopback(host)
+
+
+def _is_within(host: str, networks: tuple[str, ...]) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(address in ip_network(each) for each in networks)
 
 
 def _is_loopback(host: str) -> bool:

@@ -92,6 +92,14 @@ def _dot(number: int, own: ReferenceConsistency, axis: Axis) -> Dot:
 
 
 def _summarise(found: Consistency) -> str:
+    if found.copies:
+        # Copies hide everything else: among them an honest signature is the one that differs.
+        pairs = " and the ".join(f"{ordinal(one)} of the {ordinal(of)}" for one, of in found.copies)
+        return (
+            f"Some references are scans of one signing, the {pairs}: they say nothing new, and "
+            "make the signer seem to vary less than anyone does, so that genuine signatures are "
+            "refused. Enroll separate signings."
+        )
     if found.threshold is None:
         return (
             "There is no threshold for so few references, so what follows is how alike they are, "

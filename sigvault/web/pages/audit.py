@@ -10,7 +10,7 @@ from sigvault.domain.audit import AuditRecord
 from sigvault.domain.errors import UnknownSigner
 from sigvault.vault import AuditCheck
 from sigvault.web.rendering import render
-from sigvault.web.views.history import describe
+from sigvault.web.views.history import describe, note_answers
 from sigvault.web.visits import Visit
 
 _PAGE = 50
@@ -34,10 +34,12 @@ def _render_log(visit: Visit, check: AuditCheck | None) -> Response:
         records, total = _read(visit, signer, page)
     except UnknownSigner as error:
         records, total, problem = (), 0, str(error)
+    rows = [describe(record) for record in records]
+    note_answers(visit, rows)
     return render(
         visit,
         "audit",
-        rows=[(describe(record), _content(record)) for record in reversed(records)],
+        rows=[(row, _content(row.record)) for row in rows],
         signer=signer,
         page=page,
         pages=max(1, -(-total // _PAGE)),
@@ -48,16 +50,10 @@ def _render_log(visit: Visit, check: AuditCheck | None) -> Response:
 
 
 def _read(visit: Visit, signer: str, page: int) -> tuple[tuple[AuditRecord, ...], int]:
-    """The events of a page, oldest first, and how many there are on all pages."""
-    if signer:
-        records = visit.vault.audit_log(signer=visit.signer(signer))
-        total = len(records)
-        return records[max(0, total - page * _PAGE) : max(0, total - (page - 1) * _PAGE)], total
-    total = visit.vault.audit_size()
-    first, last = max(0, total - page * _PAGE), max(0, total - (page - 1) * _PAGE)
-    if last <= first:
-        return (), total
-    return visit.vault.audit_log(after=first, limit=last - first), total
+    """The events of a page, newest first, and how many there are on all pages."""
+    about = visit.signer(signer) if signer else None
+    records = visit.vault.latest_events(limit=_PAGE, signer=about, skip=(page - 1) * _PAGE)
+    return records, visit.vault.audit_size(about)
 
 
 def _content(record: AuditRecord) -> str:

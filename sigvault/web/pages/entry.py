@@ -19,6 +19,12 @@ _FIRST = (
 )
 
 
+_IN_THE_OPEN = (
+    "Sign in over https: a key must not travel in the open. Behind a proxy that speaks it, the "
+    "server has to trust that proxy: `sigvault serve --trusted-proxy`."
+)
+
+
 def enter(visit: Visit) -> Response:
     """The first page that the visitor may see."""
     return visit.to(next((path for right, path in _FIRST if visit.may(right)), "/sign-in"))
@@ -33,7 +39,7 @@ def sign_in(visit: Visit) -> Response:
     """Recognise a key, and remember whose it is; the secret itself is not kept."""
     following = visit.fields.get("next", "/")
     if not _is_safe(visit):
-        return _form(visit, following, "Sign in over https: a key must not travel in the open.")
+        return _form(visit, following, _IN_THE_OPEN)
     try:
         key = visit.vault.authenticate(visit.fields.get("key", "").strip())
     except KeyRefused as error:
@@ -63,7 +69,7 @@ def _form(visit: Visit, following: str, problem: str = "") -> Response:
 
 def _is_safe(visit: Visit) -> bool:
     """Whether nobody on the way can read what is sent: TLS, or no way at all."""
-    return visit.request.url.scheme == "https" or visit.is_local
+    return visit.request.url.scheme == "https" or visit.stays_here
 
 
 def _own_path(address: str) -> str:

@@ -107,6 +107,8 @@ def _state(text: str) -> ReviewState:
 def _row(visit: Visit, case: ReviewCase) -> QueueRow:
     mine = any(verdict.by == visit.someone.name for verdict in case.verdicts)
     hidden = visit.blind and not mine and case.state is not ReviewState.DECIDED
+    if not hidden:
+        visit.desk.seen.note(visit.someone.name, case.event)
     return QueueRow(
         case,
         visit.someone.outside(case.signer),

@@ -73,6 +73,7 @@ def verify(visit: Visit) -> Response:
         title=f"Signer {view.signer}",
         verdict_words={},
         problem="",
+        todo="",
         reason="",
         chosen=None,
         following=case_address(next_case(visit, case.event)),

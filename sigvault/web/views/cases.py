@@ -10,12 +10,10 @@ from sigvault.domain.identifiers import SignerId
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.reviewing import ReviewCase, ReviewVerdict
 from sigvault.domain.verbal_scale import describe_llr
-from sigvault.domain.verdicts import ReviewState
 from sigvault.reporting.number_line import NumberLine, place_score
 from sigvault.reporting.views import RateRow, view_rates
 from sigvault.reporting.words import explain_decision, explain_ratio, headline
 from sigvault.web.drawings.histogram import Histogram, draw_histogram
-from sigvault.web.rights import Right
 from sigvault.web.views.history import HistoryRow, view_history
 from sigvault.web.views.signatures import (
     Panel,
@@ -98,7 +96,7 @@ def view_case(visit: Visit, case: ReviewCase, probe: Panel | None = None) -> Cas
         probe: the probe, where it was handed in just now; the kept one if None.
     """
     name, evidence = visit.someone.name, case.evidence
-    may_decide = _may_decide(visit, case)
+    may_decide = visit.may_decide(case)
     hidden = may_decide and visit.blind
     seen = visit.desk.seen.has_seen(name, case.event)
     if not hidden:
@@ -123,14 +121,6 @@ def view_case(visit: Visit, case: ReviewCase, probe: Panel | None = None) -> Cas
         may_decide=may_decide,
         seen=seen,
         history=view_history(visit, case.signer, limit=_LATEST, quiet=hidden),
-    )
-
-
-def _may_decide(visit: Visit, case: ReviewCase) -> bool:
-    return (
-        visit.may(Right.DECIDE)
-        and case.state is not ReviewState.DECIDED
-        and all(verdict.by != visit.someone.name for verdict in case.verdicts)
     )
 
 

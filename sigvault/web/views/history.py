@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sigvault.domain.audit import AuditRecord
-from sigvault.domain.identifiers import SignerId
+from sigvault.domain.identifiers import EventNumber, SignerId
+from sigvault.web.rights import Right
 from sigvault.web.visits import Visit
+
+_VERDICT = "reviewed"
 
 _WHAT = {
     "vault-created": "Vault set up",
@@ -55,15 +59,44 @@ def view_history(
 ) -> tuple[HistoryRow, ...]:
     """What happened with a signer, newest first.
 
+    Of a case that this person has still to decide, what other people said is left out, and in
+    blind mode what the machine said, too.
+
     Args:
         visit: whose page it is.
         signer: the signer.
         limit: at most so many events.
-        quiet: whether to leave out what the machine and other people said.
+        quiet: whether to leave out all that the machine and other people said; so it is for who
+            may not look at cases.
     """
-    records = visit.vault.audit_log(signer=signer)
-    latest = list(reversed(records))[:limit]
-    return tuple(describe(record, quiet=quiet) for record in latest)
+    quiet = quiet or not visit.may(Right.SEE_CASES)
+    records = visit.vault.latest_events(limit=limit, signer=signer)
+    waiting = frozenset() if quiet else _waiting(visit, records)
+    rows = []
+    for record in records:
+        secret = record.kind == _VERDICT or visit.blind
+        waits = secret and _case_of(record) in waiting
+        rows.append(describe(record, quiet=quiet or waits))
+    note_answers(visit, rows)
+    return tuple(rows)
+
+
+def note_answers(visit: Visit, rows: Sequence[HistoryRow]) -> None:
+    """Note which cases' answers by the machine somebody is shown in these rows."""
+    for row in rows:
+        if row.decision and row.case:
+            visit.desk.seen.note(visit.someone.name, row.case)
+
+
+def _waiting(visit: Visit, records: Sequence[AuditRecord]) -> frozenset[int]:
+    """The cases of these events that this person has still to decide."""
+    if not visit.may(Right.DECIDE):
+        return frozenset()
+    secret = [record for record in records if record.kind == _VERDICT or visit.blind]
+    numbers = {_case_of(record) for record in secret} - {0}
+    return frozenset(
+        number for number in numbers if visit.may_decide(visit.vault.review(EventNumber(number)))
+    )
 
 
 def describe(record: AuditRecord, *, quiet: bool = False) -> HistoryRow:
@@ -95,7 +128,7 @@ def _about(record: AuditRecord) -> str:
     public, personal = record.public, record.personal or {}
     if record.kind == "verified":
         return f"score {public['score']:.3f}, LLR {public['llr']:+.2f}"
-    if record.kind == "reviewed":
+    if record.kind == _VERDICT:
         blind = ", blind" if personal.get("blind") else ""
         return f"case {public['verification']}{blind}"
     if record.kind == "identified":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import importlib.util
+import ipaddress
 import json
 import re
 
@@ -106,6 +107,23 @@ def test_containers_have_what_they_need_and_no_more(docker, name):
     assert (docker / ours["build"]["context"] / ours["build"]["dockerfile"]).is_file()
     assert set(ours.get("environment", {})) <= set(VARIABLES.values())
     assert "vault:/vault" in ours["volumes"]
+
+
+@pytest.mark.parametrize("name", COMPOSE)
+def test_what_comes_through_the_published_port_is_trusted_and_no_more(docker, name):
+    content = yaml.safe_load((docker / name).read_text("utf-8"))
+    ours = content["services"]["sigvault"]
+    (subnet,) = content["networks"]["outside"]["ipam"]["config"]
+    assert "outside" in ours["networks"]
+    assert ours["environment"]["SIGVAULT_TRUSTED_PROXIES"] == subnet["gateway"]
+    assert ipaddress.ip_address(subnet["gateway"]) in ipaddress.ip_network(subnet["subnet"])
+
+
+def test_postgresql_is_healthy_once_it_answers_others(docker):
+    # While it sets itself up, it listens at its socket alone, and stops once more.
+    content = yaml.safe_load((docker / "compose.server.yaml").read_text("utf-8"))
+    test = content["services"]["postgres"]["healthcheck"]["test"]
+    assert test[test.index("--host") + 1] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)

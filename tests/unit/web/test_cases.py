@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from fakes import FakeEmbedder, draw_signature
 from sigvault.bootstrap import create_vault
 from sigvault.domain.access import Role
+from sigvault.domain.errors import VaultBusy
 from sigvault.domain.identifiers import SignerId
 from sigvault.domain.verdicts import KeepProbes, ReviewState, Verdict
 from sigvault.settings import Settings
 from sigvault.vault import EnrollmentItem
 from sigvault.web.app import create_pages
 from sigvault.web.page_settings import PageSettings
+
+VERDICT = re.compile(r">(Accept|Refuse|Can.t tell)<")
+"""The sign of a person's verdict; the machine's are called otherwise."""
 
 
 def _decide(browser, event, verdict="refuse", reason="the line is slow"):
@@ -103,13 +108,91 @@ def test_a_verdict_without_a_reason_is_none(local, vault, doubtful, form, proble
     assert vault.review(event).verdicts == ()
 
 
+def test_a_verdict_that_comes_twice_is_recorded_once(local, vault, doubtful):
+    event = doubtful(vault)
+    _decide(local, event)
+    answer = _decide(local, event)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/cases/{event}")
+    page = local.get(f"/cases/{event}").text
+    assert "your verdict “Refuse” is recorded, once" in page
+    assert "Did signer" not in page
+    assert len(vault.review(event).verdicts) == 1
+
+
 def test_nobody_decides_twice(local, vault, doubtful):
     event = doubtful(vault)
     _decide(local, event)
     answer = _decide(local, event, "accept", "on second thoughts")
-    assert answer.status_code == 409
-    assert "There is a verdict already" in answer.text
+    assert answer.headers["location"] == f"/cases/{event}"
+    page = local.get(f"/cases/{event}").text
+    assert "your verdict “Refuse” was recorded before" in page
+    assert "“Accept” is not recorded" in page
     assert len(vault.review(event).verdicts) == 1
+
+
+def test_who_comes_too_late_sees_what_others_decided(local, vault, doubtful):
+    event = doubtful(vault)
+    vault.decide_review(event, Verdict.REFUSE, reason="patched", by="bela", blind=False)
+    assert _decide(local, event).headers["location"] == f"/cases/{event}"
+    page = local.get(f"/cases/{event}").text
+    assert f"Others have decided case {event} meanwhile" in page
+    assert "patched" in page
+
+
+def test_a_verdict_after_the_session_is_said_to_be_lost(vault, person, doubtful):
+    event = doubtful(vault)
+    anna = person(vault, Role.REVIEWER)
+    vault.revoke_key(vault.keys()[0].id)
+    answer = _decide(anna, event)
+    assert answer.headers["location"] == f"/sign-in?next=%2Fcases%2F{event}"
+    page = anna.get(answer.headers["location"]).text
+    assert "nothing was recorded" in page
+    assert f'value="/cases/{event}"' in page
+    assert vault.review(event).verdicts == ()
+
+
+@pytest.mark.parametrize(
+    ("form", "page"),
+    [
+        ("/signers/erase?signer=1", "/signers/show?signer=1"),
+        ("/generations/rollback", "/generations"),
+        ("/blind", "/queue"),
+        ("/verify", "/verify"),
+    ],
+)
+def test_who_signs_in_comes_back_to_the_page_of_the_form(vault, person, form, page):
+    anna = person(vault, *Role)
+    vault.revoke_key(vault.keys()[0].id)
+    following = anna.post(form).headers["location"]
+    assert parse_qs(urlsplit(following).query) == {"next": [page]}
+
+
+@pytest.mark.parametrize("token", ["", "of an older page"])
+def test_a_form_that_is_too_old_keeps_what_was_filled_in(local, vault, doubtful, token):
+    event = doubtful(vault)
+    form = {"token": token, "verdict": "refuse", "reason": "a <slow> line"}
+    answer = local.client.post(f"/cases/{event}", data=form)
+    assert answer.status_code == 403
+    assert "nothing was done" in answer.text
+    assert 'value="a &lt;slow&gt; line"' in answer.text
+    assert re.search(r'value="refuse" required checked', answer.text)
+    assert vault.review(event).verdicts == ()
+    form["token"] = re.search(r'name="token" value="([^"]+)"', answer.text)[1]
+    local.client.post(f"/cases/{event}", data=form)
+    assert vault.review(event).verdicts[0].reason == "a <slow> line"
+
+
+def test_what_was_filled_in_stays_where_the_vault_is_busy(local, vault, doubtful, monkeypatch):
+    event = doubtful(vault)
+
+    def busy(*_args, **_options):
+        raise VaultBusy("somebody restores it")
+
+    monkeypatch.setattr(vault, "decide_review", busy)
+    answer = _decide(local, event)
+    assert answer.status_code == 409
+    assert "Nothing was recorded: somebody restores it" in answer.text
+    assert 'value="the line is slow"' in answer.text
 
 
 def test_two_people_decide_apart_from_each_other(opened, person, doubtful):
@@ -125,13 +208,20 @@ def test_two_people_decide_apart_from_each_other(opened, person, doubtful):
     page = bela.get(f"/cases/{event}").text
     assert "1 person has decided" in page
     assert "patched line" not in page
+    for looked_at in (page, bela.get("/signers/show?signer=2").text):
+        history = looked_at[looked_at.index('id="history-title"') :]
+        assert "Verdict given" in history
+        assert not VERDICT.search(history)
+    assert VERDICT.search(anna.get("/signers/show?signer=2").text)
     _decide(bela, event, "accept", "fluent")
     assert vault.review(event).state is ReviewState.DISPUTED
     cara = person(vault, Role.REVIEWER, name="cara", app=app)
     assert f"/cases/{event}" in cara.get("/queue?state=disputed").text
     _decide(cara, event, "refuse", "patched")
     assert vault.review(event).outcome is Verdict.REFUSE
-    assert "patched line" in bela.get(f"/cases/{event}").text
+    page = bela.get(f"/cases/{event}").text
+    assert "patched line" in page
+    assert VERDICT.search(page[page.index('id="history-title"') :])
 
 
 def test_blind_mode_hides_the_machines_answer_until_a_verdict(local, vault, doubtful):
@@ -182,6 +272,32 @@ def test_who_saw_the_answer_before_is_not_blind(local, vault, doubtful):
     assert "will not count as blind" in local.get(f"/cases/{event}").text
     _decide(local, event)
     assert not vault.review(event).verdicts[0].blind
+
+
+@pytest.mark.parametrize("page", ["/queue", "/signers/show?signer=2", "/audit"])
+def test_who_saw_the_answer_in_a_list_is_not_blind(local, vault, doubtful, page):
+    event = doubtful(vault)
+    assert f"{vault.review(event).evidence.score.value:.3f}" in local.get(page).text
+    local.post("/blind", {"blind": "on"})
+    assert "will not count as blind" in local.get(f"/cases/{event}").text
+    _decide(local, event)
+    assert not vault.review(event).verdicts[0].blind
+
+
+def test_who_saw_the_answer_beside_another_case_is_not_blind(local, vault, doubtful):
+    first, second = doubtful(vault), doubtful(vault, number=10)
+    local.get(f"/cases/{second}")
+    local.post("/blind", {"blind": "on"})
+    assert "will not count as blind" in local.get(f"/cases/{first}").text
+
+
+def test_blind_mode_hides_what_waits_beside_a_decided_case(local, vault, doubtful):
+    first, second = doubtful(vault), doubtful(vault, number=10)
+    score = f"{vault.review(second).evidence.score.value:.3f}"
+    local.post("/blind", {"blind": "on"})
+    _decide(local, first)
+    assert score not in local.get(f"/cases/{first}").text
+    assert "Your verdict will be recorded as blind" in local.get(f"/cases/{second}").text
 
 
 def test_blind_mode_can_be_set_for_everybody(vault, browse, doubtful):

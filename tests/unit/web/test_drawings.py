@@ -148,6 +148,16 @@ def test_references_that_differ_are_named():
     assert chart.dots[0].x > chart.accept > chart.refuse > chart.dots[1].x
 
 
+def test_scans_of_one_signing_are_named_before_all_else():
+    """Among copies it is the honest signature that differs."""
+    found = _consistency(Decision.ACCEPT, Decision.ACCEPT, Decision.REFUSE)
+    first, second, third = found.references
+    copied = replace(second, copy_of=first.reference)
+    summary = draw_consistency(replace(found, references=(first, copied, third))).summary
+    assert summary.startswith("Some references are scans of one signing, the second of the first:")
+    assert "Enroll separate signings." in summary
+
+
 def test_without_a_threshold_nothing_is_judged():
     alone = ReferenceConsistency(ReferenceId("r"), 0.5, 0.5, None, None)
     chart = draw_consistency(Consistency(SignerId("53"), (alone, alone), None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 
+from sigvault.domain.access import Role
 from sigvault.domain.errors import SigvaultError
 from sigvault.web.advice import ADVICE, advise
 from sigvault.web.endpoints import error_page
@@ -62,3 +63,11 @@ def test_an_address_that_leads_nowhere_says_so(local):
     assert local.get("/queue?after=-1").status_code == 400
     assert local.get("/audit?page=x").status_code == 400
     assert local.get(f"/cases/{2**64}").status_code == 404
+
+
+def test_a_number_that_is_none_leads_nowhere_for_anybody(vault, browse):
+    vault.create_key("anna", frozenset({Role.REVIEWER}))
+    for digits in ("1" * 5000, "1" * 16, "\u0661", "-1"):
+        answer = browse(vault).get(f"/cases/{digits}")
+        assert answer.status_code == 404
+        assert "There is no such page" in answer.text

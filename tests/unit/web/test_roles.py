@@ -7,6 +7,7 @@ import pytest
 from fakes import draw_signature
 from sigvault.domain.access import Role
 from sigvault.domain.identifiers import SignerId
+from sigvault.domain.verdicts import Verdict
 from sigvault.vault import EnrollmentItem
 
 LOOKING = {
@@ -67,6 +68,20 @@ def test_verdicts_are_the_reviewers_alone(vault, person, doubtful):
     verdict = {"verdict": "accept", "reason": "alike"}
     assert chief.post(f"/cases/{event}", verdict).status_code == 403
     assert vault.review(event).verdicts == ()
+
+
+def test_verdicts_are_not_shown_to_who_may_not_look_at_cases(vault, person, doubtful):
+    event = doubtful(vault)
+    vault.decide_review(event, Verdict.REFUSE, reason="patched", by="bela", blind=False)
+    vera = person(vault, Role.VERIFIER)
+    files = {"pictures": ("a.png", draw_signature(2, 8), "image/png")}
+    answer = vera.post("/verify", {"signer": "2"}, files=files)
+    assert "Accepted" in answer.text
+    history = answer.text[answer.text.index('id="history-title"') :]
+    assert "Verdict given" in history
+    assert ">Refuse<" not in history
+    assert ">Review<" not in history
+    assert "score" not in history
 
 
 def test_a_namespace_sees_its_own_signers_alone(vault, person):

@@ -116,11 +116,11 @@ def test_the_token_may_come_in_a_header(local, vault):
     assert len(vault.signers()) == 3
 
 
-def test_the_cookie_is_for_this_site_and_no_script(local, vault, browse):
+def test_the_cookie_comes_with_a_link_but_not_with_a_form_and_for_no_script(local, vault, browse):
     plain = local.get("/sign-in").headers["set-cookie"]
     assert plain.startswith("sigvault=")
     assert "HttpOnly" in plain
-    assert "SameSite=strict" in plain
+    assert "SameSite=lax" in plain  # a link in a message finds whoever is signed in
     secure = browse(vault, address="https://localhost").get("/sign-in").headers["set-cookie"]
     assert secure.startswith("__Host-sigvault=")
     assert "Secure" in secure
@@ -258,6 +258,10 @@ def test_weak_settings_are_refused():
         PageSettings(session_hours=0)
     with pytest.raises(ValueError, match="0 or above"):
         PageSettings(ahead_after=-1)
+    with pytest.raises(ValueError, match="form_seconds"):
+        PageSettings(form_seconds=0)
+    with pytest.raises(ValueError, match=r"proxy\.example"):
+        PageSettings(trusted_proxies=("proxy.example",))
     assert b"x" * 32 not in repr(PageSettings(secret=b"x" * 32)).encode()
 
 
