@@ -106,8 +106,9 @@ Run = Callable[..., Outcome]
 
 
 @pytest.fixture
-def run(capsys) -> Run:
+def run(capsys, monkeypatch) -> Run:
     """Run a command in this process, with an embedder that needs no network."""
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def run_command(*arguments: str | Path, embedder: FakeEmbedder | None = None) -> Outcome:
         capsys.readouterr()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import errno
+import re
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +35,7 @@ from sigvault.cli import (
     vaults,
 )
 from sigvault.cli.exit_codes import ExitCode
-from sigvault.cli.output import print_json, tidy
+from sigvault.cli.output import LostOutput, mend_streams, print_json, silence, tidy
 from sigvault.cli.session import Session
 from sigvault.domain.errors import SigvaultError
 
@@ -118,6 +120,7 @@ def main(arguments: Sequence[str] | None = None, embedder: Embedder | None = Non
         The exit code: see `ExitCode`.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    mend_streams()
     try:
         code = _invoke(arguments, Session(embedder=embedder))
         sys.stdout.flush()
@@ -127,12 +130,15 @@ def main(arguments: Sequence[str] | None = None, embedder: Embedder | None = Non
         return _show_usage(arguments, error)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(arguments)
-    except BrokenPipeError:
-        # Whoever read stdout has gone; Python's own flush at exit must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
+    except SystemExit as stop:  # of a library, whose code would pass for a decision
+        return _report_error(
+            arguments, "Stopped", f"it ended itself with code {stop.code}", ExitCode.FAILED
+        )
     except Exception as error:  # an uncaught exception would end with 1, which means refused
-        traceback.print_exc()
+        if isinstance(error, OSError) and _is_lost(error):
+            return _unwritten(error)
+        with suppress(OSError):
+            traceback.print_exc()
         return _fail(arguments, error)
     return code
 
@@ -146,6 +152,36 @@ def _invoke(arguments: Sequence[str], session: Session) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     return int(code or ExitCode.DONE)
+
+
+def _is_lost(error: OSError) -> bool:
+    """Whether an error is stdout's, whose buffer still holds what it couldn't write."""
+    if isinstance(error, LostOutput | BrokenPipeError):
+        return True
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _unwritten(error: OSError) -> ExitCode:
+    """Say that the result has no place; nothing to those who stopped reading, as `head` does."""
+    silence(sys.stdout)
+    if error.errno != errno.EPIPE:
+        reason = error.strerror or str(error)
+        _tell(f"the result can't be written to stdout ({reason}): send it elsewhere")
+    return ExitCode.FAILED
+
+
+def _tell(message: str) -> None:
+    """One line to stderr, if there is anybody to read it."""
+    line = re.sub(r" *\n *", " ", tidy(message))
+    try:
+        sys.stderr.write(f"sigvault: {line}\n")
+        sys.stderr.flush()
+    except OSError:
+        silence(sys.stderr)
 
 
 def _fail(arguments: Sequence[str], error: Exception) -> ExitCode:
@@ -163,14 +199,22 @@ def _show_usage(arguments: Sequence[str], error: typer.TyperException) -> ExitCo
         sys.stderr.write(error.format_message() + "\n")
         return ExitCode.USAGE
     if context is not None:
-        sys.stderr.write(f"{context.get_usage()}\nSee '{context.command_path} --help'.\n")
-    return _report_error(arguments, "UsageError", error.format_message(), ExitCode.USAGE)
+        with suppress(OSError):
+            sys.stderr.write(f"{context.get_usage()}\nSee '{context.command_path} --help'.\n")
+    message = error.format_message()
+    if getattr(error, "option_name", None) == "--vault":
+        message += ". It goes before the command: sigvault --vault DIR COMMAND"
+    return _report_error(arguments, "UsageError", message, ExitCode.USAGE)
 
 
 def _report_error(arguments: Sequence[str], name: str, message: str, code: ExitCode) -> ExitCode:
     from sigvault.cli.documents import error_document
 
-    sys.stderr.write(f"sigvault: {tidy(message)}\n")
+    _tell(message)
     if "--json" in arguments:
-        print_json(error_document(name, message))
+        try:
+            print_json(error_document(name, message))
+            sys.stdout.flush()
+        except OSError:  # the line above said it, and the code stays
+            silence(sys.stdout)
     return code

@@ -21,16 +21,19 @@ from sigvault.cli.options import (
     parse_numbers,
 )
 from sigvault.cli.output import Output
+from sigvault.domain.aims import CALIBRATED_REFERENCES
 
 if TYPE_CHECKING:
     from sigvault.cli.session import Session
+
+DEFAULT_REFERENCES = ",".join(map(str, CALIBRATED_REFERENCES))
 
 
 def calibrate(
     context: typer.Context,
     path: DatasetArgument,
     layout: LayoutOption = None,
-    references: ReferencesOption = "1,2,3,5,10",
+    references: ReferencesOption = DEFAULT_REFERENCES,
     draws: DrawsOption = 10,
     seed: SeedOption = 0,
     at_fmr: AtFmrOption = None,

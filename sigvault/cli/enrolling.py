@@ -192,6 +192,8 @@ def _items_of_manifest(path: Path) -> list[EnrollmentItem]:
                         f"{path}, line {rows.line_num}: a signer or a path is missing"
                     )
                 items.append(EnrollmentItem(SignerId(signer), path.parent / image, image))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(
             f"{path} can't be read as a table ({error}): give a CSV file in UTF-8"

@@ -97,10 +97,12 @@ def evaluate(
     from sigvault.services.evaluation import EvaluationPlan
     from sigvault.services.evaluation import evaluate as measure
 
-    check_report(report)
+    check_report(report, PAGES)
     _check(report, protocol, folds, compare, unseen_only=unseen_only, force=force)
     if choose_on is not None and protocol not in {Protocol.P1, Protocol.P4}:
         raise typer.BadParameter("--choose-on belongs to protocol p4")
+    if choose_on is None and protocol is Protocol.P4:
+        raise typer.BadParameter("protocol p4 chooses on another data set: give --choose-on PATH")
     session: Session = context.obj
     output = Output(as_json=as_json)
     plan = EvaluationPlan(
@@ -143,8 +145,6 @@ def _check(
     Raises:
         typer.BadParameter: Saying what to do instead.
     """
-    if report is not None and report.suffix not in PAGES:
-        raise typer.BadParameter(f"{report} is no .html and no .md", param_hint="--report")
     if unseen_only and force:
         raise typer.BadParameter("--unseen-only and --force contradict each other: give one")
     if folds == 1:

@@ -13,8 +13,9 @@ class ExitCode(IntEnum):
     """The exit codes of every command.
 
     ``DONE``: done, or accepted. ``REFUSE``: a verification refused, an identification found
-    nobody, or an audit check found a fault. ``USAGE``: the command line was wrong. ``REVIEW``: a
-    person has to decide. ``FAILED``: what was asked could not be done. ``INTERRUPTED``: Ctrl-C.
+    nobody, a generation may not decide, or a check found a fault. ``USAGE``: the command line was
+    wrong. ``REVIEW``: a person has to decide. ``FAILED``: what was asked could not be done.
+    ``INTERRUPTED``: Ctrl-C.
     """
 
     DONE = 0

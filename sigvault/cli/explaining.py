@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sigvault.domain.aims import Measure
 from sigvault.domain.comparison import ErrorRates, Rate, Threshold
+from sigvault.domain.threshold_fit import describe_fit
 
 
 def explain_threshold(threshold: Threshold, references: int | None = None) -> tuple[str, ...]:
@@ -34,8 +35,8 @@ def _decides(threshold: Threshold, references: int | None) -> str:
     head = f"A signer with {_count(own, 'reference')}"
     if references is not None and references != own:
         head = (
-            f"Nothing was calibrated for {_count(references, 'reference')}; the next smaller "
-            f"number, {own}, is used, and its rates may not hold. Such a signer"
+            f"For a signer with {_count(references, 'reference')} the thresholds for {own} are "
+            f"used ({describe_fit(threshold, references)}). Such a signer"
         )
     if threshold.refuse == threshold.accept:
         middle = "There is no score at which a person has to look."

@@ -74,9 +74,7 @@ def check_generation_report(report: Path | None) -> None:
     Raises:
         typer.BadParameter: If it can't be a file of Markdown or JSON.
     """
-    if report is not None and report.suffix not in {".md", ".json"}:
-        raise typer.BadParameter(f"{report} is no .md and no .json", param_hint="--report")
-    check_report(report)
+    check_report(report, (".md", ".json"))
 
 
 def write_generation_report(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from sigvault.cli.tables import ruled_table
+from sigvault.cli.tables import ruled_table, short_time
 from sigvault.evaluation.generation_changes import Verdict
 from sigvault.evaluation.generation_comparison import GenerationComparison
 from sigvault.evaluation.generation_page import (
@@ -42,7 +42,7 @@ def generations_table(generations: Sequence[GenerationSummary]) -> Table:
         ">Vectors",
         ">Missing",
         "Thresholds",
-        "Decides since",
+        "Decides since (UTC)",
     )
     for one in generations:
         table.add_row(
@@ -53,7 +53,7 @@ def generations_table(generations: Sequence[GenerationSummary]) -> Table:
             str(one.vectors),
             str(one.missing),
             ", ".join(map(str, one.thresholds)) or "none",
-            f"{one.activated_at:%Y-%m-%d %H:%M}" if one.activated_at else "never",
+            short_time(one.activated_at) if one.activated_at else "never",
         )
     return table
 

@@ -18,6 +18,7 @@ from sigvault.cli.generation_options import (
 )
 from sigvault.cli.options import JsonOption, LayoutOption
 from sigvault.cli.output import Output
+from sigvault.domain.errors import GenerationUnfit
 from sigvault.domain.identifiers import GenerationId
 
 if TYPE_CHECKING:
@@ -99,19 +100,32 @@ def activate(
     margin: MarginOption = None,
     as_json: JsonOption = False,
 ) -> ExitCode:
-    """Let a generation decide, if it is no worse than the one that does; completes it first."""
+    """Let a generation decide, if it is no worse than the one that does; completes it first.
+
+    Exit code 0: done, 1: it may not decide.
+    """
+    from sigvault.cli.documents import error_document
     from sigvault.datasets import read_layout
 
     margins = parse_margins(margin)
     session: Session = context.obj
-    with session.open_vault() as vault, Output(as_json=as_json).stages() as progress:
-        done = vault.activate(
-            GenerationId(number),
-            margins=margins,
-            fresh=None if compare_on is None else read_layout(compare_on, layout),
-            force=force,
-            progress=progress,
-        )
+    output = Output(as_json=as_json)
+    try:
+        with session.open_vault() as vault, output.stages() as progress:
+            done = vault.activate(
+                GenerationId(number),
+                margins=margins,
+                fresh=None if compare_on is None else read_layout(compare_on, layout),
+                force=force,
+                progress=progress,
+            )
+    except GenerationUnfit as unfit:
+        if force or not unfit.reasons:
+            raise
+        message = f"{unfit}; --force lets it all the same"
+        output.say(f"sigvault: {message}")
+        output.result(error_document(type(unfit).__name__, message))
+        return ExitCode.REFUSE
     return _say(done, as_json=as_json)
 
 

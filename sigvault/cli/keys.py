@@ -15,6 +15,9 @@ from sigvault.domain.access import Role
 if TYPE_CHECKING:
     from sigvault.cli.session import Session
 
+_MOST_DAYS = 36_500
+"""The longest that a key is good for, if not for ever."""
+
 app = typer.Typer(
     help="Give and take keys for `sigvault serve`.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -42,6 +45,10 @@ def create(
     """Issue a key; its secret is shown once, and can't be shown again."""
     from sigvault.cli.documents import to_document
 
+    if days is not None and not 0.0 < days <= _MOST_DAYS:
+        raise typer.BadParameter(
+            f"{days:g} is no number of days above 0 and up to {_MOST_DAYS}", param_hint="--days"
+        )
     session: Session = context.obj
     expires = None if days is None else timedelta(days=days)
     with session.open_vault() as vault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,12 @@ import typer
 
 from sigvault.datasets.layouts import Layout
 from sigvault.domain.aims import Aim, Measure
+
+_REPORT_HEAD = 1000
+"""Bytes of a page within which the mark of a report stands."""
+
+_REPORT_MARK = b"default-src 'none'; img-src data:"
+"""What every report tells the browser, and hardly another page does."""
 
 JsonOption = Annotated[
     bool,
@@ -96,13 +103,51 @@ def parse_numbers(text: str) -> tuple[int, ...]:
     return tuple(sorted(set(numbers)))
 
 
-def check_report(report: Path | None) -> None:
-    """Find out, before anything is decided and recorded, that a report would have no place.
+def check_search_rate(fpir: float) -> None:
+    """Make sure that searches can be decided at a rate.
 
     Raises:
-        typer.BadParameter: If it can't be a file.
+        typer.BadParameter: If it is no rate between 0 and 1.
     """
-    if report is not None and (report.is_dir() or not report.parent.is_dir()):
+    from sigvault.domain.searching import SearchAim
+
+    try:
+        SearchAim(fpir, signers=1)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--at-fpir") from None
+
+
+def check_report(report: Path | None, suffixes: Sequence[str] = ()) -> None:
+    """Find out, before anything is decided and recorded, that a report would have no place.
+
+    Args:
+        report: where it would be written, or None.
+        suffixes: what its name may end with; anything if there are none.
+
+    Raises:
+        typer.BadParameter: If it can't be such a file, or would replace what is no report.
+    """
+    if report is None:
+        return
+    if report.is_dir() or not report.parent.is_dir():
         raise typer.BadParameter(
             f"{report} can't be a file: give a file in a folder that exists", param_hint="--report"
         )
+    if suffixes and report.suffix not in suffixes:
+        raise typer.BadParameter(
+            f"{report} is no {' and no '.join(suffixes)}", param_hint="--report"
+        )
+    if report.suffix == ".html" and report.exists() and not _is_report(report):
+        raise typer.BadParameter(
+            f"{report} is there already and is no report of sigvault's: give another file",
+            param_hint="--report",
+        )
+
+
+def _is_report(path: Path) -> bool:
+    """Whether a file begins as all reports do, those of earlier versions too."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(_REPORT_HEAD)
+    return head.startswith(b"<!DOCTYPE html>") and _REPORT_MARK in head

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from rich.table import Table
 from rich.text import Text
 
 from sigvault.cli.output import tidy
-from sigvault.cli.tables import DECISION_STYLES, facts_table, ruled_table
+from sigvault.cli.tables import (
+    DECISION_STYLES,
+    describe_ratio,
+    facts_table,
+    ruled_table,
+    short_time,
+)
 from sigvault.domain.access import ApiKey
 from sigvault.domain.reviewing import ReviewCase
-from sigvault.domain.verbal_scale import describe_llr
 
 
 def cases_table(cases: Sequence[ReviewCase]) -> Table:
     """Cases, a line each."""
-    table = ruled_table("Event", "When", "Signer", "Machine", "LLR", "Probe", "State", "Verdicts")
+    table = ruled_table(
+        "Event", "When (UTC)", "Signer", "Machine", "LLR", "Probe", "State", "Verdicts"
+    )
     for case in cases:
         decision = case.evidence.decision
         table.add_row(
@@ -39,18 +45,18 @@ def case_tables(case: ReviewCase) -> list[Table]:
     facts = facts_table(
         [
             ("event", case.event),
-            ("when", short_time(case.at)),
+            ("when (UTC)", short_time(case.at)),
             ("signer", case.signer),
             ("machine", evidence.decision.value),
             ("score", f"{evidence.score.value:.3f}"),
             ("accept from", f"{evidence.threshold.accept:.3f}"),
             ("refuse below", f"{evidence.threshold.refuse:.3f}"),
-            ("likelihood ratio", f"10^{evidence.llr:+.2f}: {describe_llr(evidence.llr)}"),
+            ("likelihood ratio", describe_ratio(evidence)),
             ("probe", "kept" if case.probe_kept else "not kept"),
             ("state", case.state.value),
         ]
     )
-    table = ruled_table("Event", "When", "By", "Verdict", "Blind", "Reason")
+    table = ruled_table("Event", "When (UTC)", "By", "Verdict", "Blind", "Reason")
     for verdict in case.verdicts:
         table.add_row(
             str(verdict.event),
@@ -65,7 +71,7 @@ def case_tables(case: ReviewCase) -> list[Table]:
 
 def keys_table(keys: Sequence[ApiKey]) -> Table:
     """Keys, a line each."""
-    table = ruled_table("Key", "Who", "Roles", "Namespace", "Created", "Good until")
+    table = ruled_table("Key", "Who", "Roles", "Namespace", "Created (UTC)", "Good until (UTC)")
     for key in keys:
         until = "ever" if key.expires_at is None else short_time(key.expires_at)
         if key.revoked_at is not None:
@@ -79,8 +85,3 @@ def keys_table(keys: Sequence[ApiKey]) -> Table:
             until,
         )
     return table
-
-
-def short_time(at: datetime) -> str:
-    """A moment to the second, UTC."""
-    return at.strftime("%Y-%m-%d %H:%M:%S")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,12 @@ from rich.text import Text
 
 from sigvault.cli.output import tidy
 from sigvault.domain.audit import AuditRecord
-from sigvault.domain.comparison import Decision, Rate, Threshold
+from sigvault.domain.comparison import Decision, Evidence, Rate, Threshold
 from sigvault.domain.copies import COPY, once_turned
 from sigvault.domain.diagnosis import Diagnosis, Finding, Severity
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.model_card import MeasuredRates, ModelCard
+from sigvault.domain.threshold_fit import describe_fit
 from sigvault.domain.verbal_scale import describe_llr
 
 if TYPE_CHECKING:
@@ -92,9 +94,9 @@ def facts_table(facts: Sequence[tuple[str, Any]]) -> Table:
 
 
 def enrollment_table(report: EnrollmentReport) -> list[Table | Text]:
-    """What became of the images: every one of a few, the failures of many, and the counts."""
+    """What became of the images: every one of a few, the left out of many, and the counts."""
     few = len(report.results) <= SHOWN_RESULTS
-    rows = [result for result in report.results if few or result.error is not None]
+    rows = [one for one in report.results if few or one.error is not None or one.repeated]
     parts: list[Table | Text] = []
     if rows:
         table = ruled_table("Image", "Signer", "Outcome", "What happened")
@@ -120,11 +122,13 @@ def verification_tables(verification: Verification, report: Path | None) -> list
         ("score", f"{evidence.score.value:.3f}"),
         ("accept from", _point(threshold.accept, threshold, accept=True)),
         ("refuse below", _point(threshold.refuse, threshold, accept=False)),
-        ("likelihood ratio", f"10^{evidence.llr:+.2f}: {describe_llr(evidence.llr)}"),
+        ("likelihood ratio", describe_ratio(evidence)),
         ("measured on", f"{threshold.origin.data}, {threshold.origin.signers} signers"),
         ("model", f"{evidence.model}, generation {evidence.generation}"),
         ("audit event", verification.event),
     ]
+    if fit := describe_fit(threshold, len(evidence.score.per_reference)):
+        facts.append(("references", fit))
     if threshold.aim is not None:
         facts.append(("decided at", describe_aim(threshold)))
     facts += [
@@ -147,6 +151,15 @@ def verification_tables(verification: Verification, report: Path | None) -> list
         facts_table(facts),
         table,
     ]
+
+
+def describe_ratio(evidence: Evidence) -> str:
+    """The likelihood ratio in figures and words, and whether it could not have been further."""
+    text = f"10^{evidence.llr:+.2f}: {describe_llr(evidence.llr)}"
+    ratio = evidence.threshold.likelihood_ratio
+    if evidence.llr in {ratio.llr(-math.inf), ratio.llr(math.inf)}:
+        text += "; at the limit of what the data support"
+    return text
 
 
 def describe_aim(threshold: Threshold) -> str:
@@ -201,7 +214,7 @@ def identification_tables(identification: Identification) -> list[Table | Text]:
 
 def signers_table(signers: Sequence[SignerSummary]) -> Table:
     """The signers, a line each."""
-    table = ruled_table("Signer", "Name", ">References", "Since", "Status")
+    table = ruled_table("Signer", "Name", ">References", "Since (UTC)", "Status")
     for signer in signers:
         table.add_row(
             _cell(signer.signer),
@@ -213,20 +226,22 @@ def signers_table(signers: Sequence[SignerSummary]) -> Table:
     return table
 
 
-def signer_tables(detail: SignerDetail) -> list[Table | Text]:
-    """A signer, and the references."""
+def signer_tables(
+    detail: SignerDetail, copies: Sequence[tuple[int, int]] = ()
+) -> list[Table | Text]:
+    """A signer, the references, and which of them are scans of one signing."""
     spread = detail.spread
     facts: list[tuple[str, Any]] = [
         ("signer", detail.summary.signer),
         ("name", detail.summary.name),
-        ("since", detail.summary.created_at),
+        ("since (UTC)", detail.summary.created_at),
         ("status", detail.summary.status),
         ("events", detail.events),
     ]
     if spread is not None:
         similarity = f"cosine {spread.cosine:.3f}, local {spread.local:.3f}"
         facts.append(("references' own similarity", similarity))
-    table = ruled_table("Reference", "Picture's SHA-256", "Enrolled", "By", "Quality")
+    table = ruled_table("Reference", "Picture's SHA-256", "Enrolled (UTC)", "By", "Quality")
     for reference in detail.references:
         table.add_row(
             reference.id,
@@ -235,7 +250,15 @@ def signer_tables(detail: SignerDetail) -> list[Table | Text]:
             _cell(reference.enrolled_by),
             _cell(", ".join(finding.name for finding in reference.findings)),
         )
-    return [facts_table(facts), table]
+    alarms = [
+        Text(
+            f"reference {one} is another scan of reference {of}: the signer seems to vary less "
+            "than anyone does, so that genuine signatures are refused; enroll separate signings",
+            style="bold red",
+        )
+        for one, of in copies
+    ]
+    return [facts_table(facts), table, *alarms]
 
 
 def models_table(models: Sequence[KnownModel]) -> Table:
@@ -350,9 +373,9 @@ def calibration_tables(report: CalibrationReport) -> list[Table | Text]:
 
 def audit_table(records: Sequence[AuditRecord]) -> Table:
     """The events, a line each."""
-    table = ruled_table(">Event", "When", "What", "About", "Hash")
+    table = ruled_table(">Event", "When (UTC)", "What", "About", "Hash")
     for record in records:
-        about = " ".join(filter(None, (_subject(record), _gist(record.public))))
+        about = " ".join(filter(None, (_subject(record), _gist(record.public), _actor(record))))
         hash_ = f"{record.hash[:12]}…"
         table.add_row(str(record.number), _cell(record.at), record.kind, _cell(about), hash_)
     for column in table.columns:
@@ -401,10 +424,15 @@ def ruled_table(*columns: str) -> Table:
     return table
 
 
+def short_time(at: datetime) -> str:
+    """A moment to the second in UTC, which the heading says."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _cell(value: object) -> Text:
     """A value that may come from outside, as text that can't steer the terminal."""
     if isinstance(value, datetime):
-        return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
+        return Text(short_time(value))
     if isinstance(value, tuple | list):
         return Text(tidy(", ".join(str(entry) for entry in value)))
     return Text("" if value is None else tidy(str(value)))
@@ -453,13 +481,20 @@ def _subject(record: AuditRecord) -> str:
     """Whom an event is about, as far as it is still known."""
     if record.personal is None:
         return "(erased)"
-    evidence = record.personal.get("evidence", {})
-    return str(record.personal.get("signer") or evidence.get("signer") or "")
+    personal = record.personal
+    evidence = personal.get("evidence", {})
+    return str(personal.get("signer") or evidence.get("signer") or personal.get("name") or "")
+
+
+def _actor(record: AuditRecord) -> str:
+    """Who did it, as far as it is still known."""
+    by = (record.personal or {}).get("by")
+    return f"by {by}" if by else ""
 
 
 def _gist(public: Mapping[str, Any]) -> str:
     """What an event's public part says, without keys that mean nothing to people."""
-    shown = {"decision", "error", "references", "version"}
+    shown = {"decision", "error", "key", "references", "verdict", "verification", "version"}
     return ", ".join(f"{key} {public[key]}" for key in public if key in shown)
 
 

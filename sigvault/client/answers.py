@@ -247,7 +247,7 @@ class Candidate:
     """One signer that an identification came up with.
 
     Attributes:
-        rank: from 1, the most alike.
+        rank: from 1, the best: by decision, then by likelihood ratio.
         signer: who.
         decision: what is decided about this candidate.
         score: the fused score; higher is more alike.

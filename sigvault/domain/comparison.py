@@ -479,7 +479,7 @@ class Candidate:
     """One signer that an identification came up with.
 
     Attributes:
-        rank: 1 for the most alike.
+        rank: 1 for the best: by decision, then by likelihood ratio.
         signer: the candidate.
         score: the probe against the candidate's whole gallery, fused as in verification.
         llr: calibrated base-10 log-likelihood ratio of that score.

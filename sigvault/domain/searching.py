@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sigvault.domain.aims import Aim, Measure
+from sigvault.domain.aims import LEAST_SIGNERS, RULE_OF_THREE, Aim, Measure
 from sigvault.domain.comparison import Decision, Score, Threshold
 from sigvault.domain.errors import UnsupportedAim
 
@@ -63,23 +63,66 @@ class SearchAim:
         Returns:
             The decision, and why nobody can be accepted at all, or an empty string.
         """
-        verified = threshold.judge(score)
+        accept, reason = self.accept_point(threshold)
+        decision = decide_from(accept, threshold, score.value)
+        # A copy is never accepted.
+        return (threshold.judge(score) if decision is Decision.ACCEPT else decision), reason
+
+    def accept_point(self, threshold: Threshold) -> tuple[float, str]:
+        """The fused score from which on candidates are accepted, copies aside.
+
+        Args:
+            threshold: the one for the candidates' number of references.
+
+        Returns:
+            The score, infinite where the data can't tell; and why nobody can be accepted then, or
+            an empty string.
+        """
         try:
             strict = threshold.at(self.fmr).accept
         except UnsupportedAim as error:
-            kept = Decision.REVIEW if verified is Decision.ACCEPT else verified
-            return kept, f"{error}{self._advice(threshold)}"
-        if verified is Decision.ACCEPT and score.value < strict:
-            return Decision.REVIEW, ""
-        return verified, ""
+            return math.inf, self._explain(threshold) or str(error)
+        return max(threshold.accept, strict), ""
 
-    def _advice(self, threshold: Threshold) -> str:
-        """The smallest FPIR that the calibration data support with so many signers, if any does."""
-        least = self.signers * threshold.least_rate(Measure.FMR)
-        if self.fpir >= least or least >= 1.0:
+    def _explain(self, threshold: Threshold) -> str:
+        """Why the data support no such rate, and what to do; empty where something else is wrong.
+
+        Each of the signers takes a share of the FPIR, so an FPIR takes N times the comparisons
+        that an FMR takes.
+        """
+        found, points = threshold.distinct(Measure.FMR), threshold.points
+        if not points or not found or threshold.origin.signers < LEAST_SIGNERS:
             return ""
-        enough = math.ceil(1000 * least) / 1000
-        return (
-            f". Each of the {self.signers} signers searched may take a share of the FPIR alone: "
-            f"ask for an FPIR of {enough:g} or more (--at-fpir), or calibrate with more signers"
-        )
+        # Raised a little, so that rounding never takes a share of it below what was measured.
+        lowest = min(point.rates.fmr.value for point in points) * (1.0 + 1e-9)
+        least = threshold.least_rate(Measure.FMR)
+        if self.fmr.rate < least:
+            wanted = math.ceil(RULE_OF_THREE / self.fmr.rate * (1.0 - 1e-9))
+            takes = f"{wanted} distinct comparisons with other signers by the rule of three"
+            has = f"there are {found}"
+        else:
+            takes = f"a score that at most {_percent(self.fmr.rate)} of other signers' reach"
+            has = f"the highest measured is reached by {_percent(lowest)}"
+        some = "1 signer" if self.signers == 1 else f"{self.signers} signers"
+        text = f"with {some}, an FPIR of at most {_percent(self.fpir)} takes {takes}, and {has}; "
+        enough = math.ceil(1000 * self.signers * max(least, lowest)) / 1000
+        if enough >= 1.0:
+            return f"{text}no FPIR can be kept with so many: calibrate with more signers"
+        give = f"give --at-fpir {enough:g} ({_percent(enough)}) or more"
+        return f"{text}{give}, or calibrate with more signers"
+
+
+def decide_from(accept: float, threshold: Threshold, score: float) -> Decision:
+    """Decide on a fused score alone, as a search does: copies are not told.
+
+    Args:
+        accept: where the search accepts from, of `SearchAim.accept_point`.
+        threshold: the one for the candidate's number of references.
+        score: the candidate's fused score.
+    """
+    decision = threshold.decide(score)
+    return Decision.REVIEW if decision is Decision.ACCEPT and score < accept else decision
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.3g} %"

@@ -5,6 +5,9 @@ searched for among all galleries, which are compared in full: no shortlist comes
 set: how often the signer is among the first k candidates. Open set (ISO/IEC 19795-1): the false
 negative identification rate (FNIR) over mated searches, and the false positive identification
 rate (FPIR) over searches by somebody who is not enrolled.
+
+Candidates rank by fused score: all galleries hold as many references, and there a vault's order,
+by decision and likelihood ratio, is the same. What galleries of different sizes do isn't measured.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import threading
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +33,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 _ACCEPTED = "PNG, JPEG, BMP, TIFF or WebP"
 _MEBIBYTE = 2**20
 _ORIENTATION = 0x0112
+_OPENING = threading.Lock()
 
 # Only to say what a refused file is; Pillow alone decides what is accepted.
 _KNOWN_OTHERS = (
@@ -147,7 +150,7 @@ def decode_bytes(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Signatur
     if len(data) > limits.max_bytes:
         raise ImageTooLarge(_too_many_bytes(limits))
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with _open(data) as picture:
             pixels, size = _decode(picture, limits)
     except ImageError:
         raise
@@ -159,6 +162,16 @@ def decode_bytes(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Signatur
         source_width=size[0],
         source_height=size[1],
     )
+
+
+def _open(data: bytes) -> Image.Image:
+    """Read the header; Pillow's warning of a huge picture is left out: the limit is checked next.
+
+    The filters of warnings belong to the whole process, so that threads take turns.
+    """
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
 def _decode(

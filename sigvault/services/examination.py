@@ -462,9 +462,12 @@ def _writers(resources: Resources) -> list[Finding]:
     return [Finding("locks", Severity.FINE, "nobody is writing")]
 
 
+_AS_TOLD = "do what that says, then run `sigvault doctor` again"
+
+
 def unopened(error: SigvaultError) -> Finding:
     """What keeps a vault from being opened at all."""
-    return Finding("vault", Severity.PROBLEM, f"it can't be opened: {error}", "see there")
+    return Finding("vault", Severity.PROBLEM, f"it can't be opened: {error}", _AS_TOLD)
 
 
 def _name(things: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.ports import Embedder, VectorIndex
-from sigvault.domain.searching import SearchAim
+from sigvault.domain.searching import SearchAim, decide_from
 from sigvault.services.acquisition import Acquired
 from sigvault.services.closer_look import CloserLook
 from sigvault.services.gallery_index import GalleryIndex
@@ -56,13 +56,16 @@ _REFERENCES = 5
 _NARROWEST_ZONE = 1e-6
 """Where accept and refuse coincide, a score's standing is its distance from them at this scale."""
 
+_BEST_FIRST = (Decision.ACCEPT, Decision.REVIEW, Decision.REFUSE)
+
 
 @dataclass(frozen=True)
 class Identification:
     """Who may have written a probe.
 
     Attributes:
-        candidates: best first; fewer than asked for if fewer signers are enrolled.
+        candidates: best first, by decision before all; fewer than asked for if fewer signers are
+            enrolled.
         event: where the audit log records it.
         searched: how many references were searched.
         probe_digest: SHA-256 of the probe's bytes, hex.
@@ -306,6 +309,23 @@ class _Compared:
         zone = max(self.threshold.accept - self.threshold.refuse, _NARROWEST_ZONE)
         return (self.score.value - self.threshold.refuse) / zone
 
+    def place(self, accept: float) -> tuple[int, float, float, float, SignerId]:
+        """What candidates are sorted by, the best first.
+
+        First the decision, since scores of galleries of different sizes compare only by what they
+        mean; then the likelihood ratio, which is the same at its bounds; then where the score
+        stands. In galleries of one size all three only rise with the score, so the order is the
+        scores'. A copy keeps the place that its score gives it: who is accepted behind it would
+        hide the alarm.
+
+        Args:
+            accept: where the search accepts from with so many references.
+        """
+        value = self.score.value
+        decision = decide_from(accept, self.threshold, value)
+        llr = self.threshold.likelihood_ratio.llr(value)
+        return (_BEST_FIRST.index(decision), -llr, -self.standing, -value, self.held.gallery.signer)
+
 
 def _compare(
     galleries: Sequence[HeldGallery], active: BoundGeneration, probe: Embedding
@@ -327,22 +347,25 @@ def _compare(
 def _rank(
     compared: list[_Compared], top: int, aim: SearchAim, look: CloserLook
 ) -> tuple[list[tuple[SignerKey, Candidate]], str]:
-    """The best by where their scores stand; ties go by key, so that the order is always the same.
+    """The best by decision and what it rests on; the order is always the same.
 
-    Also why none of them can be accepted, or an empty string.
+    Also why none of those compared can be accepted, or an empty string.
     """
-    best = sorted(compared, key=lambda each: (-each.standing, each.held.key))[:top]
-    ranked, reasons = [], []
+    thresholds = {each.threshold.references: each.threshold for each in compared}
+    points = {number: aim.accept_point(one) for number, one in thresholds.items()}
+    best = sorted(compared, key=lambda each: each.place(points[each.threshold.references][0]))[:top]
+    ranked = []
     for rank, each in enumerate(best, start=1):
         gallery, threshold = each.held.gallery, each.threshold
         score = look(each.score, gallery, threshold)
-        decision, reason = aim.decide(threshold, score)
-        reasons.append(reason)
+        decision, _ = aim.decide(threshold, score)
         llr, nearest = threshold.likelihood_ratio.llr(score.value), threshold.copied(score)
         copied = None if nearest is None else nearest.reference
         candidate = Candidate(rank, gallery.signer, score, llr, decision, copied)
         ranked.append((each.held.key, candidate))
-    return ranked, reasons[0] if reasons and all(reasons) else ""
+    if not best or not all(reason for _, reason in points.values()):
+        return ranked, ""
+    return ranked, points[best[0].threshold.references][1]
 
 
 def _contents(ranked: list[tuple[SignerKey, Candidate]]) -> tuple[dict[str, object], ...]:

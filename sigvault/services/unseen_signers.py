@@ -157,7 +157,7 @@ def choose_signers(
         raise DatasetError(
             f"{len(unseen)} of the {len(dataset.signers)} signers in {dataset.root} were not "
             f"trained on, and at least {LEAST_SIGNERS} are needed: give signatures of other "
-            "signers, or force it and don't trust the rates"
+            "signers, or force it (--force) and don't trust the rates"
         )
     remarks = []
     if seen:

@@ -153,7 +153,8 @@ def _check_folder(out: Path, replaced: set[Path], *, overwrite: bool) -> None:
             continue
         if not overwrite:
             message = (
-                f"{out} is not empty (it holds {path.name}); choose another folder or overwrite"
+                f"{out} is not empty (it holds {path.name}); choose another folder, or replace "
+                "the pictures (--overwrite)"
             )
             raise ConfigurationError(message)
         if path not in replaced:

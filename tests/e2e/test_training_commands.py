@@ -96,7 +96,7 @@ def test_cross_validate_train_and_release(run, tmp_path: Path, monkeypatch):
     assert "| strangers | 5 | 6 |" in released.out
     assert "| strangers | 5 | mated |" in page.read_text(encoding="utf-8")
     card = read_card(model)
-    assert [threshold.references for threshold in card.thresholds] == [1, 2, 3, 5]
+    assert [threshold.references for threshold in card.thresholds] == [1, 2, 3, 4, 5, 6]
     for angles, message in (("a,b", "are no angles"), ("0,12", "local_turns holds 0")):
         refused = run("release", model, tmp_path / "strangers", f"--local-turns={angles}")
         assert refused.code != 0

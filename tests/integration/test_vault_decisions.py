@@ -7,11 +7,18 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 
-from fakes import FakeEmbedder, draw_blank, draw_signature
+from fakes import (
+    FUSION,
+    FakeEmbedder,
+    draw_blank,
+    draw_signature,
+    make_threshold,
+    with_points,
+)
 from sigvault.bootstrap import create_vault, open_vault
 from sigvault.datasets import read_layout
 from sigvault.domain import gallery
-from sigvault.domain.comparison import Decision, compare
+from sigvault.domain.comparison import Decision, LikelihoodRatio, compare
 from sigvault.domain.errors import (
     ConfigurationError,
     EmptyGallery,
@@ -211,6 +218,31 @@ def test_identifying_ranks_as_comparing_with_every_gallery_does(enrolled, embedd
     found = enrolled.identify(probe, top=5).candidates
     assert [each.signer for each in found] == sorted(scores, key=lambda each: -scores[each])
     assert {each.signer: each.score.value for each in found} == scores
+
+
+def test_who_is_accepted_leads_a_stranger_whose_one_reference_scores_higher(settings):
+    """With five references as with the bundled model: something is taken off, so scores are low."""
+    embedder = FakeEmbedder(references=(1,))
+    probe, card = draw_signature(2, 77), embedder.card
+    (plain,) = card.thresholds
+    ratio = LikelihoodRatio(slope=12.0, intercept=0.0, lower=-3.0, upper=2.0)
+    low = with_points(make_threshold(3, card.id, accept=-0.3, refuse=-0.5))
+    low = replace(low, fusion=replace(FUSION, cosine_spread=0.7, local_spread=0.7))
+    # The card is worked out once, and so stays what it is made here.
+    embedder.card = replace(card, thresholds=(plain, replace(low, likelihood_ratio=ratio)))
+    with create_vault(settings, embedder=embedder) as vault:
+        vault.enroll(
+            [EnrollmentItem("2", draw_signature(2, number)) for number in range(3)]
+            + [EnrollmentItem("stranger", draw_signature(7))]
+        )
+        found = vault.identify(probe, fpir=0.2)
+        public = vault.audit_log()[-1].public["candidates"]
+    own, stranger = found.candidates
+    assert (own.signer, stranger.signer) == ("2", "stranger")
+    assert own.score.value < stranger.score.value
+    assert (own.decision, stranger.decision) == (Decision.ACCEPT, Decision.REFUSE)
+    assert found.decision is Decision.ACCEPT
+    assert [each["decision"] for each in public] == ["accept", "refuse"]
 
 
 def test_identifying_scores_as_verifying_does_and_never_accepts_what_that_would_not(enrolled):

@@ -43,6 +43,7 @@ PUBLIC = [
     "FailureToAcquire",
     "FailureToEnroll",
     "Finding",
+    "FolderMismatch",
     "FusionRule",
     "Gallery",
     "GenerationComparison",

@@ -59,7 +59,7 @@ def test_two_aims_at_once_are_refused(run, enrolled, draw):
 
 def test_explain_says_where_a_threshold_comes_from(run, calibrated):
     text = " ".join(run("threshold", "explain", "--references", "5").out.split())
-    assert "next smaller number, 3, is used" in text
+    assert "the thresholds for 3 are used (measured with 3, while the signer has 5" in text
     assert "12 signers of data" in text
     assert "does not cover" in text
     document = run("threshold", "explain", "--json").document

@@ -79,6 +79,10 @@ def test_result_is_the_document_or_what_is_for_people(capsys):
     assert capsys.readouterr().out == "for [bold]people[/bold]\n"
 
 
+def test_a_tab_is_a_space():
+    assert tidy("Choose from:\n\tp0") == "Choose from:\n p0"
+
+
 def test_lines_are_left_whole(capsys):
     path = "/long" * 60
     Output(as_json=False).result({}, path)

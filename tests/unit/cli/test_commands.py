@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import sqlite3
+from contextlib import closing
 
 import pytest
+from PIL import Image
 
 from fakes import FakeEmbedder, draw_blank
 from sigvault.domain.serialisation import threshold_from_dict
@@ -222,6 +225,20 @@ def test_verify_writes_a_report(run, enrolled, draw, tmp_path):
     assert html.count("data:image/png") == 2 * 4 + 1
 
 
+def test_verify_and_its_report_say_that_fewer_references_were_measured(
+    run, enrolled, draw, tmp_path
+):
+    """The fake's thresholds go up to five references."""
+    run("enroll", "--signer", "1", *(draw(1, number) for number in range(3, 6)))
+    report = tmp_path / "report.html"
+
+    shown = run("verify", "--signer", "1", draw(1, 9), "--report", report).out
+
+    told = "measured with 5, while the signer has 6: scores rise with more references"
+    assert told in " ".join(shown.split())
+    assert told in " ".join(report.read_text().split())
+
+
 def test_verify_finds_out_early_that_a_report_has_no_place(run, enrolled, draw, tmp_path):
     before = run("status", "--json").document["events"]
 
@@ -261,6 +278,33 @@ def test_identify_raises_an_alarm_on_a_copy(run, draw, tmp_path):
     assert other["candidates"][0]["copied"] is None
 
 
+def test_further_scans_are_told_at_enrollment_and_of_galleries_that_have_them(
+    run, draw, tmp_path, monkeypatch
+):
+    embedder = FakeEmbedder(copy_limit=0.99)
+    picture, again = draw(1, 1), tmp_path / "again.bmp"
+    Image.open(picture).save(again)
+    folder = tmp_path / "watchful"
+    run("--vault", folder, "init", embedder=embedder)
+    run("--vault", folder, "enroll", "--signer", "1", draw(1), picture, embedder=embedder)
+
+    outcome = run("--vault", folder, "enroll", "--signer", "1", again, embedder=embedder)
+
+    assert outcome.code == 0
+    assert "another scan of reference" in " ".join(outcome.out.split())
+    assert "0 enrolled, 1 already there, 0 failed" in outcome.out
+    assert (
+        "another scan" not in run("--vault", folder, "signers", "show", "1", embedder=embedder).out
+    )
+    with monkeypatch.context() as before:  # a gallery that is older than the check
+        before.setattr("sigvault.services.repeated_scans.copy_limit_for", lambda *_: None)
+        run("--vault", folder, "enroll", "--signer", "1", again, embedder=embedder)
+    shown = run("--vault", folder, "signers", "show", "1", embedder=embedder).out
+    assert "reference 3 is another scan of reference 2" in " ".join(shown.split())
+    document = run("--vault", folder, "signers", "show", "1", "--json", embedder=embedder).document
+    assert document["copies"] == [[3, 2]]
+
+
 def test_signers_are_listed_shown_and_erased(run, enrolled):
     assert [each["signer"] for each in run("signers", "list", "--json").document["signers"]] == [
         "1",
@@ -292,6 +336,17 @@ def test_erase_asks(run, enrolled, monkeypatch, answer, code, left):
     assert len(run("signers", "list", "--json").document["signers"]) == left
 
 
+def test_erase_says_so_where_something_may_be_left_on_the_disk(run, enrolled):
+    assert "doctor" not in run("signers", "erase", "1", "--yes").out
+    with closing(sqlite3.connect(enrolled / "vault.sqlite3")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM signers").fetchall()
+        outcome = run("signers", "erase", "2", "--yes")
+        assert outcome.code == 0
+        assert "run `sigvault doctor --repair` at a quiet time" in " ".join(outcome.out.split())
+    assert run("doctor", "--repair", "--json").code == 0
+
+
 def test_erase_without_an_answer_erases_nothing(run, enrolled, monkeypatch):
     import io
 
@@ -299,7 +354,9 @@ def test_erase_without_an_answer_erases_nothing(run, enrolled, monkeypatch):
 
     outcome = run("signers", "erase", "2", "--json")
 
-    assert outcome.code == 130
+    assert (outcome.code, outcome.error) == (4, "ConfigurationError")
+    assert "sigvault: nothing was erased" in outcome.err
+    assert "give --yes" in outcome.err
     assert len(run("signers", "list", "--json").document["signers"]) == 2
 
 
@@ -392,7 +449,7 @@ def test_audit_log_and_check(run, enrolled, draw):
 
 
 def test_audit_check_finds_a_missing_image(run, enrolled):
-    image = next(path for path in (enrolled / "images").rglob("*") if path.is_file())
+    image = next((enrolled / "images").glob("??/*"))
     image.unlink()
 
     outcome = run("audit", "check", "--json")
@@ -518,4 +575,4 @@ def test_identify_accepts_nobody_where_the_data_can_not_tell(run, enrolled, draw
 @pytest.mark.parametrize("rate", ["2", "1e-320", "0"])
 def test_identify_refuses_what_is_no_rate(run, enrolled, draw, rate):
     outcome = run("identify", draw(2, 9), "--at-fpir", rate, "--json")
-    assert (outcome.code, outcome.error) == (4, "ConfigurationError")
+    assert (outcome.code, outcome.error) == (2, "UsageError")

@@ -100,5 +100,6 @@ def test_what_does_not_go_together_is_refused(run, data, tmp_path, monkeypatch, 
 
 def test_p4_without_another_set(run, data):
     outcome = run("evaluate", data, "--protocol", "p4", "--json")
-    assert outcome.code == 4
-    assert outcome.error == "DatasetError"
+    assert outcome.code == 2
+    assert outcome.error == "UsageError"
+    assert "--choose-on" in outcome.err

@@ -119,7 +119,8 @@ def test_a_reindex_writes_its_report(run, enrolled, tmp_path):
 
 def test_what_can_not_be_told_is_not_activated_but_by_force(run, prepared):
     outcome = run("generation", "activate", "2", "--json")
-    assert (outcome.code, outcome.error) == (4, "GenerationUnfit")
+    assert (outcome.code, outcome.error) == (1, "GenerationUnfit")
+    assert "--force" in run("generation", "activate", "2").err
     text = run("generation", "activate", "2", "--force").out
     assert "decides now" in text
     assert "forced, although" in text

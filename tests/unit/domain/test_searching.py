@@ -17,9 +17,11 @@ from sigvault.domain.comparison import (
     ReferenceScore,
     Score,
     Threshold,
+    select_threshold,
 )
 from sigvault.domain.identifiers import ModelId, ReferenceId
-from sigvault.domain.searching import SearchAim
+from sigvault.domain.searching import SearchAim, decide_from
+from sigvault.embedding.card import read_card
 
 SOME = Rate(0.1, 0.05, 0.2)
 
@@ -109,10 +111,71 @@ def test_at_least_one_signer_is_searched():
         SearchAim(DEFAULT_FPIR, 0)
 
 
-def test_where_the_data_can_not_tell_the_smallest_rate_that_they_support_is_named():
-    _, reason = SearchAim(0.01, 1000).decide(THRESHOLD, scored(0.99))
-    assert "rule of three" in reason
-    enough = float(reason.partition("ask for an FPIR of ")[2].split()[0])
-    assert "rule of three" not in SearchAim(enough, 1000).decide(THRESHOLD, scored(0.99))[1]
-    _, hopeless = SearchAim(0.01, 100_000_000).decide(THRESHOLD, scored(0.99))
-    assert "ask for" not in hopeless
+def named_rate(reason: str) -> float:
+    """The rate that a message says to give."""
+    return float(reason.partition("give --at-fpir ")[2].split()[0])
+
+
+def test_where_there_are_too_few_comparisons_the_rate_to_give_is_named():
+    few = replace(THRESHOLD, points=measured((0.85, 0.01), (0.99, 0.0)).points)
+    assert SearchAim(0.01, 1000).accept_point(few) == (
+        float("inf"),
+        "with 1000 signers, an FPIR of at most 1 % takes 300000 distinct comparisons with other "
+        "signers by the rule of three, and there are 10000; give --at-fpir 0.3 (30 %) or more, or "
+        "calibrate with more signers",
+    )
+    assert SearchAim(0.3, 1000).accept_point(few) == (0.99, "")
+    assert "with 1 signer, an FPIR of at most 0.01 %" in SearchAim(1e-4, 1).accept_point(few)[1]
+
+
+def test_where_no_measured_score_is_high_enough_the_rate_to_give_is_named():
+    _, reason = SearchAim(0.035, 100).accept_point(THRESHOLD)
+    assert "takes a score that at most 0.035 % of other signers' reach" in reason
+    assert "the highest measured is reached by 0.04 %" in reason
+    assert named_rate(reason) == 0.041
+    assert SearchAim(0.041, 100).accept_point(THRESHOLD) == (0.95, "")
+
+
+@pytest.mark.parametrize("signers", [1, 2, 7, 12, 99, 290, 1000, 2499])
+def test_the_rate_that_is_named_is_enough(signers):
+    _, reason = SearchAim(1e-6, signers).accept_point(THRESHOLD)
+    enough = named_rate(reason)
+    assert SearchAim(enough, signers).accept_point(THRESHOLD)[1] == ""
+    if enough > 0.002:
+        assert SearchAim(enough - 0.002, signers).accept_point(THRESHOLD)[1]
+
+
+def test_with_too_many_signers_for_any_rate_none_is_named():
+    for signers in (2500, 100_000_000):
+        _, reason = SearchAim(0.01, signers).accept_point(THRESHOLD)
+        assert "--at-fpir" not in reason
+        assert reason.endswith("no FPIR can be kept with so many: calibrate with more signers")
+
+
+def test_where_something_else_is_wrong_with_the_data_that_is_said():
+    origin = replace(THRESHOLD.origin, signers=9)
+    for threshold, wrong in (
+        (replace(THRESHOLD, points=()), "no operating points"),
+        (replace(THRESHOLD, origin=origin), "9 signers can't support"),
+        (replace(THRESHOLD, origin=replace(origin, random_forgeries=0)), "was measured"),
+    ):
+        accept, reason = SearchAim(0.01, 5).accept_point(threshold)
+        assert (accept, wrong in reason) == (float("inf"), True)
+
+
+def test_the_bundled_thresholds_accept_by_default_among_as_many_signers_as_documented():
+    bundled = read_card(DEFAULT_MODEL).thresholds
+    for references, most in ((1, 11), (5, 11), (15, 11), (16, 7), (20, 7)):
+        threshold = select_threshold(bundled, references)
+        assert SearchAim(DEFAULT_FPIR, most).accept_point(threshold)[1] == ""
+        _, reason = SearchAim(DEFAULT_FPIR, most + 1).accept_point(threshold)
+        assert f"with {most + 1} signers, an FPIR of at most 1 % takes" in reason
+
+
+@pytest.mark.parametrize(
+    ("score", "decision"),
+    [(0.9, Decision.ACCEPT), (0.86, Decision.REVIEW), (0.7, Decision.REVIEW), (0.5, "refuse")],
+)
+def test_by_its_score_alone_a_copy_is_decided_on_like_anything_else(score, decision):
+    watchful = replace(THRESHOLD, copy_limit=0.4)
+    assert decide_from(0.9, watchful, score) is Decision(decision)

@@ -195,6 +195,13 @@ class TestRefused:
             with pytest.raises(ImageTooLarge, match="10000 x 10000"):
                 decode_bytes(png_claiming(10_000, 10_000))
 
+    def test_a_picture_that_pillow_warns_of_is_told_once(self):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            with pytest.raises(ImageTooLarge, match="10000 x 10000"):
+                decode_bytes(png_claiming(10_000, 10_000))
+        assert told == []
+
     def test_too_many_bytes_and_pixels(self, grey):
         data = encoded(grey)
         with pytest.raises(ImageTooLarge, match="MiB"):
