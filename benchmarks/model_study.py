@@ -1,0 +1,474 @@
+"""Losses, heads, canvas sizes, backbones, starts and augmentation: one change at a time.
+
+Run: ``python benchmarks/model_study.py DATA OUT [--groups losses,heads] [--batches 100]``
+
+DATA holds ``trajectories`` (``scripts/render_trajectories``) and
+``resnet18_imagenet_stem_to_layer3.pt``. Every variant is trained on the same signers for as many
+batches from the same seed, and differs from the base in what its name says and nothing else; a
+fifth of the signers, whom none was trained on, says what it is worth: skilled and random EER by the
+vector and by the local score, and the difference from the base with an interval that resamples
+signers. The base is trained with two further seeds as well: a difference
+that a seed makes is none.
+
+Some backbones are timm's (``pip install timm``, not needed otherwise); backbones are compared from
+random weights, all of them.
+
+What is in OUT is not trained again, and a run that was stopped carries on. Ends with ``table.md``
+and ``table.json`` over all variants that OUT holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sigvault.datasets import Layout
+from sigvault.domain.embedding import Embedding, pack_local
+from sigvault.domain.fusion import FusionRule
+from sigvault.domain.identifiers import ModelId, SignerId
+from sigvault.embedding import network as network_module
+from sigvault.embedding.architecture import Architecture, Backbone, Head
+from sigvault.embedding.checkpoint import load_model
+from sigvault.embedding.network import EmbeddingNetwork
+from sigvault.evaluation.error_rates import (
+    Rate,
+    SignerScores,
+    equal_error_rate,
+    paired_difference,
+)
+from sigvault.evaluation.protocols import (
+    EvaluationSigner,
+    Kind,
+    apply_fusion,
+    compare_pairs,
+    draw_comparisons,
+    scores_by_signer,
+)
+from sigvault.training.augmentation.settings import NewSigners
+from sigvault.training.config import (
+    Batch,
+    BatchNormStart,
+    DataSource,
+    Optimisation,
+    Split,
+    Start,
+    TrainingConfig,
+)
+from sigvault.training.loop import CACHE_FOLDER, MODEL_FOLDER, recipe_of, train
+from sigvault.training.losses.settings import (
+    ArcFace,
+    BatchTriplet,
+    ForgeryRanking,
+    Loss,
+    MultiSimilarity,
+    SubCentreArcFace,
+    SupervisedContrastive,
+    TripletMargin,
+    TupletMargin,
+)
+from sigvault.training.material import Material, gather
+
+STEM = Start(
+    checkpoint="resnet18_imagenet_stem_to_layer3.pt", batch_norm=BatchNormStart.RE_ESTIMATE
+)
+VECTOR = FusionRule(top=3, local_weight=0.0, cosine_spread=0.0, local_spread=0.0)
+LOCAL = FusionRule(top=3, local_weight=1.0, cosine_spread=0.0, local_spread=0.0)
+BASE = "base"
+FIGURES = tuple(
+    (name, rule, kind, references)
+    for name, rule in (("vector", VECTOR), ("local", LOCAL))
+    for kind in (Kind.SKILLED, Kind.RANDOM)
+    for references in (1, 5)
+)
+"""What the table holds: by what, which forgeries, how many references."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row.
+
+    Attributes:
+        title: what the table calls it.
+        config: what it is trained by, but for the number of batches.
+        timm: the name of timm's backbone; None for torchvision's that is configured.
+        against: the variant that it differs from in one thing.
+    """
+
+    title: str
+    config: TrainingConfig
+    timm: str | None = None
+    against: str = BASE
+
+
+def _base() -> TrainingConfig:
+    return TrainingConfig(
+        name="study",
+        licence="for comparison alone",
+        data=(DataSource("trajectories", Layout.FOLDERS, "research use"),),
+        start=STEM,
+        split=Split(folds=1, validation_share=0.2, seed=42),
+        batch=Batch(signers=12, genuine=4, forged=3),
+        optimisation=Optimisation(epochs=1, learning_rate=6e-4),
+        seed=42,
+    )
+
+
+def variants() -> dict[str, dict[str, Variant]]:
+    """All rows by group and name; each differs from the base, or from its ``against``."""
+    base = _base()
+
+    def loss(chosen: Loss) -> TrainingConfig:
+        return replace(base, loss=chosen)
+
+    def shape(**changes: int | Head) -> TrainingConfig:
+        return replace(base, architecture=replace(base.architecture, **changes))
+
+    def change(**changes: float | tuple[float, float] | NewSigners) -> TrainingConfig:
+        return replace(base, augmentation=replace(base.augmentation, **changes))
+
+    ranked = ForgeryRanking(skilled=1.0)
+    random_start = replace(base, start=Start())
+
+    def backbone(chosen: Backbone) -> TrainingConfig:
+        return replace(random_start, architecture=Architecture(backbone=chosen))
+
+    return {
+        "base": {
+            BASE: Variant("multi-similarity, linear head on 2 x 3, ResNet-18", base),
+            "seed-43": Variant("the same with seed 43", replace(base, seed=43)),
+            "seed-44": Variant("the same with seed 44", replace(base, seed=44)),
+        },
+        "losses": {
+            "triplet": Variant("triplets, all", loss(TripletMargin())),
+            "batch-hard": Variant(
+                "batch-hard triplets, cosine",
+                loss(BatchTriplet(distance="cosine", margin=0.2)),
+            ),
+            "batch-soft": Variant(
+                "batch-hard triplets, soft margin", loss(BatchTriplet(soft_margin=True))
+            ),
+            "contrastive": Variant("supervised contrastive", loss(SupervisedContrastive())),
+            "tuplet": Variant("tuplet margin", loss(TupletMargin())),
+            "arcface": Variant(
+                "ArcFace, forgeries ranked", loss(ArcFace(scale=32.0, forgeries=ranked))
+            ),
+            "sub-centre": Variant(
+                "sub-centre ArcFace, forgeries ranked",
+                loss(SubCentreArcFace(scale=32.0, forgeries=ranked)),
+            ),
+            "ranked": Variant("+ forgeries ranked", loss(MultiSimilarity(forgeries=ranked))),
+            "diversity": Variant("+ diversity 0.1", loss(MultiSimilarity(diversity=0.1))),
+            "no-local": Variant(
+                "without the local loss, its projection fitted",
+                loss(MultiSimilarity(local_weight=0.0)),
+            ),
+        },
+        "heads": {
+            "pooled": Variant("pooled to one cell", shape(pool_rows=1, pool_columns=1)),
+            "fine": Variant("3 x 5 cells", shape(pool_rows=3, pool_columns=5)),
+            "normed": Variant("batch norm before the linear layer", shape(head=Head.NORMED_LINEAR)),
+            "orthant": Variant(
+                "ReLU before the norm, as in the notebook", shape(head=Head.ONE_ORTHANT)
+            ),
+            "narrow": Variant("64 dimensions", shape(dimension=64)),
+            "wide": Variant("1,024 dimensions", shape(dimension=1024)),
+        },
+        "canvas": {
+            "small-canvas": Variant("96 x 156", shape(height=96, width=156)),
+            "large-canvas": Variant("160 x 260", shape(height=160, width=260)),
+        },
+        "augmentation": {
+            "plain": Variant(
+                "none",
+                change(rotation=0, translation=0, scale=0, shear=0, stroke_width=0, erase=0),
+            ),
+            "no-width": Variant("strokes never thinner or thicker", change(stroke_width=0)),
+            "no-erase": Variant("nothing erased", change(erase=0)),
+            "crop": Variant("+ the notebook's resized crop", change(crop=(0.9, 1.05))),
+            "elastic": Variant("+ elastic, 3 pixels", change(elastic=3.0)),
+            "gaps": Variant("+ gaps in strokes", change(gaps=0.3)),
+            "new-signers": Variant(
+                "+ new signers, 0.6", change(new_signers=NewSigners(probability=0.6))
+            ),
+        },
+        "starts": {
+            "random": Variant("from random weights", random_start),
+        },
+        "backbones": {
+            "resnet34": Variant("ResNet-34", backbone(Backbone.RESNET34), against="random"),
+            "resnet50": Variant("ResNet-50", backbone(Backbone.RESNET50), against="random"),
+            **{
+                name: Variant(f"timm's {name}", random_start, timm=name, against="random")
+                for name in ("resnet18d", "regnety_008", "convnext_atto")
+            },
+        },
+    }
+
+
+def main() -> int:
+    """Train and score what is missing, then write the table."""
+    groups = variants()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--groups", default=",".join(groups))
+    parser.add_argument("--batches", type=int, default=100)
+    chosen = parser.parse_args()
+    if unknown := sorted(set(chosen.groups.split(",")) - set(groups)):
+        parser.error(f"no group {', '.join(unknown)}: use {', '.join(groups)}")
+    wanted = {BASE, *(n for g in chosen.groups.split(",") for n in groups[g])}
+    rows = {name: each for group in groups.values() for name, each in group.items()}
+    wanted |= {rows[name].against for name in wanted}
+    for name, variant in rows.items():
+        kept = chosen.out / f"{name}.npz"
+        if name in wanted and not kept.is_file():
+            note(f"{name}: {variant.title}")
+            make(variant, chosen.data, chosen.out / name, kept, chosen.batches)
+    write_table(chosen.out, groups, chosen.batches)
+    return 0
+
+
+def note(text: str) -> None:
+    """One line to standard error."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stderr.flush()
+
+
+# ------------------------------------------------------------------------------------ training
+
+
+def make(variant: Variant, data: Path, folder: Path, kept: Path, batches: int) -> None:
+    """Train a variant and keep the scores of the validation signers."""
+    config = replace(variant.config, batch=replace(variant.config.batch, per_epoch=batches))
+    with backbone_of(variant.timm):
+        train(config, data, folder)
+        network = load_model(folder / MODEL_FOLDER)[0].eval()
+    material = gather(config, recipe_of(config), data, folder.parent / CACHE_FOLDER)
+    signers = list(embed(network, material))
+    pairs = compare_pairs(signers)
+    arrays: dict[str, Any] = {"signers": len(signers)}
+    for figure in FIGURES:
+        scores = draw_comparisons(pairs, figure[3])
+        found = scores_by_signer(scores, apply_fusion(scores, figure[1]), figure[2])
+        for side, values in (("mated", found.mated), ("others", found.non_mated)):
+            arrays[f"{key_of(figure)} {side}"] = np.concatenate(values)
+            arrays[f"{key_of(figure)} {side} counts"] = [len(own) for own in values]
+        arrays[f"{key_of(figure)} draws"] = found.draws
+    metrics = json.loads((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    arrays["images_per_second"] = metrics["images_per_second"]
+    arrays["parameters"] = sum(each.numel() for each in network.parameters())
+    half_written = kept.with_suffix(".tmp")
+    with half_written.open("wb") as file:
+        np.savez(file, **arrays)
+    half_written.replace(kept)
+
+
+def key_of(figure: tuple[str, FusionRule, Kind, int]) -> str:
+    """What a figure is called, such as ``vector skilled R=1``."""
+    name, _, kind, references = figure
+    return f"{name} {kind.name.lower()} R={references}"
+
+
+@torch.inference_mode()
+def embed(network: EmbeddingNetwork, material: Material) -> Iterator[EvaluationSigner]:
+    """The validation signers' embeddings."""
+    for number, group in enumerate(material.validation):
+        sides = []
+        for rows in (group.genuine, group.forged):
+            found: list[Embedding] = []
+            for part in np.array_split(rows, -(-len(rows) // 64)) if len(rows) else ():
+                output = network(torch.from_numpy(material.ink[part])[:, None].float() / 255)
+                found += [
+                    Embedding(vector, pack_local(local, inked), ModelId("study"))
+                    for vector, local, inked in zip(
+                        output.vector.numpy(),
+                        output.local.numpy(),
+                        output.inked.numpy(),
+                        strict=True,
+                    )
+                ]
+            sides.append(tuple(found))
+        yield EvaluationSigner(SignerId(str(number)), *sides)
+
+
+@contextmanager
+def backbone_of(name: str | None) -> Iterator[None]:
+    """Within it networks are built with timm's backbone instead of torchvision's.
+
+    The package has no such seam, and needs none until a backbone is worth it.
+    """
+    if name is None:
+        yield
+        return
+
+    def build(architecture: Architecture, weights: str | None) -> SimpleNamespace:
+        del architecture, weights
+        return timm_stages(name)
+
+    with (
+        patch.object(network_module, "_torchvision_backbone", build),
+        patch.object(network_module, "_grey_convolution", lambda stem: stem),
+        patch.object(network_module, "_output_channels", lambda stage: stage.channels),
+    ):
+        yield
+
+
+class Stage(nn.Sequential):
+    """A part of a backbone.
+
+    Attributes:
+        channels: of its output.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module], channels: int) -> None:
+        """Chain the layers."""
+        super().__init__(*layers)
+        self.channels = channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Layer after layer."""
+        result: Tensor = super().forward(x)
+        return result
+
+
+def timm_stages(name: str) -> SimpleNamespace:
+    """A backbone of timm with random weights, cut where its grid has 8, 16 and 32 pixels a cell."""
+    import timm  # noqa: PLC0415 - needed here alone
+
+    found = timm.create_model(name, features_only=True, in_chans=1, pretrained=False)
+    places = {
+        each["module"].replace(".", "_"): (each["reduction"], each["num_chs"])
+        for each in found.feature_info.info
+    }
+    layers, names = list(found.values()), list(found.keys())
+    ends = {
+        places[own][0]: (at + 1, places[own][1]) for at, own in enumerate(names) if own in places
+    }
+    cuts = [0, *(ends[reduction][0] for reduction in (8, 16, 32))]
+    second, third, fourth = (
+        Stage(layers[first:last], ends[reduction][1])
+        for (first, last), reduction in zip(pairwise(cuts), (8, 16, 32), strict=True)
+    )
+    nothing = nn.Identity
+    return SimpleNamespace(
+        conv1=nothing(),
+        bn1=nothing(),
+        relu=nothing(),
+        maxpool=nothing(),
+        layer1=nothing(),
+        layer2=second,
+        layer3=third,
+        layer4=fourth,
+    )
+
+
+# --------------------------------------------------------------------------------------- table
+
+
+def read_scores(kept: Path) -> dict[str, SignerScores]:
+    """What `make` kept, by figure."""
+    with np.load(kept, allow_pickle=False) as found:
+        result = {}
+        for key in map(key_of, FIGURES):
+            sides = [
+                tuple(
+                    np.split(found[f"{key} {side}"], np.cumsum(found[f"{key} {side} counts"])[:-1])
+                )
+                for side in ("mated", "others")
+            ]
+            result[key] = SignerScores(sides[0], sides[1], int(found[f"{key} draws"]))
+        return result
+
+
+def write_table(out: Path, groups: dict[str, dict[str, Variant]], batches: int) -> None:
+    """Markdown and JSON over all variants that are there."""
+    scores = {
+        name: read_scores(out / f"{name}.npz")
+        for group in groups.values()
+        for name in group
+        if (out / f"{name}.npz").is_file()
+    }
+    document: dict[str, Any] = {"batches": batches, "variants": {}}
+    signers = len(next(iter(scores[BASE].values())).mated)
+    lines = [
+        f"EER in per cent of {signers} signers that none was trained on, {batches} batches of 84. "
+        "Below a rate: the rate less that of what it is compared with, 95 % over signers; bold: "
+        "the interval is off zero.",
+        "",
+    ]
+    for group, members in groups.items():
+        there = {name: each for name, each in members.items() if name in scores}
+        if not there:
+            continue
+        lines += [f"### {group.capitalize()}", "", HEADER, RULE]
+        for name, variant in there.items():
+            entry = figures(out / f"{name}.npz", scores, name, variant.against)
+            document["variants"][name] = entry
+            lines.append(row_of(variant, entry))
+        lines.append("")
+    (out / "table.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (out / "table.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+SHOWN = (
+    "vector skilled R=1",
+    "vector skilled R=5",
+    "vector random R=5",
+    "local skilled R=1",
+    "local skilled R=5",
+    "local random R=5",
+)
+HEADER = f"| Variant | {' | '.join(SHOWN)} | images/s |"
+RULE = "|---" * (len(SHOWN) + 2) + "|"
+
+
+def figures(
+    kept: Path, scores: dict[str, dict[str, SignerScores]], name: str, against: str
+) -> dict[str, Any]:
+    """A variant's rates and differences, JSON-ready."""
+    with np.load(kept, allow_pickle=False) as found:
+        entry: dict[str, Any] = {
+            "against": against,
+            "images_per_second": float(found["images_per_second"]),
+            "parameters": int(found["parameters"]),
+        }
+    for key, own in scores[name].items():
+        entry[key] = asdict(equal_error_rate(own).rate)
+        if name != against:
+            entry[f"{key}, difference"] = asdict(paired_difference(own, scores[against][key]))
+    return entry
+
+
+def row_of(variant: Variant, entry: dict[str, Any]) -> str:
+    """A line of the table."""
+    cells = []
+    for key in SHOWN:
+        rate = f"{100 * entry[key]['value']:.1f}"
+        if found := entry.get(f"{key}, difference"):
+            rate += f"<br>{difference_cell(Rate(**found))}"
+        cells.append(rate)
+    return f"| {variant.title} | {' | '.join(cells)} | {entry['images_per_second']:.0f} |"
+
+
+def difference_cell(rate: Rate) -> str:
+    """Such as ``+1.2 (-0.3 to +2.9)``, bold where the interval is off zero."""
+    text = f"{100 * rate.value:+.1f} ({100 * rate.low:+.1f} to {100 * rate.high:+.1f})"
+    return f"**{text}**" if rate.low > 0 or rate.high < 0 else text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
