@@ -97,7 +97,7 @@ class SearchAim:
         lowest = min(point.rates.fmr.value for point in points) * (1.0 + 1e-9)
         least = threshold.least_rate(Measure.FMR)
         if self.fmr.rate < least:
-            wanted = math.ceil(RULE_OF_THREE / self.fmr.rate * (1.0 - 1e-9))
+            wanted = math.ceil(round(RULE_OF_THREE / self.fmr.rate, 6))
             takes = f"{wanted} distinct comparisons with other signers by the rule of three"
             has = f"there are {found}"
         else:

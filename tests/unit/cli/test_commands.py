@@ -569,7 +569,10 @@ def test_identify_says_what_it_decides_at(run, enrolled, draw):
 def test_identify_accepts_nobody_where_the_data_can_not_tell(run, enrolled, draw):
     outcome = run("identify", draw(2, 9), "--at-fpir", "1e-9")
     assert outcome.code == 3
-    assert "nobody can be accepted" in outcome.out
+    said = " ".join(outcome.out.split())
+    assert "nobody can be accepted: with 2 signers, an FPIR of at most 1e-07 % takes" in said
+    assert "give --at-fpir 0.001 (0.1 %) or more" in said
+    assert run("identify", draw(2, 9), "--at-fpir", "0.001").code == 0
 
 
 @pytest.mark.parametrize("rate", ["2", "1e-320", "0"])
