@@ -21,6 +21,10 @@ from sigvault.domain.local_blocks import match_local_block
 from sigvault.storage.embeddings import load_galleries
 from sigvault.storage.references import list_references
 
+_DOUBT = 0.25
+"""How far above the limit of copies, on the way to 1, a picture has to lie: to turn a separate
+signing away is worse than to let another scan in, which the gallery's page still tells."""
+
 
 @dataclass(frozen=True)
 class RepeatedScan:
@@ -81,6 +85,7 @@ class RepeatedScans:
         alike = match_local_block(grids, [embedding.level])[:, 0]
         place = int(np.argmax(alike))
         local = float(alike[place])
+        limit += _DOUBT * (1.0 - limit)
         return RepeatedScan(held[place].id, local, limit) if local >= limit else None
 
     def _read(self, session: Session, signer: SignerKey) -> tuple[Reference, ...]:
