@@ -32,9 +32,13 @@ def find_chromium() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A browser; the tests that need one are skipped without."""
+    """A browser; the tests that need one are skipped without.
+
+    It goes with the module: Playwright's event loop runs in the thread of the tests as long, in
+    which no other test could run one of its own.
+    """
     path = find_chromium()
     if path is None:
         pytest.skip("no chromium is installed: `apt-get install chromium`")

@@ -24,7 +24,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -38,6 +37,7 @@ from sigvault.domain.errors import IndexFailed
 from sigvault.domain.identifiers import GenerationId, ModelId
 from sigvault.indexing.contents import IndexContents
 from sigvault.indexing.packing import packed
+from sigvault.storage.durability import write_whole
 
 FORMAT = 2
 """The number of this format, counted up with every change that old readers can't read. In the
@@ -45,6 +45,7 @@ first one, vectors were always 32 bits wide and were read into memory."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LEFT_BEHIND_SECONDS = 86_400.0
+_UNFINISHED = ".tmp"
 """A file that no manifest has named for a day belongs to a writer that was killed."""
 _CAN_MAP = os.name != "nt"
 """Windows can't remove a file that is mapped, and what is erased has to go at once."""
@@ -153,8 +154,11 @@ def write_snapshot(
         path = _manifest_path(folder, identity.generation)
         replaced = _digests_in(path)
         try:
-            _write_whole(
-                folder, lambda file: file.write(text.encode()), lambda: _unless(outdated, path)
+            write_whole(
+                folder,
+                lambda file: file.write(text.encode()),
+                lambda: _unless(outdated, path),
+                suffix=_UNFINISHED,
             )
         except BaseException:
             _sweep(folder, {manifest.rows_sha256, manifest.vectors_sha256})
@@ -232,7 +236,7 @@ def discard_snapshots(folder: Path) -> None:
     """
     try:
         # Manifests first: what is left of an interrupted removal is then never taken for whole.
-        for pattern in ("generation-*.json", "*.npy", "*.tmp"):
+        for pattern in ("generation-*.json", "*.npy", f"*{_UNFINISHED}"):
             for path in folder.glob(pattern):
                 path.unlink(missing_ok=True)
     except OSError as error:
@@ -277,37 +281,8 @@ def _write_array(folder: Path, array: npt.NDArray[Any]) -> str:
         np.lib.format.write_array(hashing, np.ascontiguousarray(array), allow_pickle=False)
         digest = hashing.digest.hexdigest()
 
-    _write_whole(folder, write, lambda: folder / f"{digest}.npy")
+    write_whole(folder, write, lambda: folder / f"{digest}.npy", suffix=_UNFINISHED)
     return digest
-
-
-def _write_whole(
-    folder: Path, write: Callable[[IO[bytes]], object], name: Callable[[], Path]
-) -> None:
-    """Write a file beside, flush it to the disk, and only then give it its name."""
-    handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=folder)
-    beside = Path(temporary)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(name())
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Flush the names to the disk, where a folder can be opened for that."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _digests_in(manifest: Path) -> set[str]:
@@ -325,7 +300,7 @@ def _sweep(folder: Path, replaced: set[str]) -> None:
     """
     named = set().union(*(_digests_in(path) for path in folder.glob("generation-*.json")))
     old = time.time() - _LEFT_BEHIND_SECONDS
-    for path in (*folder.glob("*.npy"), *folder.glob("*.tmp")):
+    for path in (*folder.glob("*.npy"), *folder.glob(f"*{_UNFINISHED}")):
         # Another sweeper may be quicker, and Windows keeps a file that is being read.
         with contextlib.suppress(OSError):
             unnamed = path.stem not in named

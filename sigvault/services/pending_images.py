@@ -10,7 +10,6 @@ transaction that is still running is ever seen.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from pathlib import Path
@@ -20,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from sigvault.storage.blobs import ImageFolder
 from sigvault.storage.driver import directly, read_directly
-from sigvault.storage.durability import make_folder
+from sigvault.storage.durability import make_folder, sync_folder
 from sigvault.storage.engine import write_session
 from sigvault.storage.failures import translate_os
 from sigvault.storage.kept_probes import needed_images
@@ -50,7 +49,7 @@ class PendingImages:
         try:
             make_folder(self._root)
             (self._root / name).touch(mode=0o600)
-            self._sync()
+            sync_folder(self._root)
         except OSError as error:
             raise translate_os(error, self._root) from error
         return name
@@ -93,15 +92,6 @@ class PendingImages:
         removed += sum(images.delete(digest) for digest in orphans if digest not in needed)
         clear_orphans(session, orphans)
         return removed
-
-    def _sync(self) -> None:
-        if os.name == "nt":
-            return
-        handle = os.open(self._root, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def count_unsettled(engine: Engine, pending: PendingImages) -> int:

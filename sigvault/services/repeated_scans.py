@@ -22,8 +22,19 @@ from sigvault.storage.embeddings import load_galleries
 from sigvault.storage.references import list_references
 
 _DOUBT = 0.25
-"""How far above the limit of copies, on the way to 1, a picture has to lie: to turn a separate
-signing away is worse than to let another scan in, which the gallery's page still tells."""
+"""How far above the limit of copies, on the way to 1, a picture has to lie to be turned away."""
+
+
+def turned_away_from(copy_limit: float) -> float:
+    """The local score from which on a picture is not enrolled.
+
+    It lies above the limit of copies: to turn a separate signing away is worse than to let another
+    scan in, which the signer's page still tells.
+
+    Args:
+        copy_limit: the threshold's, in [-1, 1].
+    """
+    return copy_limit + _DOUBT * (1.0 - copy_limit)
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,7 @@ class RepeatedScan:
     Attributes:
         reference: the signer's own reference that it is too like.
         local: its local score with it, in [-1, 1].
-        limit: from where on that counts as a copy.
+        limit: from where on a picture is not enrolled, see `turned_away_from`.
     """
 
     reference: ReferenceId
@@ -78,14 +89,14 @@ class RepeatedScans:
             VaultDamaged: If an embedding can't be read.
         """
         held = self._read(session, signer)
-        limit = copy_limit_for(self._generation.thresholds, len(held))
-        if not held or limit is None:
+        copy_limit = copy_limit_for(self._generation.thresholds, len(held))
+        if not held or copy_limit is None:
             return None
+        limit = turned_away_from(copy_limit)
         grids = [reference.embedding.local for reference in held]
         alike = match_local_block(grids, [embedding.level])[:, 0]
         place = int(np.argmax(alike))
         local = float(alike[place])
-        limit += _DOUBT * (1.0 - limit)
         return RepeatedScan(held[place].id, local, limit) if local >= limit else None
 
     def _read(self, session: Session, signer: SignerKey) -> tuple[Reference, ...]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from sigvault.domain.errors import StorageFailed, VaultDamaged
-from sigvault.storage.durability import make_folder
+from sigvault.storage.durability import make_folder, sync_folder, write_whole
 from sigvault.storage.failures import translate_os
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -147,7 +145,7 @@ class ImageFolder:
         path = self.path(digest)
         try:
             path.unlink()
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -171,7 +169,7 @@ class ImageFolder:
         for path in self.unfinished(digest):
             try:
                 path.unlink(missing_ok=True)
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
             except OSError as error:
                 raise translate_os(error, path) from error
 
@@ -198,18 +196,7 @@ class ImageFolder:
     def _write_beside(self, path: Path, content: bytes) -> None:
         """Write under another name, then rename, so that no half image ever has the name."""
         self._make_folder(path.parent)
-        handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
-        unfinished = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+        write_whole(path.parent, lambda file: file.write(content), lambda: path, prefix=_UNFINISHED)
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():
@@ -224,14 +211,3 @@ def _holds(path: Path, content: bytes) -> bool:
         return path.read_bytes() == content
     except FileNotFoundError:
         return False
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename or a removal survive a power cut; Windows can't and needn't."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 
 def sync_folder(folder: Path) -> None:
@@ -36,20 +38,44 @@ def make_folder(folder: Path) -> None:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file's content for good, in one step: nobody ever sees half of it under the name.
+    """Copy a file's content for good; see `write_whole`.
 
     Raises:
         OSError: If it can't be copied; the target is as it was then.
     """
-    handle, name = tempfile.mkstemp(prefix=".", dir=target.parent)
-    unfinished = Path(name)
+    with source.open("rb") as original:
+        write_whole(target.parent, lambda copy: shutil.copyfileobj(original, copy), lambda: target)
+
+
+def write_whole(
+    folder: Path,
+    write: Callable[[IO[bytes]], object],
+    name: Callable[[], Path],
+    *,
+    prefix: str = ".",
+    suffix: str = "",
+) -> None:
+    """Write a file for good, in one step: nobody ever sees half of it under its name.
+
+    Args:
+        folder: where it is written under another name first.
+        write: given the open file.
+        name: asked for the file's name once all is on the disk; what it raises ends this.
+        prefix: how the other name begins.
+        suffix: how it ends.
+
+    Raises:
+        OSError: If it can't be written; what had the name is as it was then.
+    """
+    handle, other = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=folder)
+    unfinished = Path(other)
     try:
-        with os.fdopen(handle, "wb") as copy, source.open("rb") as original:
-            shutil.copyfileobj(original, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
-        unfinished.replace(target)
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(name())
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-    sync_folder(target.parent)
+    sync_folder(folder)

@@ -167,6 +167,14 @@ def rows_in_database(engine) -> list[int]:
         return [row for block in iterate_vectors(session, 1) for row in block.rows.tolist()]
 
 
+def open_and_keep(engine, shelf) -> GalleryIndex:
+    """An index that was opened, and lies on the shelf by now."""
+    index = GalleryIndex(engine, shelf)
+    index.current()
+    index.keep()
+    return index
+
+
 def test_it_is_opened_once_and_follows_every_change(engine, change):
     shelf = Shelf()
     index = GalleryIndex(engine, shelf)
@@ -199,9 +207,7 @@ def test_a_large_one_is_kept_when_that_pays(engine, change, monkeypatch):
     monkeypatch.setattr(gallery_index, "_KEEP_FROM", 1)
     shelf = Shelf()
     change.enroll("a", 30)
-    index = GalleryIndex(engine, shelf)
-    index.current()
-    index.keep()
+    index = open_and_keep(engine, shelf)
     assert sorted(shelf.files[1]) == rows_in_database(engine)
     change.enroll("b", 1)
     index.keep()
@@ -221,9 +227,7 @@ def test_what_was_erased_is_dropped_from_everywhere(engine, change, monkeypatch)
     shelf = Shelf()
     change.enroll("a", 2)
     change.enroll("b", 2)
-    index = GalleryIndex(engine, shelf)
-    index.current()
-    index.keep()
+    index = open_and_keep(engine, shelf)
     change.erase("a")
     index.forget()
     assert shelf.files is None
@@ -309,9 +313,7 @@ def test_files_that_cannot_be_written_are_no_matter(engine, change, monkeypatch)
     shelf = Shelf()
     shelf.full = True
     change.enroll("a", 2)
-    index = GalleryIndex(engine, shelf)
-    index.current()
-    index.keep()
+    index = open_and_keep(engine, shelf)
     assert index.size == 2
     shelf.full = False
     index.keep()
@@ -374,9 +376,7 @@ def test_files_with_an_erased_signer_are_removed_at_the_next_opening(engine, cha
     shelf = Shelf()
     change.enroll("a", 2)
     change.enroll("b", 30)
-    index = GalleryIndex(engine, shelf)
-    index.current()
-    index.keep()
+    open_and_keep(engine, shelf)
     change.erase("a")
     reopened = GalleryIndex(engine, shelf)
     assert sorted(reopened.current().index.vectors) == rows_in_database(engine)
@@ -391,9 +391,7 @@ def test_files_that_cannot_be_read_are_removed_and_files_that_cannot_be_are_no_m
     monkeypatch.setattr(gallery_index, "_KEEP_FROM", 1)
     shelf = Shelf()
     change.enroll("a", 2)
-    index = GalleryIndex(engine, shelf)
-    index.current()
-    index.keep()
+    open_and_keep(engine, shelf)
     shelf.unreadable = True
     GalleryIndex(engine, shelf).current()
     assert shelf.files is None
@@ -409,9 +407,7 @@ def test_files_of_a_generation_that_is_gone_are_removed(engine, change, monkeypa
     monkeypatch.setattr(gallery_index, "_KEEP_FROM", 1)
     shelf = Shelf()
     change.enroll("a", 2)
-    index = GalleryIndex(engine, shelf)
-    index.current()
-    index.keep()
+    open_and_keep(engine, shelf)
     state, vectors = shelf.files
     shelf.files = (replace(state, generation=replace(state.generation, id=7)), vectors)
     GalleryIndex(engine, shelf).current()
