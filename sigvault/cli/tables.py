@@ -229,7 +229,7 @@ def signers_table(signers: Sequence[SignerSummary]) -> Table:
 def signer_tables(
     detail: SignerDetail, copies: Sequence[tuple[int, int]] = ()
 ) -> list[Table | Text]:
-    """A signer, the references, and which of them are scans of one signing."""
+    """A signer, the references, and which of them are as alike as scans of one signing."""
     spread = detail.spread
     facts: list[tuple[str, Any]] = [
         ("signer", detail.summary.signer),
@@ -252,8 +252,9 @@ def signer_tables(
         )
     alarms = [
         Text(
-            f"reference {one} is another scan of reference {of}: the signer seems to vary less "
-            "than anyone does, so that genuine signatures are refused; enroll separate signings",
+            f"reference {one} is as like reference {of} as another scan of it: if it is one, the "
+            "signer seems to vary less than anyone does, so that genuine signatures are refused; "
+            "enroll separate signings",
             style="bold red",
         )
         for one, of in copies

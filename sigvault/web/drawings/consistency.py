@@ -96,9 +96,9 @@ def _summarise(found: Consistency) -> str:
         # Copies hide everything else: among them an honest signature is the one that differs.
         pairs = " and the ".join(f"{ordinal(one)} of the {ordinal(of)}" for one, of in found.copies)
         return (
-            f"Some references are scans of one signing, the {pairs}: they say nothing new, and "
-            "make the signer seem to vary less than anyone does, so that genuine signatures are "
-            "refused. Enroll separate signings."
+            f"Some references are as alike as scans of one signing, the {pairs}. If that is what "
+            "they are, they say nothing new, and make the signer seem to vary less than anyone "
+            "does, so that genuine signatures are refused: enroll separate signings."
         )
     if found.threshold is None:
         return (

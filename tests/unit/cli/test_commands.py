@@ -300,7 +300,7 @@ def test_further_scans_are_told_at_enrollment_and_of_galleries_that_have_them(
         before.setattr("sigvault.services.repeated_scans.copy_limit_for", lambda *_: None)
         run("--vault", folder, "enroll", "--signer", "1", again, embedder=embedder)
     shown = run("--vault", folder, "signers", "show", "1", embedder=embedder).out
-    assert "reference 3 is another scan of reference 2" in " ".join(shown.split())
+    assert "reference 3 is as like reference 2 as another scan of it" in " ".join(shown.split())
     document = run("--vault", folder, "signers", "show", "1", "--json", embedder=embedder).document
     assert document["copies"] == [[3, 2]]
 
