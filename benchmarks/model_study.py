@@ -1,6 +1,7 @@
 """Losses, heads, canvas sizes, backbones, starts and augmentation: one change at a time.
 
-Run: ``python benchmarks/model_study.py DATA OUT [--groups losses,heads] [--batches 100]``
+Run: ``python benchmarks/model_study.py DATA OUT [--groups losses,heads] [--batches 100]
+[--bfloat16]``
 
 DATA holds ``trajectories`` (``scripts/render_trajectories``) and
 ``resnet18_imagenet_stem_to_layer3.pt``. Every variant is trained on the same signers for as many
@@ -29,7 +30,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 import numpy as np
@@ -227,6 +228,9 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--groups", default=",".join(groups))
     parser.add_argument("--batches", type=int, default=100)
+    parser.add_argument(
+        "--bfloat16", action="store_true", help="train in mixed precision, where the CPU has AMX"
+    )
     chosen = parser.parse_args()
     if unknown := sorted(set(chosen.groups.split(",")) - set(groups)):
         parser.error(f"no group {', '.join(unknown)}: use {', '.join(groups)}")
@@ -237,7 +241,8 @@ def main() -> int:
         kept = chosen.out / f"{name}.npz"
         if name in wanted and not kept.is_file():
             note(f"{name}: {variant.title}")
-            make(variant, chosen.data, chosen.out / name, kept, chosen.batches)
+            limits = Limits(chosen.batches, "bfloat16" if chosen.bfloat16 else "float32")
+            make(variant, chosen.data, chosen.out / name, kept, limits)
     write_table(chosen.out, groups, chosen.batches)
     return 0
 
@@ -251,9 +256,26 @@ def note(text: str) -> None:
 # ------------------------------------------------------------------------------------ training
 
 
-def make(variant: Variant, data: Path, folder: Path, kept: Path, batches: int) -> None:
+@dataclass(frozen=True)
+class Limits:
+    """What every variant is trained with.
+
+    Attributes:
+        batches: how many.
+        precision: what the CPU computes in.
+    """
+
+    batches: int
+    precision: Literal["float32", "bfloat16"]
+
+
+def make(variant: Variant, data: Path, folder: Path, kept: Path, limits: Limits) -> None:
     """Train a variant and keep the scores of the validation signers."""
-    config = replace(variant.config, batch=replace(variant.config.batch, per_epoch=batches))
+    config = replace(
+        variant.config,
+        batch=replace(variant.config.batch, per_epoch=limits.batches),
+        optimisation=replace(variant.config.optimisation, cpu_precision=limits.precision),
+    )
     with backbone_of(variant.timm):
         train(config, data, folder)
         network = load_model(folder / MODEL_FOLDER)[0].eval()

@@ -120,8 +120,9 @@ class Optimisation:
         optimiser: a class of torch.optim under ``name``, and its parameters.
         scheduler: a class of torch.optim.lr_scheduler under ``name``, and its parameters.
         gradient_norm: gradients longer than this are clipped; 0 clips nothing.
-        precision: on CUDA: "float32", or "bfloat16" or "float16" for mixed precision; a CPU
-            always computes in float32.
+        precision: on CUDA: "float32", or "bfloat16" or "float16" for mixed precision.
+        cpu_precision: on a CPU: "float32", or "bfloat16" for mixed precision, where it has the
+            instructions.
         start_share: the share of the starting weights in the finished ones, in [0, 1).
         patience: epochs without a lower validation error after which to stop; 0 never stops.
         criterion: the validation error that counts, or the mean of those that can be measured.
@@ -135,6 +136,7 @@ class Optimisation:
     scheduler: Named = field(default_factory=lambda: {"name": "OneCycleLR", "pct_start": 0.2})
     gradient_norm: float = 5.0
     precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    cpu_precision: Literal["float32", "bfloat16"] = "float32"
     start_share: float = 0.0
     patience: int = 0
     criterion: Literal["mean", "skilled", "random", "local_skilled", "local_random"] = "mean"

@@ -28,18 +28,28 @@ PRECISIONS: dict[str, Any] = {
 """Fabric's names."""
 
 
-def open_fabric(precision: str, device: Device = Device.AUTO) -> Fabric:
+def open_fabric(
+    precision: str, device: Device = Device.AUTO, cpu_precision: str = "float32"
+) -> Fabric:
     """Choose device, precision and processes; ``torchrun`` says how many processes there are.
 
-    Mixed precision is CUDA's. A CPU computes in float32: where it lacks the instructions,
-    bfloat16 takes ten times as long.
+    Args:
+        precision: of `PRECISIONS`, on CUDA.
+        device: where to compute.
+        cpu_precision: of `PRECISIONS`, on a CPU.
 
     Raises:
-        ConfigurationError: If CUDA is asked for and missing.
+        ConfigurationError: If CUDA is asked for and missing, or bfloat16 of a CPU that has no
+            instructions for it: there it takes ten times as long as float32.
     """
     if device is Device.CUDA and not torch.cuda.is_available():
         raise ConfigurationError("there is no CUDA device here: use --device cpu or auto")
     on_cuda = device is not Device.CPU and torch.cuda.is_available()
+    if not on_cuda and cpu_precision == "bfloat16" and not has_bfloat16():
+        raise ConfigurationError(
+            "this processor multiplies no matrices in bfloat16 (it has no AMX), which would take "
+            "ten times as long as float32: set optimisation.cpu_precision to float32"
+        )
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = int(os.environ.get("WORLD_SIZE", "1")) // here
     together = here * nodes > 1
@@ -51,10 +61,15 @@ def open_fabric(precision: str, device: Device = Device.AUTO) -> Fabric:
         devices=here,
         num_nodes=nodes,
         strategy=shared if together else "auto",
-        precision=PRECISIONS[precision if on_cuda else "float32"],
+        precision=PRECISIONS[precision if on_cuda else cpu_precision],
     )
     fabric.launch()
     return fabric
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor has instructions for matrices in bfloat16 (AMX)."""
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 def wrap_network(fabric: Fabric, network: nn.Module) -> Any:  # noqa: ANN401  # Fabric's, untyped
@@ -101,6 +116,7 @@ __all__ = [
     "Device",
     "any_process",
     "gather_batch",
+    "has_bfloat16",
     "open_fabric",
     "own_places",
     "wrap_network",

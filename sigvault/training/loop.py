@@ -74,7 +74,8 @@ def train(
     """
     preprocessing = preprocessing or recipe_of(config)
     equipment = equipment or Equipment()
-    fabric = open_fabric(config.optimisation.precision, equipment.device)
+    steps = config.optimisation
+    fabric = open_fabric(steps.precision, equipment.device, steps.cpu_precision)
     if fabric.is_global_zero:
         run_folder.mkdir(parents=True, exist_ok=True)
         claim_folder(run_folder, config)

@@ -45,6 +45,21 @@ def test_a_cpu_computes_plainly_even_beside_a_cuda_device(monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("_no_cuda")
+def test_a_cpu_with_the_instructions_computes_in_bfloat16(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    fabric = open_fabric("float16", Device.AUTO, "bfloat16")
+    assert fabric.strategy.precision.precision == "bf16-mixed"
+
+
+@pytest.mark.usefixtures("_no_cuda")
+@pytest.mark.parametrize("found", [{}, {"amx_bf16": False}])
+def test_a_cpu_without_them_is_said_so(found: dict[str, bool], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    with pytest.raises(ConfigurationError, match=r"no AMX.*cpu_precision to float32"):
+        open_fabric("bfloat16", Device.CPU, "bfloat16")
+
+
+@pytest.mark.usefixtures("_no_cuda")
 def test_processes_are_those_that_torchrun_started(monkeypatch: pytest.MonkeyPatch):
     asked: dict[str, object] = {}
 
