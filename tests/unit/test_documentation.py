@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from sigvault.settings import SETTINGS_FILE, VARIABLES, load_settings
+
 REPOSITORY = Path(__file__).parents[2]
 PAGES = sorted(
     [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")],
@@ -199,3 +201,14 @@ def test_no_folder_of_somebodys_computer_is_named():
         if match
     ]
     assert naming == []
+
+
+def test_the_page_of_settings_lists_each_with_its_variable_and_reads_as_a_file(tmp_path: Path):
+    page = (REPOSITORY / "docs/settings.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(SIGVAULT_\w+)` \| (?:`(\w+)`)? ?\|", page, re.MULTILINE))
+    assert rows == {variable: name for name, variable in VARIABLES.items()} | {SETTINGS_FILE: ""}
+    [example] = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "settings.toml"
+    file.write_text(example, encoding="utf-8")
+    read = load_settings(env={SETTINGS_FILE: str(file)})
+    assert (read.vault, read.threads, read.reviewers) == (tmp_path / "signatures", 2, 2)
