@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sigvault.cli.exit_codes import ExitCode, code_for
+from sigvault.cli.manifests import read_manifest
 from sigvault.cli.options import (
     AtFmrOption,
     AtFpirOption,
     AtSkilledFmrOption,
     JsonOption,
     ProbeArgument,
-    SignerOption,
     check_report,
     check_search_rate,
     parse_aims,
@@ -25,12 +25,31 @@ from sigvault.domain.identifiers import SignerId
 
 if TYPE_CHECKING:
     from sigvault.cli.session import Session
+    from sigvault.domain.aims import Aim
 
 
 def verify(
     context: typer.Context,
-    image: ProbeArgument,
-    signer: SignerOption,
+    image: Annotated[
+        Path | None, typer.Argument(metavar="IMG", help="A picture of the signature in question.")
+    ] = None,
+    signer: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="The claimed signer's identifier, such as 53."),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv", help="Instead: many claims, a table with columns signer and path."
+        ),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="With --manifest: also write each result there; what it holds is not done again.",
+        ),
+    ] = None,
     at_fmr: AtFmrOption = None,
     at_skilled_fmr: AtSkilledFmrOption = None,
     report: Annotated[
@@ -41,29 +60,90 @@ def verify(
 ) -> ExitCode:
     """Decide whether a signature is the claimed signer's.
 
-    Exit code 0: accepted, 1: refused, 3: a person has to look.
+    Give a picture with --signer, or many claims with --manifest. Exit code 0: accepted, 1: refused,
+    3: a person has to look; of many, 4: one could not be decided, else the worst of them all.
     """
+    aims = parse_aims(at_fmr, at_skilled_fmr)
+    if len(aims) > 1:
+        raise typer.BadParameter("decide at one rate: give --at-fmr or --at-skilled-fmr")
+    aim = aims[0] if aims else None
+    if manifest is not None:
+        _refuse_beside_manifest({"IMG": image, "--signer": signer, "--report": report})
+        return _verify_many(context, manifest, results, aim, Output(as_json=as_json))
+    if image is None or signer is None:
+        raise typer.BadParameter("give a picture and --signer, or --manifest")
+    if results is not None:
+        raise typer.BadParameter("results belong to --manifest", param_hint="--results")
+    return _verify(context, image, signer, aim, report, Output(as_json=as_json))
+
+
+def _verify(
+    context: typer.Context,
+    image: Path,
+    signer: str,
+    aim: Aim | None,
+    report: Path | None,
+    output: Output,
+) -> ExitCode:
     from sigvault.cli.documents import verification_document
     from sigvault.cli.tables import verification_tables
 
     check_report(report, (".html",))
-    aims = parse_aims(at_fmr, at_skilled_fmr)
-    if len(aims) > 1:
-        raise typer.BadParameter("decide at one rate: give --at-fmr or --at-skilled-fmr")
     session: Session = context.obj
     title = f"Signature claimed to be signer {signer}'s"
     with session.open_vault() as vault:
-        verification = vault.verify(SignerId(signer), image, aim=aims[0] if aims else None)
+        verification = vault.verify(SignerId(signer), image, aim=aim)
         if report is not None:
             from sigvault.cli.reports import picture_verification
             from sigvault.reporting import render_verification, write_page
 
             case = picture_verification(vault, verification, image, title)
             write_page(report, render_verification(case))
-    Output(as_json=as_json).result(
+    output.result(
         verification_document(verification, report), *verification_tables(verification, report)
     )
     return code_for(verification.evidence.decision)
+
+
+def _refuse_beside_manifest(given: dict[str, object]) -> None:
+    """What is for one claim alone.
+
+    Raises:
+        typer.BadParameter: If any of it was given.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise typer.BadParameter(f"{name} is for one claim: leave it out beside --manifest")
+
+
+def _verify_many(
+    context: typer.Context, manifest: Path, results: Path | None, aim: Aim | None, output: Output
+) -> ExitCode:
+    from sigvault.cli.claim_tables import claim_tables
+    from sigvault.cli.claims import (
+        ClaimResult,
+        ResultsFile,
+        claims_document,
+        code_of_claims,
+        count_claims,
+        decide_claims,
+    )
+
+    rows = read_manifest(manifest)
+    file = None if results is None else ResultsFile(results)
+    session: Session = context.obj
+    done: list[ClaimResult] = []
+    with session.open_vault() as vault, output.progress("Verifying") as advance:
+        try:
+            decide_claims(vault, rows, aim, file, done, advance)
+        except KeyboardInterrupt:
+            again = "the same command decides the others" if results else "all are in the audit log"
+            output.say(f"{len(done)} of {len(rows)} claims were decided; {again}")
+            raise
+    output.result(claims_document(done, results), *claim_tables(done, results))
+    if failed := count_claims(done)["failed"]:
+        output.say(f"sigvault: {failed} of {len(rows)} claims could not be decided")
+    return code_of_claims(done)
 
 
 def identify(

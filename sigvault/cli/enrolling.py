@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,17 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sigvault.cli.exit_codes import ExitCode
+from sigvault.cli.manifests import read_manifest
 from sigvault.cli.options import JsonOption, LayoutOption
 from sigvault.cli.output import Output
-from sigvault.domain.errors import ConfigurationError
 from sigvault.domain.identifiers import SignerId
 
 if TYPE_CHECKING:
     from sigvault.cli.session import Session
     from sigvault.datasets.layouts import Layout
     from sigvault.vault import EnrollmentItem
-
-_COLUMNS = ("signer", "path")
 
 
 def enroll(
@@ -168,36 +165,6 @@ def _items_of_dataset(
 
 
 def _items_of_manifest(path: Path) -> list[EnrollmentItem]:
-    """The rows of a table; relative paths start from the table's folder.
-
-    Raises:
-        ConfigurationError: If the table can't be read or lacks something.
-    """
     from sigvault.vault import EnrollmentItem
 
-    items = []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file, strict=True)
-            missing = [column for column in _COLUMNS if column not in (rows.fieldnames or ())]
-            if missing:
-                raise ConfigurationError(
-                    f"{path} has no column {' and no column '.join(missing)}: the first line must "
-                    "name the columns signer and path"
-                )
-            for row in rows:
-                signer, image = ((row[column] or "").strip() for column in _COLUMNS)
-                if not signer or not image:
-                    raise ConfigurationError(
-                        f"{path}, line {rows.line_num}: a signer or a path is missing"
-                    )
-                items.append(EnrollmentItem(SignerId(signer), path.parent / image, image))
-    except FileNotFoundError:
-        raise ConfigurationError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigurationError(
-            f"{path} can't be read as a table ({error}): give a CSV file in UTF-8"
-        ) from error
-    if not items:
-        raise ConfigurationError(f"{path} names no picture: each line gives a signer and a path")
-    return items
+    return [EnrollmentItem(row.signer, row.path, row.name) for row in read_manifest(path)]

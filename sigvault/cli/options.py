@@ -21,9 +21,6 @@ JsonOption = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON document on stdout, all else on stderr."),
 ]
-SignerOption = Annotated[
-    str, typer.Option("--signer", metavar="ID", help="The claimed signer's identifier, such as 53.")
-]
 SignerArgument = Annotated[
     str, typer.Argument(metavar="ID", help="The signer's identifier, such as 53.")
 ]
