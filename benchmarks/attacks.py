@@ -129,7 +129,8 @@ class Examiner:
     def score(self, probe: Examined, gallery: Gallery) -> Score:
         """The probe against the gallery, as `sigvault.services.verification` has it."""
         score = compare(probe.embedding, gallery, self.threshold.fusion)
-        return CloserLook(self.embedder, probe.ink)(score, gallery, self.threshold)
+        look = CloserLook(self.embedder, probe.ink, probe.embedding)
+        return look(score, gallery, self.threshold)
 
     def enroll(self, folder: Path, most: int) -> Iterator[Enrolled]:
         """Signers with five references that can serve, in the order of their names."""

@@ -227,6 +227,7 @@ def main() -> int:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--groups", default=",".join(groups))
+    parser.add_argument("--variants", help="these alone, by name, instead of whole groups")
     parser.add_argument("--batches", type=int, default=100)
     parser.add_argument(
         "--bfloat16", action="store_true", help="train in mixed precision, where the CPU has AMX"
@@ -234,8 +235,12 @@ def main() -> int:
     chosen = parser.parse_args()
     if unknown := sorted(set(chosen.groups.split(",")) - set(groups)):
         parser.error(f"no group {', '.join(unknown)}: use {', '.join(groups)}")
-    wanted = {BASE, *(n for g in chosen.groups.split(",") for n in groups[g])}
     rows = {name: each for group in groups.values() for name, each in group.items()}
+    wanted = {BASE, *(n for g in chosen.groups.split(",") for n in groups[g])}
+    if chosen.variants is not None:
+        wanted = {BASE, *chosen.variants.split(",")}
+        if unknown := sorted(wanted - set(rows)):
+            parser.error(f"no variant {', '.join(unknown)}: use {', '.join(rows)}")
     wanted |= {rows[name].against for name in wanted}
     for name, variant in rows.items():
         kept = chosen.out / f"{name}.npz"

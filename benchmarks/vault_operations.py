@@ -64,6 +64,10 @@ class NoNetwork:
         kind = "references" if as_references else "probes"
         raise NotImplementedError(f"{len(images)} {kind} can't be embedded here")
 
+    def local_features(self, images: list[InkImage]) -> list[np.ndarray]:
+        """Nothing is to be looked at closer here."""
+        raise NotImplementedError(f"{len(images)} probes can't be embedded here")
+
 
 @dataclass(frozen=True)
 class Acquired:

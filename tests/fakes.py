@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 from sigvault.domain.comparison import (
     ErrorRates,
@@ -99,10 +100,12 @@ class FakeEmbedder:
         noise: float = 0.0,
         copy_limit: float | None = None,
         turns: tuple[float, ...] = (),
+        wide: bool = False,
     ) -> None:
         """Take a name, which decides the model's id, and what thresholds its card holds.
 
-        Noise of about 1 makes a model that can't tell signers apart.
+        Noise of about 1 makes a model that can't tell signers apart. Wide, a cell's local features
+        say what surrounds it, too, as a network's do, so that they tell where the cell lies.
         """
         self._name = name
         self._recipe = recipe
@@ -111,6 +114,7 @@ class FakeEmbedder:
         self._noise = noise
         self._copy_limit = copy_limit
         self._turns = turns
+        self._wide = wide
         self.batches: list[int] = []
 
     @cached_property
@@ -159,6 +163,10 @@ class FakeEmbedder:
         turns = self._turns if as_references else ()
         return [self._embed(image.ink, turns) for image in images]
 
+    def local_features(self, images: Sequence[InkImage]) -> list[npt.NDArray[np.int8]]:
+        """See Embedder."""
+        return [embedding.level for embedding in self.embed(images)]
+
     def _embed(self, ink: npt.NDArray[np.float32], turns: tuple[float, ...] = ()) -> Embedding:
         coarse = _reduce(ink)
         centred = (coarse - coarse.mean()).ravel()
@@ -172,12 +180,20 @@ class FakeEmbedder:
             vector = vector + self._noise * disturbed / np.linalg.norm(disturbed)
             vector = vector / np.linalg.norm(vector)
         vector = vector.astype(np.float32)
-        grids = [_local(each) for each in (ink, *(turn_ink(ink, turn) for turn in turns))]
+        local = _wide_local if self._wide else _local
+        grids = [local(each) for each in (ink, *(turn_ink(ink, turn) for turn in turns))]
         return Embedding(vector, np.stack(grids) if turns else grids[0], self.model)
 
 
 def _local(ink: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
     return pack_local(_orientations(ink), _reduce(ink) > 0.01)
+
+
+def _wide_local(ink: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
+    own = np.pad(_orientations(ndimage.gaussian_filter(ink, 2.0)), ((1, 1), (1, 1), (0, 0)))
+    rows, columns = GRID
+    around = [own[down:, right:][:rows, :columns] for down in range(3) for right in range(3)]
+    return pack_local(np.concatenate(around, axis=-1), _reduce(ink) > 0.01)
 
 
 class OneModel:

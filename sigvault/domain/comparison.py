@@ -152,10 +152,10 @@ class LikelihoodRatio:
         return min(self.upper, max(self.lower, value))
 
 
-CLOSER_LOOK = 0.09
-"""How far below the limit of copies a local score asks for a closer look: pictures of references
-that are turned by an angle between those that references are seen from mostly stay that near
-(docs/adr/0022-a-closer-look-for-turned-copies.md)."""
+CLOSER_LOOK = 0.12
+"""How far below the limit of copies a local score asks whether the probe lies turned as a copy
+would: pictures of references that are turned by an angle between those that references are seen
+from mostly stay that near (docs/adr/0026-the-turn-is-told-before-it-is-undone.md)."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def match_local_block(
     grids = [grid for own in views for grid in own]
     rows, columns = _shape((*grids, *probes))
     enrolled, inked = _pack(grids), _pack(probes)
-    barrier = _barrier(rows, columns, radius)
+    barrier = reach_barrier(rows, columns, radius)
     # Of two grids either can come first: one with many at a time, as few times as can be.
     if len(probes) <= len(grids):
         scores = _match_each(inked, enrolled, barrier).T
@@ -70,7 +70,7 @@ def match_local_pairs(grids: Sequence[npt.NDArray[np.int8]], radius: float | Non
     views = [_views(grid) for grid in grids]
     rows, columns = _shape([grid for own in views for grid in own])
     packed = _pack([own[0] for own in views])
-    barrier = _barrier(rows, columns, radius)
+    barrier = reach_barrier(rows, columns, radius)
     ends = np.cumsum(packed.counts)
     parts = []
     for number, own in enumerate(packed.split()):
@@ -134,7 +134,7 @@ def _pack(grids: Sequence[npt.NDArray[np.int8]]) -> _Packed:
 
 
 @lru_cache(maxsize=8)
-def _barrier(rows: int, columns: int, radius: float | None) -> npt.NDArray[np.float32]:
+def reach_barrier(rows: int, columns: int, radius: float | None) -> npt.NDArray[np.float32]:
     """float32 (cells, cells): 0 between cells within the radius, minus infinity further apart."""
     radius = default_radius(rows) if radius is None else radius
     places = np.stack(np.unravel_index(np.arange(rows * columns), (rows, columns)), axis=-1)
@@ -154,7 +154,7 @@ def _match_one(own: _Packed, others: _Packed, barrier: npt.NDArray[np.float32]) 
     """The local score of one grid with each of several, float64 (grids,); 0 without ink."""
     if not len(own.cells) or not len(others.cells):
         return np.zeros(len(others.counts))
-    cosine = _products(own.unit, others.unit)
+    cosine = scalar_products(own.unit, others.unit)
     cosine += np.take(barrier[own.cells], others.cells, axis=1)
     filled = np.flatnonzero(others.counts)
     starts = (np.cumsum(others.counts) - others.counts)[filled]
@@ -165,7 +165,7 @@ def _match_one(own: _Packed, others: _Packed, barrier: npt.NDArray[np.float32]) 
     return scores
 
 
-def _products(
+def scalar_products(
     rows: npt.NDArray[np.float32], columns: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
     """All scalar products, float32 (rows, columns), on the calling thread alone.

@@ -81,8 +81,8 @@ def match_local(
     if probe.shape != reference.shape:
         raise ValueError(f"local features of {probe.shape} and {reference.shape} don't compare")
     radius = default_radius(len(probe)) if radius is None else radius
-    probe_cells, probe_unit = _inked_cells(probe)
-    reference_cells, reference_unit = _inked_cells(reference)
+    probe_cells, probe_unit = inked_cells(probe)
+    reference_cells, reference_unit = inked_cells(reference)
     probe_map = np.full(probe.shape[:2], np.nan, np.float32)
     reference_map = np.full(reference.shape[:2], np.nan, np.float32)
     if not len(probe_cells) or not len(reference_cells):
@@ -99,7 +99,7 @@ def match_local(
     return LocalMatch(min(1.0, max(-1.0, score)), probe_map, reference_map)
 
 
-def _inked_cells(
+def inked_cells(
     grid: npt.NDArray[np.int8],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """The places (n, 2) of the cells with ink and their unit descriptors float32 (n, C)."""

@@ -46,6 +46,19 @@ class Embedder(Protocol):
             GenerationMismatch: If an image was preprocessed by another recipe.
         """
 
+    def local_features(self, images: Sequence[InkImage]) -> list[npt.NDArray[np.int8]]:
+        """The local features of a batch of probes alone, which take less than embedding them.
+
+        Args:
+            images: ink on the model's canvas.
+
+        Returns:
+            int8 (rows, columns, C) for each image, as `Embedding.local` has it.
+
+        Raises:
+            GenerationMismatch: If an image was preprocessed by another recipe.
+        """
+
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:

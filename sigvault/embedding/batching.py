@@ -7,6 +7,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import StorageFailed
@@ -22,6 +27,14 @@ LINGER_SECONDS = 0.002
 """How long a pass waits for more images, where the one before it found several."""
 
 
+class _Kind(Enum):
+    """What is wanted of images; a pass is for one kind."""
+
+    PROBES = auto()
+    REFERENCES = auto()
+    LOCAL_FEATURES = auto()
+
+
 @dataclass(eq=False)
 class _Call:
     """What one caller waits for.
@@ -29,22 +42,28 @@ class _Call:
     Attributes:
         embedder: what embeds.
         images: what to embed; at most as many as one pass takes.
-        as_references: whether they will be references.
+        kind: what is wanted of them.
         done: set once there is a result or an error.
-        result: the embeddings, in order.
+        result: what came of each image, in order.
         error: what went wrong, or None.
     """
 
     embedder: Embedder
     images: Sequence[InkImage]
-    as_references: bool = False
+    kind: _Kind
     done: threading.Event = field(default_factory=threading.Event)
-    result: list[Embedding] = field(default_factory=list)
+    result: list[Any] = field(default_factory=list)
     error: BaseException | None = None
 
     def goes_with(self, other: _Call) -> bool:
         """Whether one pass can serve both."""
-        return self.embedder is other.embedder and self.as_references == other.as_references
+        return self.embedder is other.embedder and self.kind is other.kind
+
+    def run(self, images: Sequence[InkImage]) -> Sequence[Any]:
+        """What is wanted of these images."""
+        if self.kind is _Kind.LOCAL_FEATURES:
+            return self.embedder.local_features(images)
+        return self.embedder.embed(images, as_references=self.kind is _Kind.REFERENCES)
 
 
 class EmbeddingWorker:
@@ -96,18 +115,18 @@ class EmbeddingWorker:
             StorageFailed: If the worker was closed.
             Exception: Whatever the embedder raises for these images.
         """
-        calls = [
-            _Call(embedder, images[start : start + self._most], as_references)
-            for start in range(0, len(images), self._most)
-        ]
-        embeddings: list[Embedding] = []
-        for call in calls:  # one after the other, so that others' images go in between
-            self._submit(call)
-            call.done.wait()
-            if call.error is not None:
-                raise call.error
-            embeddings += call.result
-        return embeddings
+        return self._run(embedder, images, _Kind.REFERENCES if as_references else _Kind.PROBES)
+
+    def local_features(
+        self, embedder: Embedder, images: Sequence[InkImage]
+    ) -> list[npt.NDArray[np.int8]]:
+        """Local features alone, together with what others want likewise.
+
+        Raises:
+            StorageFailed: If the worker was closed.
+            Exception: Whatever the embedder raises for these images.
+        """
+        return self._run(embedder, images, _Kind.LOCAL_FEATURES)
 
     def close(self) -> None:
         """Embed what is waiting, and stop."""
@@ -116,6 +135,20 @@ class EmbeddingWorker:
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
+
+    def _run(self, embedder: Embedder, images: Sequence[InkImage], kind: _Kind) -> list[Any]:
+        calls = [
+            _Call(embedder, images[start : start + self._most], kind)
+            for start in range(0, len(images), self._most)
+        ]
+        found: list[Any] = []
+        for call in calls:  # one after the other, so that others' images go in between
+            self._submit(call)
+            call.done.wait()
+            if call.error is not None:
+                raise call.error
+            found += call.result
+        return found
 
     def _submit(self, call: _Call) -> None:
         with self._changed:
@@ -145,12 +178,15 @@ class EmbeddingWorker:
             self._gather()
             first = self._waiting[0]
             calls: list[_Call] = []
+            others: deque[_Call] = deque()
             images = 0
-            while self._waiting and self._waiting[0].goes_with(first):
-                images += len(self._waiting[0].images)
-                if images > self._most and calls:
-                    break
-                calls.append(self._waiting.popleft())
+            for call in self._waiting:  # those of another kind don't cut the pass short
+                if call.goes_with(first) and images + len(call.images) <= self._most:
+                    images += len(call.images)
+                    calls.append(call)
+                else:
+                    others.append(call)
+            self._waiting = others
             self._crowded = len(calls) > 1
             return calls
 
@@ -168,8 +204,7 @@ def _embed_together(calls: list[_Call]) -> None:
     """Embed in one pass; where that fails, each by itself, so that nobody fails for another."""
     images = [image for call in calls for image in call.images]
     try:
-        first = calls[0]
-        embeddings = first.embedder.embed(images, as_references=first.as_references)
+        found = calls[0].run(images)
     except Exception as error:
         if len(calls) > 1:
             for call in calls:
@@ -178,8 +213,8 @@ def _embed_together(calls: list[_Call]) -> None:
         calls[0].error = error
     else:
         for call in calls:
-            call.result = embeddings[: len(call.images)]
-            embeddings = embeddings[len(call.images) :]
+            call.result = list(found[: len(call.images)])
+            found = found[len(call.images) :]
     for call in calls:
         call.done.set()
 
@@ -215,3 +250,7 @@ class BatchingEmbedder:
     def embed(self, images: Sequence[InkImage], *, as_references: bool = False) -> list[Embedding]:
         """See Embedder."""
         return self._worker.embed(self._embedder, images, as_references=as_references)
+
+    def local_features(self, images: Sequence[InkImage]) -> list[npt.NDArray[np.int8]]:
+        """See Embedder."""
+        return self._worker.local_features(self._embedder, images)

@@ -109,29 +109,19 @@ class TorchEmbedder:
             CheckpointMismatch: If the weights don't fit the card.
             ConfigurationError: If a GPU is asked for and there is none.
         """
-        for image in images:
-            if image.preprocessing != self.preprocessing:
-                raise GenerationMismatch(
-                    f"the image was preprocessed by {image.preprocessing}, but {self.model} takes "
-                    f"{self.preprocessing}: prepare it with the model's own preprocessing"
-                )
+        self._require_own(images)
         if not images:
             return []
         import torch
 
         network, device = self._load()
-
-        def put(inks: Iterable[npt.NDArray[np.float32]]) -> torch.Tensor:
-            batch = torch.from_numpy(np.stack(list(inks))[:, None])
-            return batch.to(device, memory_format=torch.channels_last)
-
         inks = [image.ink for image in images]
         turns = network.architecture.local_turns if as_references else ()
         with torch.inference_mode():
-            output = network(put(inks))
+            output = network(_put(inks, device))
             views = [(output.local, output.inked)]
             views += [
-                network.local_features(put(turn_ink(ink, degrees) for ink in inks))
+                network.local_features(_put((turn_ink(ink, degrees) for ink in inks), device))
                 for degrees in turns
             ]
         vectors = output.vector.cpu().numpy()
@@ -140,6 +130,39 @@ class TorchEmbedder:
             Embedding(vector.copy(), np.stack(own) if turns else own[0], self.model)
             for vector, *own in zip(vectors, *grids, strict=True)
         ]
+
+    def local_features(self, images: Sequence[InkImage]) -> list[npt.NDArray[np.int8]]:
+        """The local features of a batch alone: a pass without the last stage and the head.
+
+        Args:
+            images: ink on the canvas, float32 (H, W) each; any number, none gives none.
+
+        Raises:
+            GenerationMismatch: If an image was preprocessed by another recipe.
+            CheckpointMismatch: If the weights don't fit the card.
+            ConfigurationError: If a GPU is asked for and there is none.
+        """
+        self._require_own(images)
+        if not images:
+            return []
+        import torch
+
+        network, device = self._load()
+        with torch.inference_mode():
+            return _pack(*network.local_features(_put((one.ink for one in images), device)))
+
+    def _require_own(self, images: Sequence[InkImage]) -> None:
+        """Make sure that all images are for this model.
+
+        Raises:
+            GenerationMismatch: If not.
+        """
+        for image in images:
+            if image.preprocessing != self.preprocessing:
+                raise GenerationMismatch(
+                    f"the image was preprocessed by {image.preprocessing}, but {self.model} takes "
+                    f"{self.preprocessing}: prepare it with the model's own preprocessing"
+                )
 
     def _load(self) -> tuple[EmbeddingNetwork, str]:
         import torch
@@ -162,6 +185,14 @@ class TorchEmbedder:
                 fold_batch_norms(network)
                 self._network = network.to(device).to(memory_format=torch.channels_last)
             return self._network, device
+
+
+def _put(inks: Iterable[npt.NDArray[np.float32]], device: str) -> torch.Tensor:
+    """Ink as the network takes it, float (B, 1, H, W)."""
+    import torch
+
+    batch = torch.from_numpy(np.stack(list(inks))[:, None])
+    return batch.to(device, memory_format=torch.channels_last)
 
 
 def _pack(local: torch.Tensor, inked: torch.Tensor) -> list[npt.NDArray[np.int8]]:

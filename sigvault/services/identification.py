@@ -135,7 +135,7 @@ def identify(
     galleries, acquired = found.galleries, found.acquired
     compared, undecided = _compare(galleries, found.active, found.embedding)
     aim = SearchAim(fpir, max(1, found.signers))
-    look = CloserLook(found.embedder, acquired.prepared.ink)
+    look = CloserLook(found.embedder, acquired.prepared.ink, found.embedding)
     ranked, unsupported = _rank(compared, top, aim, look)
     event = Identified(found.active.id, _contents(ranked), by, aim.fpir, aim.signers)
     with write_directly(resources.engine) as transaction:

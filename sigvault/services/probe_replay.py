@@ -138,7 +138,7 @@ def _decide(
                     probe,
                     galleries[side].get(one.signer),
                     generation,
-                    CloserLook(embedder, pictures[side].ink),
+                    CloserLook(embedder, pictures[side].ink, probe),
                 )
                 for probe, (one, pictures) in zip(probes, usable, strict=True)
             ]

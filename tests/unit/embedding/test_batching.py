@@ -173,3 +173,24 @@ def test_references_and_probes_never_share_a_pass(worker, inks):
         for as_references, future in futures:
             (found,) = future.result(20)
             assert found.local.ndim == (4 if as_references else 3)
+
+
+def test_a_pass_is_not_cut_short_by_what_wants_something_else(worker, inks):
+    gated = Gated()
+    embedder = BatchingEmbedder(gated, worker)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(embedder.embed, [inks[0]])
+        assert gated.entered.wait(20)
+        futures = []
+        for place, ink in enumerate(inks[1:8]):
+            wanted = embedder.local_features if place == 2 else embedder.embed
+            futures.append(pool.submit(wanted, [ink]))
+            while worker.depth <= place:
+                threading.Event().wait(0.001)
+        gated.let_go.set()
+        first.result(20)
+        found = [future.result(20)[0] for future in futures]
+    assert gated.batches == [1, 6, 1]
+    alone = FakeEmbedder().embed(inks[1:8])
+    assert np.array_equal(found.pop(2), alone.pop(2).local)
+    assert same(found, alone)

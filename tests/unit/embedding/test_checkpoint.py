@@ -175,6 +175,18 @@ def test_a_pass_for_several_callers_takes_half_of_the_threads(folder: Path):
         torch.set_num_threads(before)
 
 
+def test_local_features_alone_are_those_of_the_embeddings(folder: Path):
+    embedder = TorchEmbedder(folder, device="cpu")
+    images = [_ink(1), _ink(2)]
+    alone = embedder.local_features(images)
+    for one, embedding in zip(alone, embedder.embed(images), strict=True):
+        assert one.dtype == np.int8
+        assert np.abs(one.astype(int) - embedding.local).max() <= 1
+    assert embedder.local_features([]) == []
+    with pytest.raises(GenerationMismatch, match="another-1"):
+        embedder.local_features([replace(images[0], preprocessing="another-1")])
+
+
 def test_without_turns_references_are_as_probes(folder: Path):
     embedder = TorchEmbedder(folder, device="cpu")
     (reference,) = embedder.embed([_ink(1)], as_references=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,21 +14,28 @@ from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.domain.image import InkImage
-from sigvault.domain.local_matching import match_local
+from sigvault.domain.local_matching import TURN_MARGIN, match_local
 from sigvault.domain.serialisation import evidence_from_dict, evidence_to_dict
+from sigvault.domain.turn_fit import fit_turn
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
 from sigvault.imaging.turning import turn_ink
 from sigvault.reporting.words import explain_decision
 from sigvault.services.acquisition import Acquired, acquire
-from sigvault.services.closer_look import STEPS, CloserLook
+from sigvault.services.closer_look import (
+    LOSS,
+    LOSS_A_DEGREE,
+    RESIDUAL,
+    SHORT,
+    CloserLook,
+)
 from sigvault.services.verification import weigh
 
 
 class Case:
     """A gallery of three, and a probe that is its second picture, turned by three degrees."""
 
-    def __init__(self, signer: int = 1) -> None:
-        self.embedder = FakeEmbedder()
+    def __init__(self, signer: int = 1, turns: tuple[float, ...] = ()) -> None:
+        self.embedder = FakeEmbedder(turns=turns, wide=True)
         self.pictures = [
             acquire(draw_signature(signer, n), DEFAULT_PREPROCESSING) for n in range(3)
         ]
@@ -38,7 +46,8 @@ class Case:
         self.embedder.batches.clear()
 
     def enroll(self, pictures: list[Acquired]) -> Gallery:
-        embedded = self.embedder.embed([each.prepared.ink for each in pictures])
+        inks = [each.prepared.ink for each in pictures]
+        embedded = self.embedder.embed(inks, as_references=True)
         references = (Reference(ReferenceId(f"r{n}"), each) for n, each in enumerate(embedded))
         return Gallery(SignerId("1"), GenerationId(1), tuple(references))
 
@@ -49,8 +58,11 @@ class Case:
     def limited(self, limit: float) -> Threshold:
         return replace(self.threshold, copy_limit=limit)
 
-    def look(self) -> CloserLook:
-        return CloserLook(self.embedder, self.probe.prepared.ink)
+    def look(self, probe: Acquired | None = None) -> CloserLook:
+        ink = (probe or self.probe).prepared.ink
+        (embedding,) = self.embedder.embed([ink])
+        self.embedder.batches.clear()
+        return CloserLook(self.embedder, ink, embedding)
 
 
 def turned(picture: Acquired, degrees: float) -> Acquired:
@@ -74,14 +86,16 @@ def test_a_reference_that_was_turned_is_told_as_its_copy(case: Case):
     assert likest.reference == "r1"
     assert threshold.copied(seen) == likest
     assert threshold.judge(seen) is Decision.REVIEW
-    assert case.embedder.batches == [2, 2]  # a little, and further, since it became more alike
-    # The slow way: each turned picture with each reference, one after the other.
+    assert case.embedder.batches == [1]
+    # The slow way: each reference with the probe turned by as much.
+    degrees = case.look().suspect(case.score, case.gallery, threshold)
+    assert degrees is not None
+    assert degrees == pytest.approx(-3.0, abs=1.5)
     ink = case.probe.prepared.ink
-    turns = [turn_ink(ink.ink, degrees) for step in STEPS for degrees in step]
-    probes = case.embedder.embed([replace(ink, ink=each) for each in turns])
+    (back,) = case.embedder.embed([replace(ink, ink=turn_ink(ink.ink, degrees))])
     for one, reference in zip(seen.per_reference, case.gallery.references, strict=True):
-        scores = [match_local(each.level, reference.embedding.local).score for each in probes]
-        assert one.turned == pytest.approx(max(scores), abs=1e-6)
+        alike = match_local(back.level, reference.embedding.local).score
+        assert one.turned == pytest.approx(alike, abs=1e-6)
     assert [one.local for one in seen.per_reference] == [
         one.local for one in case.score.per_reference
     ]
@@ -109,7 +123,7 @@ def test_the_evidence_says_so_and_can_be_replayed(case: Case):
     assert all("turned" not in one for one in before["score"]["per_reference"])  # type: ignore[index]
 
 
-def test_it_is_taken_once_and_only_where_it_is_asked_for(case: Case):
+def test_it_is_taken_only_where_it_is_asked_for(case: Case):
     nearest = max(one.local for one in case.score.per_reference)
     far, near = case.limited(nearest + CLOSER_LOOK + 0.01), case.limited(nearest + 0.01)
     unaccepted = replace(near, accept=5.0, refuse=-5.0)
@@ -117,30 +131,61 @@ def test_it_is_taken_once_and_only_where_it_is_asked_for(case: Case):
     for threshold in (far, case.threshold, unaccepted, case.limited(nearest)):
         assert look(case.score, case.gallery, threshold) == case.score
     assert case.embedder.batches == []
-    first = look(case.score, case.gallery, near)
-    assert first == look(case.score, case.gallery, near) != case.score
-    assert case.embedder.batches == [2, 2]
+    assert look(case.score, case.gallery, near) != case.score
+    assert case.embedder.batches == [1]
 
 
-def test_a_second_signature_is_none(case: Case):
+@pytest.mark.parametrize("turns", [(), (-12.0, 12.0)], ids=["level", "three sides"])
+def test_the_turn_is_told_by_the_view_that_explains_it_best(turns):
+    case = Case(turns=turns)
+    nearest = max(one.local for one in case.score.per_reference)
+    for limit in (nearest + 0.005, nearest + 0.03, nearest + 0.06, nearest + 0.1):
+        told = case.look().suspect(case.score, case.gallery, case.limited(limit))
+        assert told == slow_suspect(case, limit)
+
+
+def slow_suspect(case: Case, limit: float) -> float | None:
+    """Every view of every reference, one after the other."""
+    (probe,) = case.embedder.embed([case.probe.prepared.ink])
+    found = []
+    for reference in case.gallery.references:
+        local = reference.embedding.local
+        for number, view in enumerate(local if local.ndim == 4 else [local]):
+            margin = TURN_MARGIN if number else 0.0
+            score = match_local(probe.level, view).score - margin
+            fit = fit_turn(probe.level, view)
+            if score < limit - CLOSER_LOOK or fit.residual > RESIDUAL:
+                continue
+            if score + LOSS + LOSS_A_DEGREE * abs(fit.degrees) >= limit:
+                found.append((fit.residual, fit.degrees))
+    if not found:
+        return None
+    _, degrees = min(found)
+    return degrees + math.copysign(SHORT, degrees)
+
+
+def test_a_second_signature_is_not_looked_at(case: Case):
     other = acquire(draw_signature(1, 7), DEFAULT_PREPROCESSING)
     score = case.compare(other)
     nearest = max(one.local for one in score.per_reference)
     threshold = case.limited(min(0.99, nearest + 0.07))
-    look = CloserLook(case.embedder, other.prepared.ink)
-    seen = look(score, case.gallery, threshold)
-    assert all(one.turned is not None for one in seen.per_reference)
-    assert threshold.judge(seen) is Decision.ACCEPT
+    assert threshold.asks_closer_look(score)
+    look = case.look(other)
+    assert look.suspect(score, case.gallery, threshold) is None
+    assert look(score, case.gallery, threshold) == score
+    assert case.embedder.batches == []
+    assert threshold.judge(score) is Decision.ACCEPT
 
 
-def test_what_no_turn_makes_likelier_is_not_turned_further(case: Case):
-    """The picture as it is: both turns lead away from it."""
+def test_what_no_turn_could_bring_to_the_limit_is_not_looked_at(case: Case):
+    """The picture as it is, but with a limit that no picture reaches."""
     score = case.compare(case.pictures[1])
-    threshold = case.limited(max(one.local for one in score.per_reference) + 0.01)
-    case.embedder.batches.clear()
-    seen = CloserLook(case.embedder, case.pictures[1].prepared.ink)(score, case.gallery, threshold)
-    assert case.embedder.batches == [2]
-    assert all(one.turned is not None for one in seen.per_reference)
+    nearest = max(one.local for one in score.per_reference)
+    look = case.look(case.pictures[1])
+    asked = case.limited(nearest + LOSS - 0.001), case.limited(nearest + LOSS + 0.05)
+    near, far = (look.suspect(score, case.gallery, threshold) for threshold in asked)
+    assert near is not None
+    assert far is None
 
 
 def test_the_ink_itself_is_left_alone(case: Case):
