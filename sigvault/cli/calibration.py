@@ -42,9 +42,15 @@ def calibrate(
     force: Annotated[
         bool, typer.Option("--force", help="Also use signers that the model was trained on.")
     ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only show what they would be; change nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> ExitCode:
-    """Make the vault's thresholds from signatures of signers that the model has not seen."""
+    """Make the vault's thresholds from signatures of signers that the model has not seen.
+
+    They take the place of those in use, which `threshold restore` brings back.
+    """
     from sigvault.cli.documents import to_document
     from sigvault.cli.tables import calibration_tables
     from sigvault.datasets import read_layout
@@ -65,6 +71,7 @@ def calibrate(
             aims=Aims(**{aim.measure.value: aim.rate for aim in wanted}) if wanted else None,
             progress=lambda done: advance(done, len(dataset.specimens)),
             force=force,
+            preview=preview,
         )
     document = to_document(report)
     document["thresholds"] = [threshold_to_dict(threshold) for threshold in report.thresholds]

@@ -1,4 +1,4 @@
-"""``threshold show`` and ``threshold explain``: what the vault decides by, and why."""
+"""``threshold``: what the vault decides by, why, what it decided by before, and going back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from sigvault.cli.session import Session
     from sigvault.domain.comparison import Threshold
 
-app = typer.Typer(help="Show the thresholds in use.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Show the thresholds in use, and go back to earlier ones.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.command("show")
@@ -66,6 +70,50 @@ def explain(
     ]
     lines = [Text(tidy(line) + "\n") for words in told for line in words]
     Output(as_json=as_json).result({"thresholds": document}, *lines)
+    return ExitCode.DONE
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: JsonOption = False) -> ExitCode:
+    """List the calibrations of the active generation, the latest first."""
+    from sigvault.cli.documents import to_document
+    from sigvault.cli.threshold_tables import history_table
+
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        found = vault.calibrations()
+    Output(as_json=as_json).result({"calibrations": to_document(found)}, history_table(found))
+    return ExitCode.DONE
+
+
+@app.command("restore")
+def restore(
+    context: typer.Context,
+    event: Annotated[
+        int, typer.Argument(min=1, help="The calibration's event, as `threshold list` shows it.")
+    ],
+    as_json: JsonOption = False,
+) -> ExitCode:
+    """Put the thresholds of an earlier calibration back; those in use stay in the list."""
+    from rich.text import Text
+
+    from sigvault.cli.tables import threshold_tables
+    from sigvault.domain.identifiers import EventNumber
+    from sigvault.domain.serialisation import threshold_to_dict
+
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        restored = vault.restore_thresholds(EventNumber(event))
+    document = {
+        "generation": restored.generation,
+        "restored": restored.restored,
+        "event": restored.event,
+        "thresholds": [threshold_to_dict(threshold) for threshold in restored.thresholds],
+    }
+    told = f"generation {restored.generation}: the thresholds of event {event} are back in use"
+    Output(as_json=as_json).result(
+        document, *threshold_tables(restored.thresholds), Text(f"{told} (event {restored.event})")
+    )
     return ExitCode.DONE
 
 

@@ -53,14 +53,14 @@ class CalibrationReport:
         signers: how many signers they rest on.
         skipped: signers, images and numbers of references left out, with the reason, a line
             each.
-        event: the audit event.
+        event: the audit event; None if they were only to be seen.
     """
 
     generation: GenerationId
     thresholds: tuple[Threshold, ...]
     signers: int
     skipped: tuple[str, ...]
-    event: EventNumber
+    event: EventNumber | None
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ def calibrate_vault(
     dataset: Dataset,
     plan: CalibrationPlan | None = None,
     *,
+    preview: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> CalibrationReport:
     """Put new thresholds in the place of the active generation's, with an audit event.
@@ -98,6 +99,7 @@ def calibrate_vault(
         resources: the vault's.
         dataset: signatures of signers that the model was not trained on.
         plan: how; the defaults if None.
+        preview: only say what they would be; those in use stay.
         progress: called with the number of images done.
 
     Raises:
@@ -109,6 +111,8 @@ def calibrate_vault(
     with read_session(resources.engine) as session:
         active = load_active(session)
     made = calibrate_model(dataset, resources.embedder_for(active), plan, progress=progress)
+    if preview:
+        return CalibrationReport(active.id, made.thresholds, made.signers, made.skipped, None)
     with write_session(resources.engine) as session:
         if load_active(session).id != active.id:
             raise GenerationMismatch("another generation became active meanwhile: calibrate again")

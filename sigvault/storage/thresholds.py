@@ -23,15 +23,27 @@ from sigvault.storage.tables import AuditEventRow, ThresholdRow
 
 
 def put_thresholds(
-    session: Session, generation: GenerationId, thresholds: Sequence[Threshold], *, at: datetime
+    session: Session,
+    generation: GenerationId,
+    thresholds: Sequence[Threshold],
+    *,
+    at: datetime,
+    restored: EventNumber | None = None,
 ) -> EventNumber:
     """Record a calibration, and put its thresholds in the place of a generation's old ones.
+
+    Args:
+        session: where to write.
+        generation: the generation that they were calibrated for.
+        thresholds: at most one for each number of references.
+        at: when.
+        restored: the event of the earlier calibration that is gone back to, or None.
 
     Returns:
         The audit event that tells of it.
     """
     contents = tuple(threshold_to_dict(threshold) for threshold in thresholds)
-    event = append(session, Calibrated(generation, contents), at)
+    event = append(session, Calibrated(generation, contents, restored), at)
     replace_thresholds(session, generation, thresholds, event=event, at=at)
     return event
 
@@ -67,6 +79,12 @@ def replace_thresholds(
         for threshold in thresholds
     )
     session.flush()
+
+
+def calibration_in_use(session: Session, generation: GenerationId) -> EventNumber | None:
+    """The audit event that tells of a generation's thresholds; None without any."""
+    query = select(ThresholdRow.event).where(ThresholdRow.generation_id == generation)
+    return session.scalars(query.limit(1)).first()
 
 
 def load_thresholds(session: Session, generation: GenerationId) -> tuple[Threshold, ...]:
