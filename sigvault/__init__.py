@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sigvault.domain.audit import (
         AuditRecord,
     )
+    from sigvault.domain.backup import BackupManifest
     from sigvault.domain.comparison import (
         Candidate,
         Decision,
@@ -59,21 +60,26 @@ if TYPE_CHECKING:
     from sigvault.domain.errors import (
         AcquisitionError,
         AlreadyReviewed,
+        BackupDamaged,
+        BackupNotFound,
         CheckpointMismatch,
         ConfigurationError,
         DatasetError,
         DemonstrationModel,
         DuplicateAcrossSigners,
         EmptyGallery,
+        ErasuresUnknown,
         FailureToAcquire,
         FailureToEnroll,
         FolderMismatch,
         GenerationMismatch,
         GenerationUnfit,
+        HistoryDiffers,
         ImageError,
         ImageTooLarge,
         IndexFailed,
         KeyRefused,
+        LastReference,
         ModelError,
         NotCalibrated,
         ProbeNotKept,
@@ -132,6 +138,11 @@ if TYPE_CHECKING:
     from sigvault.evaluation.generation_comparison import (
         GenerationComparison,
     )
+    from sigvault.recovery import (
+        RestoredVault,
+        restore_vault,
+        verify_backup,
+    )
     from sigvault.services.answers import (
         RequestName,
     )
@@ -146,6 +157,7 @@ if TYPE_CHECKING:
     from sigvault.vault import (
         Activation,
         AuditCheck,
+        Backup,
         Consistency,
         EnrollmentInterrupted,
         EnrollmentItem,
@@ -156,6 +168,7 @@ if TYPE_CHECKING:
         Identification,
         ItemResult,
         ReferenceConsistency,
+        ReferenceErasure,
         ReferenceSummary,
         Replay,
         SignaturePicture,
@@ -174,6 +187,10 @@ __all__ = [
     "ApiKey",
     "AuditCheck",
     "AuditRecord",
+    "Backup",
+    "BackupDamaged",
+    "BackupManifest",
+    "BackupNotFound",
     "Candidate",
     "CheckpointMismatch",
     "ConfigurationError",
@@ -191,6 +208,7 @@ __all__ = [
     "EnrollmentOutcome",
     "EnrollmentReport",
     "Erasure",
+    "ErasuresUnknown",
     "ErrorRates",
     "EventNumber",
     "Evidence",
@@ -205,6 +223,7 @@ __all__ = [
     "GenerationMismatch",
     "GenerationSummary",
     "GenerationUnfit",
+    "HistoryDiffers",
     "Identification",
     "ImageError",
     "ImageTooLarge",
@@ -214,6 +233,7 @@ __all__ = [
     "ItemResult",
     "KeepProbes",
     "KeyRefused",
+    "LastReference",
     "LikelihoodRatio",
     "Measure",
     "ModelCard",
@@ -227,6 +247,7 @@ __all__ = [
     "Rate",
     "Reference",
     "ReferenceConsistency",
+    "ReferenceErasure",
     "ReferenceId",
     "ReferenceScore",
     "ReferenceSummary",
@@ -235,6 +256,7 @@ __all__ = [
     "Replay",
     "RequestDiffers",
     "RequestName",
+    "RestoredVault",
     "ReviewCase",
     "ReviewState",
     "ReviewVerdict",
@@ -277,6 +299,8 @@ __all__ = [
     "diagnose",
     "load_settings",
     "open_vault",
+    "restore_vault",
+    "verify_backup",
 ]
 
 _HOMES = {
@@ -295,6 +319,7 @@ _HOMES = {
         "Measure",
     ),
     "sigvault.domain.audit": ("AuditRecord",),
+    "sigvault.domain.backup": ("BackupManifest",),
     "sigvault.domain.comparison": (
         "Candidate",
         "Decision",
@@ -317,21 +342,26 @@ _HOMES = {
     "sigvault.domain.errors": (
         "AcquisitionError",
         "AlreadyReviewed",
+        "BackupDamaged",
+        "BackupNotFound",
         "CheckpointMismatch",
         "ConfigurationError",
         "DatasetError",
         "DemonstrationModel",
         "DuplicateAcrossSigners",
         "EmptyGallery",
+        "ErasuresUnknown",
         "FailureToAcquire",
         "FailureToEnroll",
         "FolderMismatch",
         "GenerationMismatch",
         "GenerationUnfit",
+        "HistoryDiffers",
         "ImageError",
         "ImageTooLarge",
         "IndexFailed",
         "KeyRefused",
+        "LastReference",
         "ModelError",
         "NotCalibrated",
         "ProbeNotKept",
@@ -387,6 +417,11 @@ _HOMES = {
     ),
     "sigvault.domain.verbal_scale": ("describe_llr",),
     "sigvault.evaluation.generation_comparison": ("GenerationComparison",),
+    "sigvault.recovery": (
+        "RestoredVault",
+        "restore_vault",
+        "verify_backup",
+    ),
     "sigvault.services.answers": ("RequestName",),
     "sigvault.services.reindexing": (
         "ReindexPlan",
@@ -399,6 +434,7 @@ _HOMES = {
     "sigvault.vault": (
         "Activation",
         "AuditCheck",
+        "Backup",
         "Consistency",
         "EnrollmentInterrupted",
         "EnrollmentItem",
@@ -409,6 +445,7 @@ _HOMES = {
         "Identification",
         "ItemResult",
         "ReferenceConsistency",
+        "ReferenceErasure",
         "ReferenceSummary",
         "Replay",
         "SignaturePicture",

@@ -59,8 +59,13 @@ if TYPE_CHECKING:
     from sigvault.indexing.contents import StorableIndex
     from sigvault.indexing.snapshot import SnapshotIdentity
 
-_DATABASE = "vault.sqlite3"
-_MODELS = "models"
+DATABASE = "vault.sqlite3"
+"""A vault's database in its folder, where it doesn't lie elsewhere."""
+
+IMAGES = "images"
+MODELS = "models"
+"""The folders in a vault's."""
+
 _CLAIM = ".being-set-up"
 
 
@@ -91,7 +96,7 @@ def open_vault(
     engine = _engine(settings, CACHE_KIB if serving is None else SERVING_CACHE_KIB)
     resources = Resources(
         engine=engine,
-        images=ImageFolder(settings.vault / "images"),
+        images=ImageFolder(settings.vault / IMAGES),
         pending=PendingImages(settings.vault / "pending"),
         models=_Models(settings, _given(embedder), serving),
         rules=ReviewRules(KeepProbes(settings.keep_probes), settings.reviewers),
@@ -156,7 +161,7 @@ def create_vault(
     settings = _settings(settings)
     source = settings.model or bundled_model()
     chosen = embedder or TorchEmbedder(source, settings.device, settings.threads)
-    with _new_folder(settings.vault), _new_tables(settings) as engine:
+    with new_folder(settings.vault), _new_tables(settings) as engine:
         if embedder is None:
             copy_model(source, _model_folder(settings, chosen.model))
         found(engine, chosen, version=version("sigvault"), at=utc_now())
@@ -238,7 +243,7 @@ def _settings(settings: Settings | str | os.PathLike[str] | None) -> Settings:
 
 def _engine(settings: Settings, cache_kib: int = CACHE_KIB) -> Engine:
     return make_engine(
-        settings.database_url or settings.vault / _DATABASE,
+        settings.database_url or settings.vault / DATABASE,
         cache_kib=cache_kib,
         connections=settings.connections or CONNECTIONS,
     )
@@ -255,11 +260,11 @@ def _check_there(settings: Settings) -> None:
     if (folder / _CLAIM).exists():
         raise VaultDamaged(
             f"{folder} is being set up, or that was interrupted: if nobody is at it any more, "
-            "remove the folder and run `sigvault init` again"
+            "remove the folder and run `sigvault init`, or `sigvault restore`, again"
         )
     if folder.exists() and not folder.is_dir():
         raise VaultNotFound(f"{folder} is a file, not a vault's folder: give another path")
-    expected = folder if settings.database_url else folder / _DATABASE
+    expected = folder if settings.database_url else folder / DATABASE
     if not expected.exists():
         raise VaultNotFound(
             f"there is no vault in {folder}: run `sigvault init`, or give the path of one"
@@ -267,8 +272,10 @@ def _check_there(settings: Settings) -> None:
 
 
 @contextmanager
-def _new_folder(folder: Path) -> Iterator[None]:
-    """An empty folder of one's own, which is gone again if the block fails.
+def new_folder(folder: Path) -> Iterator[None]:
+    """An empty folder of one's own, which nobody opens before the block ends.
+
+    If that fails, database and models are gone again, and the folder if nothing else is in it.
 
     Raises:
         VaultExists: If something lies there already.
@@ -292,8 +299,8 @@ def _new_folder(folder: Path) -> Iterator[None]:
         (folder / _CLAIM).unlink()
     except BaseException:
         # Nothing but what is made here: a vault with its database elsewhere may work in it.
-        shutil.rmtree(folder / _MODELS, ignore_errors=True)
-        for name in (_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm", _CLAIM):
+        shutil.rmtree(folder / MODELS, ignore_errors=True)
+        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", _CLAIM):
             (folder / name).unlink(missing_ok=True)
         _remove_empty(made)
         raise
@@ -331,7 +338,7 @@ def _new_tables(settings: Settings) -> Iterator[Engine]:
 
 
 def _model_folder(settings: Settings, model: ModelId) -> Path:
-    return settings.vault / _MODELS / model
+    return settings.vault / MODELS / model
 
 
 def _given(embedder: Embedder | Sequence[Embedder] | None) -> tuple[Embedder, ...]:

@@ -15,6 +15,7 @@ from sigvault.domain.aims import CALIBRATED_REFERENCES, DEFAULT_FPIR, Aim
 from sigvault.domain.audit import AuditRecord
 from sigvault.domain.comparison import Threshold
 from sigvault.domain.diagnosis import Finding
+from sigvault.domain.erasure_ledger import ErasureLedger
 from sigvault.domain.errors import SigvaultError
 from sigvault.domain.identifiers import EventNumber, GenerationId, ReferenceId, SignerId
 from sigvault.domain.model_card import ModelCard
@@ -25,23 +26,28 @@ from sigvault.services import (
     access,
     answers,
     auditing,
+    backing_up,
     cleaning,
     consistency,
     enrollment,
     erasure,
+    erasure_ledger,
     examination,
     generations,
     identification,
     kept_probes,
     pictures,
     readiness,
+    reference_erasure,
     reviews,
     signers,
     status,
+    threshold_history,
     verification,
 )
 from sigvault.services.answers import RequestName
 from sigvault.services.auditing import AuditCheck, Replay
+from sigvault.services.backing_up import Backup
 from sigvault.services.consistency import Consistency, ReferenceConsistency
 from sigvault.services.enrollment import (
     EnrollmentInterrupted,
@@ -51,14 +57,17 @@ from sigvault.services.enrollment import (
     ItemResult,
 )
 from sigvault.services.erasure import Erasure
+from sigvault.services.erasure_ledger import RepeatedErasures
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.generations import Activation, GenerationSummary
 from sigvault.services.identification import Identification
 from sigvault.services.pictures import SignaturePicture
 from sigvault.services.readiness import Readiness
+from sigvault.services.reference_erasure import ReferenceErasure
 from sigvault.services.resources import Resources, load_active
 from sigvault.services.signers import ReferenceSummary, SignerDetail, SignerSummary
 from sigvault.services.status import VaultStatus
+from sigvault.services.threshold_history import PastCalibration, Restoration
 from sigvault.services.verification import Verification
 from sigvault.storage.engine import read_session
 from sigvault.storage.generations import list_cards
@@ -81,22 +90,28 @@ __all__ = [
     "Activation",
     "ApiKey",
     "AuditCheck",
+    "Backup",
     "Consistency",
     "EnrollmentInterrupted",
     "EnrollmentItem",
     "EnrollmentOutcome",
     "EnrollmentReport",
     "Erasure",
+    "ErasureLedger",
     "GenerationSummary",
     "Identification",
     "IssuedKey",
     "ItemResult",
     "KeepProbes",
+    "PastCalibration",
     "Readiness",
     "ReferenceConsistency",
+    "ReferenceErasure",
     "ReferenceSummary",
+    "RepeatedErasures",
     "Replay",
     "RequestName",
+    "Restoration",
     "ReviewCase",
     "ReviewState",
     "ReviewVerdict",
@@ -397,6 +412,14 @@ class Vault:
         """Erase a signer for good; see `erasure.erase`."""
         return erasure.erase(self._resources, self._index, signer, by=by or self._by)
 
+    def erase_reference(
+        self, signer: SignerId, reference: ReferenceId, *, reason: str, by: str | None = None
+    ) -> ReferenceErasure:
+        """Erase one reference for good; see `reference_erasure.erase_reference`."""
+        return reference_erasure.erase_reference(
+            self._resources, self._index, signer, reference, reason=reason, by=by or self._by
+        )
+
     def calibrate(
         self,
         dataset: Dataset,
@@ -406,6 +429,7 @@ class Vault:
         seed: int = 0,
         aims: Aims | None = None,
         force: bool = False,
+        preview: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> CalibrationReport:
         """Make new thresholds; see `calibration.calibrate_vault`."""
@@ -416,7 +440,9 @@ class Vault:
         plan = calibration.CalibrationPlan(
             references, draws, seed, aims or Aims(), force, require_aims=aims is not None
         )
-        return calibration.calibrate_vault(self._resources, dataset, plan, progress=progress)
+        return calibration.calibrate_vault(
+            self._resources, dataset, plan, preview=preview, progress=progress
+        )
 
     def signers(
         self, *, after: SignerId | None = None, limit: int | None = None, namespace: str = ""
@@ -456,6 +482,14 @@ class Vault:
         """The active generation's thresholds by number of references; none if not calibrated."""
         with read_session(self._resources.engine) as session:
             return load_active(session).thresholds
+
+    def calibrations(self) -> tuple[PastCalibration, ...]:
+        """Those of the active generation, latest first; see `threshold_history`."""
+        return threshold_history.list_calibrations(self._resources)
+
+    def restore_thresholds(self, event: EventNumber) -> Restoration:
+        """Go back to an earlier calibration; see `threshold_history.restore_thresholds`."""
+        return threshold_history.restore_thresholds(self._resources, event)
 
     def models(self) -> tuple[ModelCard, ...]:
         """The cards of all models that the vault ever used, oldest first."""
@@ -506,6 +540,28 @@ class Vault:
     def replay(self, event: EventNumber) -> Replay:
         """Decide a recorded verification once more; see `auditing.replay`."""
         return auditing.replay(self._resources, event)
+
+    def export_erasures(self, target: Path) -> ErasureLedger:
+        """Write down what was erased and revoked; see `erasure_ledger.export_erasures`."""
+        return erasure_ledger.export_erasures(self._resources, target)
+
+    def repeat_erasures(self, source: Path, *, by: str | None = None) -> RepeatedErasures:
+        """Erase again who is erased in a ledger; see `erasure_ledger.repeat_erasures`."""
+        return erasure_ledger.repeat_erasures(
+            self._resources, self._index, source, by=by or self._by
+        )
+
+    def back_up(
+        self,
+        target: Path,
+        *,
+        by: str | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Backup:
+        """Copy all that the vault needs while it goes on; see `backing_up.back_up`."""
+        return backing_up.back_up(
+            self._resources, self._location, target, by=by or self._by, progress=progress
+        )
 
     def readiness(self) -> Readiness:
         """What it decides by at this moment; see `readiness.read_readiness`."""

@@ -20,6 +20,7 @@ from sigvault.vault import (
     GenerationSummary,
     Identification,
     ItemResult,
+    ReferenceErasure,
     SignerDetail,
     SignerSummary,
 )
@@ -86,6 +87,11 @@ def erasure(caller: Caller, gone: Erasure) -> schemas.Erasure:
         event=gone.event,
         log_clean=gone.log_clean,
     )
+
+
+def reference_erasure(caller: Caller, gone: ReferenceErasure) -> schemas.ReferenceErasure:
+    """What went with a reference."""
+    return schemas.ReferenceErasure(**{**vars(gone), "signer": caller.outside(gone.signer)})
 
 
 def enrollment(caller: Caller, report: EnrollmentReport) -> schemas.Enrollment:

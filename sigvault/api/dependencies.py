@@ -92,6 +92,15 @@ EventPath = Annotated[
 ReferencePath = Annotated[
     str, Path(pattern="^[0-9a-f]{32}$", description="The reference, 32 hex digits.")
 ]
+ReasonQuery = Annotated[
+    str,
+    Query(
+        min_length=1,
+        max_length=500,
+        pattern=r"\S",
+        description="Why, for the audit log. Proxies may log addresses: name nobody in it.",
+    ),
+]
 LimitQuery = Annotated[int, Query(ge=1, le=200, description="Items of a page at most.")]
 _CURSOR = Query(max_length=2000, description="`next` of the page before; the first without it.")
 SignerCursor = Annotated[

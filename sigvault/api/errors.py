@@ -194,6 +194,12 @@ KINDS: dict[type[errors.SigvaultError], Kind] = {
     errors.UnknownReference: Kind(
         "unknown-reference", "There is no such reference", 404, "List the signer's references."
     ),
+    errors.LastReference: Kind(
+        "last-reference",
+        "It is the signer's only reference",
+        409,
+        "Enroll another reference first, or erase the signer.",
+    ),
     errors.UnknownEvent: Kind(
         "unknown-event",
         "There is no such verification",

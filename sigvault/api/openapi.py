@@ -151,6 +151,15 @@ EXAMPLES: dict[type[BaseModel], Any] = {
         "event": 58,
         "log_clean": True,
     },
+    schemas.ReferenceErasure: {
+        "signer": "53",
+        "reference": _REFERENCE,
+        "references_left": 4,
+        "images_removed": 1,
+        "audit_parts": 1,
+        "event": 59,
+        "log_clean": True,
+    },
     schemas.Enrollment: {"enrolled": 1, "already": 0, "failed": 0, "results": [_RESULT]},
     schemas.Verification: _VERIFICATION,
     schemas.BulkVerification: {

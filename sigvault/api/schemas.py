@@ -232,6 +232,20 @@ class Erasure(Answer):
     )
 
 
+class ReferenceErasure(Answer):
+    """What went with a reference."""
+
+    signer: str
+    reference: str
+    references_left: int = Field(description="How many the signer still has, 1 at least.")
+    images_removed: int = Field(
+        description="0 where another signer or a kept probe has the same picture."
+    )
+    audit_parts: int
+    event: int
+    log_clean: bool = Field(description="As of an erased signer.")
+
+
 class EnrollmentOutcome(StrEnum):
     """What became of an image."""
 
@@ -439,7 +453,9 @@ class AuditRecord(Answer):
     at: datetime
     kind: str
     public: dict[str, Any]
-    personal: dict[str, Any] | None = Field(description="Null once erased with the signer.")
+    personal: dict[str, Any] | None = Field(
+        description="Null once erased with the signer or the reference."
+    )
     personal_digest: str
     previous: str
     hash: str

@@ -15,6 +15,7 @@ import typer
 
 from sigvault.cli import (
     audit,
+    backing_up,
     calibration,
     deciding,
     demo,
@@ -72,6 +73,8 @@ app.command("cross-validate")(releasing.cross_validate)
 app.command("release")(releasing.release)
 app.command("synth")(synthesizing.synth)
 app.command("demo")(demo.demo)
+app.command("backup")(backing_up.backup)
+app.command("restore")(backing_up.restore)
 app.command("doctor")(doctor.doctor)
 app.command("reindex")(reindexing.reindex)
 app.add_typer(generations.app, name="generation")

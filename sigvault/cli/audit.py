@@ -1,7 +1,8 @@
-"""``audit log`` and ``audit check``."""
+"""The audit log: showing, replaying and checking it, and handing on what it says of erasures."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,3 +68,57 @@ def check(context: typer.Context, as_json: JsonOption = False) -> ExitCode:
         outcome = vault.audit_check()
     Output(as_json=as_json).result(to_document(outcome), *audit_check_lines(outcome))
     return ExitCode.DONE if outcome.whole and not outcome.images_missing else ExitCode.REFUSE
+
+
+@app.command("erasures")
+def erasures(
+    context: typer.Context,
+    target: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to; an earlier one there is replaced.")
+    ],
+    as_json: JsonOption = False,
+) -> ExitCode:
+    """Write down which erasures and revocations there were, so that a restored backup repeats them.
+
+    The file holds random keys of signers and references, and nobody's name: see `sigvault restore
+    --erased-since`.
+    """
+    from sigvault.cli.backup_tables import ledger_line
+    from sigvault.cli.documents import to_document
+
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        ledger = vault.export_erasures(target)
+    document = {"location": str(target), "events": len(ledger.events)}
+    document["through"] = to_document(ledger.through)
+    Output(as_json=as_json).result(document, ledger_line(ledger))
+    return ExitCode.DONE
+
+
+@app.command("repeat-erasures")
+def repeat_erasures(
+    context: typer.Context,
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What `sigvault audit erasures` wrote.")
+    ],
+    as_json: JsonOption = False,
+) -> ExitCode:
+    """Erase again who is erased in a ledger of this vault's, and revoke keys likewise.
+
+    For a vault that something else brought back, such as PostgreSQL's own tools or a copy of the
+    disk; `sigvault restore` does it by itself.
+    """
+    from sigvault.cli.backup_tables import erased_again
+    from sigvault.cli.documents import to_document
+    from sigvault.cli.signers import NOT_CLEAN
+
+    session: Session = context.obj
+    with session.open_vault() as vault:
+        done = vault.repeat_erasures(source)
+    known = f"Erasures are known until {done.known_through.in_words()}; repeat later ones."
+    Output(as_json=as_json).result(
+        to_document(done),
+        f"{erased_again(done.again)} {known}",
+        *([] if done.log_clean else [NOT_CLEAN]),
+    )
+    return ExitCode.DONE

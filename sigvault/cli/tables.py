@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sigvault.cli.output import tidy
-from sigvault.domain.audit import AuditRecord
+from sigvault.domain.audit import AuditRecord, ReferenceErased
 from sigvault.domain.comparison import Decision, Evidence, Rate, Threshold
 from sigvault.domain.copies import COPY, once_turned
 from sigvault.domain.diagnosis import Diagnosis, Finding, Severity
@@ -376,7 +376,8 @@ def audit_table(records: Sequence[AuditRecord]) -> Table:
     """The events, a line each."""
     table = ruled_table(">Event", "When (UTC)", "What", "About", "Hash")
     for record in records:
-        about = " ".join(filter(None, (_subject(record), _gist(record.public), _actor(record))))
+        said = _subject(record), _gist(record.public), _erased(record), _actor(record)
+        about = " ".join(filter(None, said)) + _reason(record)
         hash_ = f"{record.hash[:12]}…"
         table.add_row(str(record.number), _cell(record.at), record.kind, _cell(about), hash_)
     for column in table.columns:
@@ -410,7 +411,8 @@ def audit_check_lines(check: AuditCheck) -> list[Text]:
         lines.append(Text(f"{len(check.images_missing)} pictures are missing", "bold red"))
         lines += [Text(f"  {tidy(str(image))}") for image in check.images_missing]
     if check.erased_parts:
-        lines.append(Text(f"{check.erased_parts} personal parts were erased with their signers"))
+        text = f"{check.erased_parts} personal parts were erased with their signers or references"
+        lines.append(Text(text))
     return lines
 
 
@@ -493,9 +495,24 @@ def _actor(record: AuditRecord) -> str:
     return f"by {by}" if by else ""
 
 
+def _erased(record: AuditRecord) -> str:
+    """Which reference was erased."""
+    if record.kind != ReferenceErased.kind:
+        return ""
+    return f"reference {record.public['reference']}"
+
+
+def _reason(record: AuditRecord) -> str:
+    """Why a reference was erased, as far as it is still known."""
+    if record.kind != ReferenceErased.kind or record.personal is None:
+        return ""
+    return f": {record.personal['reason']}"
+
+
 def _gist(public: Mapping[str, Any]) -> str:
     """What an event's public part says, without keys that mean nothing to people."""
     shown = {"decision", "error", "key", "references", "verdict", "verification", "version"}
+    shown |= {"through"}
     return ", ".join(f"{key} {public[key]}" for key in public if key in shown)
 
 

@@ -99,6 +99,29 @@ class Erasure:
     log_clean: bool | None = None
 
 
+@dataclass(frozen=True)
+class ReferenceErasure:
+    """What went with a reference.
+
+    Attributes:
+        signer: whose it was.
+        reference: the reference.
+        references_left: how many the signer still has, 1 at least.
+        images_removed: 0 where another signer or a kept probe has the same picture.
+        audit_parts: how many personal parts of the audit log.
+        event: where the audit log records it.
+        log_clean: as in `Erasure`.
+    """
+
+    signer: str
+    reference: str
+    references_left: int
+    images_removed: int
+    audit_parts: int
+    event: int
+    log_clean: bool
+
+
 class EnrollmentOutcome(StrEnum):
     """What became of an image."""
 

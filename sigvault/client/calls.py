@@ -115,6 +115,16 @@ def show_reference_image(signer: str, reference: str) -> Call[bytes]:
     return Call(bytes, "GET", f"{_signer_path(signer)}/references/{_segment(reference)}/image")
 
 
+def erase_reference(signer: str, reference: str, reason: str) -> Call[answers.ReferenceErasure]:
+    """Erase one reference for good."""
+    return Call(
+        answers.ReferenceErasure,
+        "DELETE",
+        f"{_signer_path(signer)}/references/{_segment(reference)}",
+        query={"reason": reason},
+    )
+
+
 def enroll(
     signer: str, images: Iterable[Picture], name: str, *, force: bool, idempotency_key: str | None
 ) -> Call[answers.Enrollment]:

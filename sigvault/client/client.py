@@ -21,6 +21,7 @@ from sigvault.client.answers import (
     MultipleVerification,
     Page,
     Reference,
+    ReferenceErasure,
     Review,
     SignerDetail,
     SignerSummary,
@@ -158,6 +159,21 @@ class Client:
     def erase(self, signer: str) -> Erasure:
         """Erase a signer for good, with every picture, probe and personal audit part."""
         return self._ask(calls.erase_signer(signer))
+
+    def erase_reference(self, signer: str, reference: str, *, reason: str) -> ReferenceErasure:
+        """Erase one reference for good, with its picture and vectors; the signer keeps the others.
+
+        Args:
+            signer: whose it is.
+            reference: which, as `references` names it.
+            reason: why, for the audit log; 500 characters at most. It is sent in the address,
+                which proxies may log: name nobody in it.
+
+        Raises:
+            NotFound: If the signer has no such reference.
+            Conflict: If it is the signer's only one: enroll another first, or erase the signer.
+        """
+        return self._ask(calls.erase_reference(signer, reference, reason))
 
     def verify(
         self,

@@ -1,8 +1,9 @@
 """What the audit log records: one frozen class per kind of event.
 
 Each event has a public part, which the hash chain covers directly, and a personal part, of
-which the chain covers a salted digest alone: erasing a signer removes the personal part and
-leaves the chain whole. Signers appear in public parts by their random key only.
+which the chain covers a salted digest alone: erasing a signer removes the personal part, erasing
+a reference that of its enrollment, and the chain stays whole. Signers appear in public parts by
+their random key only.
 """
 
 from __future__ import annotations
@@ -151,15 +152,17 @@ class GenerationDropped(_Public):
 
 @dataclass(frozen=True)
 class Calibrated(_Public):
-    """Thresholds were made for a generation."""
+    """Thresholds were made for a generation, or those of an earlier event put back."""
 
     kind: ClassVar[str] = "calibrated"
     generation: GenerationId
     thresholds: tuple[dict[str, Any], ...]
+    restored: EventNumber | None = None
 
     def public(self) -> dict[str, Any]:
         """See AuditEvent."""
-        return {"generation": self.generation, "thresholds": list(self.thresholds)}
+        content = {"generation": self.generation, "thresholds": list(self.thresholds)}
+        return content if self.restored is None else content | {"restored": self.restored}
 
 
 @dataclass(frozen=True)
@@ -400,6 +403,116 @@ class SignerErased(_Public):
 
 
 @dataclass(frozen=True)
+class ReferenceErased:
+    """One reference was erased, with its image, its vectors and what the log said of its image.
+
+    Attributes:
+        signer: whose it was.
+        reference: the reference.
+        parts: the events whose personal parts went with it.
+        details: the signer's outside identifier, by whom and why it was erased, and who had
+            enrolled it.
+    """
+
+    kind: ClassVar[str] = "reference-erased"
+    signer: SignerKey
+    reference: ReferenceId
+    parts: tuple[EventNumber, ...]
+    details: dict[str, Any]
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {"signer": self.signer, "reference": self.reference, "parts": list(self.parts)}
+
+    def personal(self) -> dict[str, Any]:
+        """The details; a reason may name people, so it goes with the signer."""
+        return self.details
+
+    def subject(self) -> SignerKey | None:
+        """See AuditEvent."""
+        return self.signer
+
+
+@dataclass(frozen=True)
+class BackedUp(_Public):
+    """A backup was made of the vault.
+
+    Attributes:
+        backup: its id.
+        through: the last event that it holds.
+        hash: that event's hash.
+        manifest: SHA-256 of its manifest, which names every file with its digest.
+        files: how many files it has.
+        size: how many bytes they have.
+        by: who made it.
+    """
+
+    kind: ClassVar[str] = "backed-up"
+    backup: str
+    through: EventNumber
+    hash: str
+    manifest: str
+    files: int
+    size: int
+    by: str = ""
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent; where the backup lies is not told."""
+        return {
+            "backup": self.backup,
+            "through": self.through,
+            "hash": self.hash,
+            "manifest": self.manifest,
+            "files": self.files,
+            "bytes": self.size,
+        }
+
+    def personal(self) -> dict[str, Any]:
+        """By whom; it stays, since it is about no signer."""
+        return {"by": self.by} if self.by else {}
+
+
+@dataclass(frozen=True)
+class VaultRestored(_Public):
+    """The vault went back to a backup: what was recorded after that is in another vault's log.
+
+    Attributes:
+        backup: the backup's id.
+        vault: the id of the vault that it was made of.
+        through: the last event that it held.
+        hash: that event's hash.
+        manifest: SHA-256 of the backup's manifest.
+        known_through: the last event of the log that told of later erasures and revocations, which
+            follow this event; None if that was not known, which whoever restored accepted.
+        by: who restored it.
+    """
+
+    kind: ClassVar[str] = "vault-restored"
+    backup: str
+    vault: str
+    through: EventNumber
+    hash: str
+    manifest: str
+    known_through: EventNumber | None
+    by: str = ""
+
+    def public(self) -> dict[str, Any]:
+        """See AuditEvent."""
+        return {
+            "backup": self.backup,
+            "vault": self.vault,
+            "through": self.through,
+            "hash": self.hash,
+            "manifest": self.manifest,
+            "known_through": self.known_through,
+        }
+
+    def personal(self) -> dict[str, Any]:
+        """By whom; it stays, since it is about no signer."""
+        return {"by": self.by} if self.by else {}
+
+
+@dataclass(frozen=True)
 class AuditRecord:
     """An event as it lies in the log.
 
@@ -408,7 +521,7 @@ class AuditRecord:
         at: when, UTC.
         kind: the kind of event.
         public: the part that stays.
-        personal: the part that is removed with the signer; None once it is.
+        personal: the part that is removed with the signer or the reference; None once it is.
         personal_digest: salted SHA-256 of the personal part, hex.
         previous: the hash of the event before.
         hash: the hash of this event.

@@ -24,6 +24,10 @@
     │   ├── VaultDamaged          the vault contradicts itself
     │   ├── VaultTooNew           made by a later version of sigvault
     │   ├── FolderMismatch        the images in the folder are another vault's
+    │   ├── BackupNotFound        nothing that is a backup lies at the path
+    │   ├── BackupDamaged         a backup that is not whole, or not what was made
+    │   ├── HistoryDiffers        a log that doesn't go on from where a backup ends
+    │   ├── ErasuresUnknown       a backup whose later erasures nobody has told or waived
     │   ├── StorageFailed         disk full, database unreachable, no permission
     │   ├── VaultBusy             another process does what only one can do at a time
     │   ├── UnknownGeneration     no such generation, or dropped
@@ -31,6 +35,7 @@
     │   └── GenerationMismatch    vectors, thresholds or index of two generations would mix
     ├── UnknownSigner             no such signer, or erased
     ├── UnknownReference          no such reference, or erased
+    ├── LastReference             the only reference of a signer, who would be left without any
     ├── UnknownEvent              no such event in the audit log, or nothing left of it to replay
     ├── ProbeNotKept              the bytes of a verification's probe are not there
     ├── AlreadyReviewed           a case that this person, or people, decided before
@@ -137,6 +142,22 @@ class FolderMismatch(VaultError):
     """The database and the folder of images belong to two vaults."""
 
 
+class BackupNotFound(VaultError):
+    """Nothing that is a backup lies at the path."""
+
+
+class BackupDamaged(VaultError):
+    """A backup is not whole, or not the one that was made; the message names the file."""
+
+
+class HistoryDiffers(VaultError):
+    """A log, or what was written of one, doesn't go on from where the backup ends."""
+
+
+class ErasuresUnknown(VaultError):
+    """Who was erased after a backup was made isn't known, and nobody has accepted that."""
+
+
 class StorageFailed(VaultError):
     """The database or the image folder can't be read or written."""
 
@@ -171,7 +192,11 @@ class UnknownSigner(SigvaultError):
 
 
 class UnknownReference(SigvaultError):
-    """There is no such reference, or its signer was erased."""
+    """There is no such reference, or it or its signer was erased."""
+
+
+class LastReference(SigvaultError):
+    """The reference is the signer's only one, and goes with the signer alone."""
 
 
 class UnknownEvent(SigvaultError):

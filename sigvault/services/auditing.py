@@ -11,6 +11,7 @@ from sigvault.domain.audit import (
     AuditRecord,
     Calibrated,
     ReferenceEnrolled,
+    ReferenceErased,
     SignerErased,
     Verified,
 )
@@ -62,7 +63,7 @@ class AuditCheck:
         first_broken: the first event that something is wrong with, if it is one event.
         reason: what is wrong, in words; empty if it is whole.
         images_missing: digests of enrolled images and kept probes that are missing or changed.
-        erased_parts: how many personal parts are gone with their erased signers.
+        erased_parts: how many personal parts are gone with their erased signers or references.
         replayed: how many verifications were decided once more.
     """
 
@@ -187,6 +188,10 @@ class _Walk:
             gone = [each for each, (_, key) in self.enrolled.items() if key == public["signer"]]
             for reference in gone:
                 del self.enrolled[reference]
+        elif record.kind == ReferenceErased.kind:
+            _, key = self.enrolled.pop(public["reference"], (None, ""))
+            if key != public["signer"]:
+                self.note(record.number, "the reference that it erased was not the signer's")
         elif record.kind == Calibrated.kind:
             self.calibrated[public["generation"]] = (record.number, public["thresholds"])
         elif record.kind == Verified.kind and record.personal is not None:
@@ -222,7 +227,7 @@ def _compare_with_log(session: Session, walk: _Walk) -> None:
     there = {row.id: row.signer_key for row in session.execute(query)}
     for reference, (event, key) in walk.enrolled.items():
         if reference not in there:
-            walk.note(event, "its reference is gone, but its signer wasn't erased")
+            walk.note(event, "its reference is gone, but nobody erased it")
         elif there[reference] != key:
             walk.note(event, "its reference lies under another signer now")
     strangers = sorted(there.keys() - walk.enrolled.keys())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -72,10 +73,32 @@ def erase(resources: Resources, index: GalleryIndex[Any], signer: SignerId, *, b
         note_erasure(transaction, event)
         drop_answers_before(transaction, at - KEPT_FOR)
         index.discard_files()  # a crash after the commit then leaves no vector in a file
+    traces += traces_of_images(erased.orphans)
+    removed, clean = take_off_the_disk(resources, index, traces)
+    return Erasure(signer, len(erased.references), event, removed, parts, clean)
+
+
+def take_off_the_disk(
+    resources: Resources, index: GalleryIndex[Any], traces: Sequence[bytes]
+) -> tuple[int, bool]:
+    """After an erasure's commit: from the index in memory, the images and the database's files.
+
+    Args:
+        resources: the vault's.
+        index: over all galleries.
+        traces: what to look for in the database's file; see `traces.traces_of`.
+
+    Returns:
+        How many images went, and whether the database's log and file are clean.
+
+    Raises:
+        StorageFailed: If the database or an image can't be changed.
+        IndexFailed: If a kept index can't be removed.
+    """
     with ExitStack() as last:  # each is tried, whatever becomes of the others
         last.callback(index.forget)
         try:
             removed = settle_pending(resources.engine, resources.images, resources.pending)
         finally:
-            clean = clean_up(resources.engine, [*traces, *traces_of_images(erased.orphans)])
-    return Erasure(signer, len(erased.references), event, removed, parts, clean)
+            clean = clean_up(resources.engine, traces)
+    return removed, clean

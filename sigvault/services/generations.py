@@ -255,7 +255,8 @@ def complete(resources: Resources, bound: BoundGeneration, progress: Advance | N
         raise GenerationUnfit(
             f"generation {bound.id} lacks {len(filled.unusable)} references that can't be embedded "
             f"anew, such as {first.reference} ({first.message}): restore their images, see "
-            "`sigvault doctor`, or erase the signers and enroll them again"
+            "`sigvault doctor`, or erase them (`sigvault signer erase-reference`) or their "
+            "signers, and enroll others"
         )
     return filled.embedded
 

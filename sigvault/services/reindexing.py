@@ -384,7 +384,7 @@ def _reasons(
     if unusable:
         reasons.append(
             f"{unusable} references could not be embedded: restore their images, or "
-            "erase the signers and enroll them again"
+            "erase them or their signers, and enroll others"
         )
     return tuple(reasons)
 

@@ -65,6 +65,8 @@ def verify(
 ) -> Verification:
     """Compare a probe with the claimed signer's gallery, decide, and record it.
 
+    Where a reference is erased meanwhile, it is decided anew, with those that are left.
+
     Args:
         resources: the vault's.
         signer: who is claimed to have signed.
@@ -83,6 +85,22 @@ def verify(
         ImageError: If the probe is no usable picture; it is recorded.
         FailureToAcquire: If it can't serve as a signature; it is recorded.
     """
+    while True:
+        verification = _verify_once(resources, signer, probe, by=by, aim=aim, keep=keep)
+        if verification is not None:
+            return verification
+
+
+def _verify_once(
+    resources: Resources,
+    signer: SignerId,
+    probe: Path | bytes,
+    *,
+    by: str,
+    aim: Aim | None,
+    keep: KeepProbes | None,
+) -> Verification | None:
+    """Decide once; None where a reference that it rests on was erased meanwhile."""
     with resources.timed("read"):
         claim = read_claim(resources.engine, signer)
     gallery, active = claim.gallery, claim.generation
@@ -93,17 +111,19 @@ def verify(
     acquired = acquire_probe(resources, embedder, probe, signer=(signer, claim.key), by=by)
     with resources.timed("embed"):
         (embedding,) = embedder.embed([acquired.prepared.ink])
+    look = CloserLook(embedder, acquired.prepared.ink, embedding)
     with resources.timed("compare"):
         score = compare(embedding, gallery, threshold.fusion)
-    if threshold.asks_closer_look(score):
+        degrees = look.suspect(score, gallery, threshold)
+    if degrees is not None:
         with resources.timed("look"):
-            score = CloserLook(embedder, acquired.prepared.ink)(score, gallery, threshold)
+            score = look.take(score, gallery, degrees)
     evidence = weigh(score, acquired, gallery.signer, threshold, active)
     asked = evidence.decision is Decision.REVIEW
     keeps = (keep or resources.rules.keep_probes).keeps(asked=asked)
     with resources.timed("record"):
         event = _record(resources, claim, evidence, by, acquired.data if keeps else None)
-    return Verification(evidence, event, acquired.prepared)
+    return None if event is None else Verification(evidence, event, acquired.prepared)
 
 
 def read_claim(engine: Engine, signer: SignerId) -> Claim:
@@ -226,11 +246,11 @@ def _record_failure(
 
 def _record(
     resources: Resources, claim: Claim, evidence: Evidence, by: str, probe: bytes | None = None
-) -> EventNumber:
+) -> EventNumber | None:
     """Append the verification, unless the signer was erased while it was under way.
 
-    People are asked if they are to look, and the probe's bytes are kept if there are any; so is
-    the gallery's spread.
+    Nothing is recorded, and None comes back, where one of the references was. People are asked if
+    they are to look, and the probe's bytes are kept if there are any; so is the gallery's spread.
     """
     key = claim.key
     event = Verified(
@@ -247,6 +267,8 @@ def _record(
             raise UnknownSigner(
                 f"signer {evidence.signer} was erased while the probe was being verified"
             )
+        if not claim.held.is_whole(transaction):
+            return None
         number = append_directly(transaction, event, resources.clock())
         if evidence.decision is Decision.REVIEW:
             open_review_directly(transaction, number, key)

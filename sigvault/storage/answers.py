@@ -45,10 +45,20 @@ def drop_answers_before(transaction: DriverTransaction, moment: datetime) -> int
     return transaction.run("DELETE FROM answers WHERE answered_at < ?", before)
 
 
-def drop_answers_about(transaction: DriverTransaction, signer: SignerKey) -> int:
-    """Forget the answers that name a signer; how many."""
+def drop_answers_about(
+    transaction: DriverTransaction, signer: SignerKey, *, naming: str = ""
+) -> int:
+    """Forget the answers that name a signer; how many.
+
+    Args:
+        transaction: a writing one.
+        signer: the signer.
+        naming: only those that hold this, too, such as a reference's identifier.
+    """
     named = transaction.rows(
-        "SELECT asker, name FROM answer_signers WHERE signer_key = ?", (signer,)
+        "SELECT asker, name FROM answers JOIN answer_signers USING (asker, name)"
+        " WHERE signer_key = ? AND answer LIKE ?",
+        (signer, f"%{naming}%"),
     )
     for answer in named:
         transaction.run("DELETE FROM answer_signers WHERE asker = ? AND name = ?", answer)

@@ -20,6 +20,9 @@ from sigvault.domain.audit import (
     FIRST_HASH,
     AuditEvent,
     AuditRecord,
+    EnrollmentFailed,
+    ReferenceEnrolled,
+    ReferenceErased,
     SignerErased,
     canonical_json,
     chain_hash,
@@ -27,7 +30,7 @@ from sigvault.domain.audit import (
     digest_personal,
 )
 from sigvault.domain.errors import VaultDamaged
-from sigvault.domain.identifiers import EventNumber, SignerKey
+from sigvault.domain.identifiers import EventNumber, ReferenceId, SignerKey
 from sigvault.storage.driver import DriverTransaction
 from sigvault.storage.tables import AuditEventRow, AuditHeadRow, AuditPersonalRow, Base
 
@@ -40,7 +43,7 @@ class ChainCheck:
         events: how many events were walked.
         first_broken: the first event at which the chain breaks, or None if it is whole.
         reason: why it breaks there, in words; empty if it is whole.
-        erased_parts: how many personal parts are gone with their erased signers.
+        erased_parts: how many personal parts are gone with their erased signers or references.
     """
 
     events: int
@@ -258,9 +261,55 @@ def erase_personal(transaction: DriverTransaction, signer: SignerKey) -> int:
     return transaction.run("DELETE FROM audit_personal WHERE signer_key = ?", (signer,))
 
 
+def erase_personal_of_reference(
+    transaction: DriverTransaction, signer: SignerKey, reference: ReferenceId, image_digest: str
+) -> tuple[EventNumber, ...]:
+    """Remove what the log says of a reference's image: of its enrollment, and of failed ones.
+
+    Failed ones are those of the same image, and of further scans of it. To be called in the
+    transaction that appends ReferenceErased with these numbers: without that event the missing
+    parts count as tampering.
+
+    Returns:
+        The events whose personal parts were removed.
+
+    Raises:
+        VaultDamaged: If an event can't be read: check the chain.
+    """
+    found = transaction.rows(
+        "SELECT e.number, e.kind, e.public, p.content FROM audit_events AS e"
+        " JOIN audit_personal AS p ON p.event = e.number"
+        " WHERE e.signer_key = ? AND e.kind IN (?, ?) ORDER BY e.number",
+        (signer, ReferenceEnrolled.kind, EnrollmentFailed.kind),
+    )
+    named = {reference, image_digest}
+    gone = []
+    for number, kind, public, content in found:
+        enrolled = kind == ReferenceEnrolled.kind
+        told = _read_part(number, public if enrolled else content)
+        if named & {told.get("reference"), None if enrolled else told.get("image")}:
+            gone.append(EventNumber(number))
+    statement = "DELETE FROM audit_personal WHERE event = ?"
+    transaction.run_many(statement, [(number,) for number in gone])
+    return tuple(gone)
+
+
+def _read_part(number: int, text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise _unreadable(number) from error
+
+
+def _unreadable(number: int) -> VaultDamaged:
+    return VaultDamaged(
+        f"event {number} of the audit log can't be read: run `sigvault audit check`"
+    )
+
+
 def check_chain(session: Session) -> ChainCheck:
     """Walk the whole log and compute every hash again, a thousand events in memory at a time."""
-    walk = _Walk()
+    walk = _Walk(_parts_gone(session))
     with session.execute(_events().execution_options(yield_per=1000)) as rows:
         for event, personal in rows:
             reason = walk.step(event, personal)
@@ -273,27 +322,50 @@ def check_chain(session: Session) -> ChainCheck:
     return ChainCheck(walk.events, broken, reason, walk.erased_parts)
 
 
+def _parts_gone(session: Session) -> dict[int, tuple[int, str | None]]:
+    """For each event whose personal part went with a reference: the erasing event, and the signer.
+
+    Erasing events are few; whether they are as they were written, the walk sees when it gets there.
+    """
+    query = select(AuditEventRow.number, AuditEventRow.signer_key, AuditEventRow.public)
+    gone: dict[int, tuple[int, str | None]] = {}
+    for number, key, public in session.execute(
+        query.where(AuditEventRow.kind == ReferenceErased.kind)
+    ):
+        try:
+            gone |= {int(part): (number, key) for part in json.loads(public)["parts"]}
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+    return gone
+
+
 @dataclass
 class _Walk:
     """Where a walk along the chain stands.
 
     Attributes:
+        gone: for each event whose personal part went with a reference, the event that says so and
+            the signer.
         events: how many events were walked; the last one's number.
         previous: the hash of the last one.
         missing: for each signer with missing personal parts, the first such event and how many.
         present: for each signer with personal parts, the first such event.
         erased: the signers that were erased.
+        parts: how many personal parts went with references.
     """
 
+    gone: dict[int, tuple[int, str | None]]
     events: int = 0
     previous: str = FIRST_HASH
     missing: dict[str, tuple[int, int]] = field(default_factory=dict)
     present: dict[str, int] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
+    parts: int = 0
 
     @property
     def erased_parts(self) -> int:
-        return sum(count for key, (_, count) in self.missing.items() if key in self.erased)
+        with_signers = sum(count for key, (_, count) in self.missing.items() if key in self.erased)
+        return with_signers + self.parts
 
     def step(self, event: AuditEventRow, personal: AuditPersonalRow | None) -> str:
         """Check the next event; what is wrong with it, or an empty string."""
@@ -317,11 +389,18 @@ class _Walk:
     def _note_personal(self, event: AuditEventRow, personal: AuditPersonalRow | None) -> str:
         if event.kind == SignerErased.kind and event.signer_key is not None:
             self.erased.add(event.signer_key)
+        by, whose = self.gone.get(event.number, (0, None))
+        went = by > event.number and whose == event.signer_key
+        if personal is None and went:
+            self.parts += 1
+            return ""
         if personal is None:
             key = event.signer_key or ""
             first, count = self.missing.get(key, (event.number, 0))
             self.missing[key] = (first, count + 1)
             return ""
+        if went:
+            return f"its personal part is there, but event {by} erased it with a reference"
         if not _personal_fits(event, personal):
             return "its personal part is not what was written"
         if personal.signer_key is not None:
@@ -332,7 +411,7 @@ class _Walk:
         """Check what can be told at the end alone."""
         gone = [first for key, (first, _) in self.missing.items() if key not in self.erased]
         if gone:
-            return EventNumber(min(gone)), "its personal part is gone, but its signer wasn't erased"
+            return EventNumber(min(gone)), "its personal part is gone, but nobody erased it"
         kept = [first for key, first in self.present.items() if key in self.erased]
         if kept:
             return EventNumber(min(kept)), "its personal part is there, but its signer was erased"
@@ -387,9 +466,7 @@ def _to_record(event: AuditEventRow, personal: AuditPersonalRow | None) -> Audit
             hash=event.hash,
         )
     except ValueError as error:
-        raise VaultDamaged(
-            f"event {event.number} of the audit log can't be read: run `sigvault audit check`"
-        ) from error
+        raise _unreadable(event.number) from error
 
 
 def _locked_head(session: Session) -> _End:

@@ -38,13 +38,22 @@ class HeldGallery:
     gallery: Gallery
     vectors_digest: str = ""
 
+    def is_whole(self, transaction: DriverTransaction) -> bool:
+        """Whether none of its references was erased since it was read."""
+        found = transaction.rows('SELECT id FROM "references" WHERE signer_key = ?', (self.key,))
+        return {reference.id for reference in self.gallery.references} <= {id_ for (id_,) in found}
+
     def keep_spread(self, transaction: DriverTransaction) -> None:
         """Keep the gallery's spread for the next decision, unless it is kept already.
+
+        Nothing is kept that was worked out with a reference that is erased by now.
 
         Args:
             transaction: one that writes.
         """
-        if self.vectors_digest and self.gallery.spread is not None:
+        if not self.vectors_digest or self.gallery.spread is None:
+            return
+        if self.is_whole(transaction):
             keep_spread(
                 transaction,
                 self.key,

@@ -1,4 +1,4 @@
-"""References: adding, finding and listing."""
+"""References: adding, finding, listing and erasing."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from sigvault.domain.identifiers import ReferenceId, SignerId, SignerKey
+from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.serialisation import finding_from_dict, finding_to_dict
+from sigvault.storage.answers import drop_answers_about
+from sigvault.storage.driver import DriverTransaction
+from sigvault.storage.gallery_spreads import drop_spreads
+from sigvault.storage.index_changes import record_changes
 from sigvault.storage.namespaces import begins_with
-from sigvault.storage.tables import ReferenceRow, SignerRow
+from sigvault.storage.orphaned_images import note_orphans
+from sigvault.storage.tables import ChangeKind, ReferenceRow, SignerRow
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,37 @@ class Holder:
     reference: ReferenceId
     key: SignerKey
     signer: SignerId
+
+
+@dataclass(frozen=True)
+class ErasedRows:
+    """What an erasure took out of the database.
+
+    Attributes:
+        references: the references that are gone.
+        rows: the vectors that are gone, by generation.
+        orphans: digests of the images that nothing needs any more: they are noted, and their
+            files go once the transaction is committed.
+    """
+
+    references: tuple[ReferenceId, ...]
+    rows: dict[GenerationId, tuple[int, ...]]
+    orphans: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OwnReference:
+    """A reference of a signer's, before it goes.
+
+    Attributes:
+        id: the reference.
+        image_digest: SHA-256 of its image's bytes, hex.
+        enrolled_by: by whom it was enrolled.
+    """
+
+    id: ReferenceId
+    image_digest: str
+    enrolled_by: str
 
 
 def add_reference(
@@ -117,3 +154,62 @@ def iterate_image_digests(session: Session) -> Iterator[tuple[ReferenceId, str]]
 def findings_of(reference: ReferenceRow) -> tuple[QualityFinding, ...]:
     """What quality inspection noticed when the reference was enrolled."""
     return tuple(finding_from_dict(finding) for finding in reference.findings)
+
+
+def own_references(transaction: DriverTransaction, signer: SignerKey) -> list[OwnReference]:
+    """A signer's references, in no order, by the driver alone."""
+    statement = 'SELECT id, image_digest, enrolled_by FROM "references" WHERE signer_key = ?'
+    return [OwnReference(*row) for row in transaction.rows(statement, (signer,))]
+
+
+def erase_reference_directly(
+    transaction: DriverTransaction, signer: SignerKey, reference: ReferenceId
+) -> ErasedRows:
+    """Take one reference of a signer out of the database, by the driver alone.
+
+    Its row and its vectors go here, in every generation, the spread that was worked out with it,
+    and remembered answers that name it. The personal parts of the audit log are
+    `audit_log.erase_personal_of_reference`'s matter, the image `blobs.ImageFolder.delete`'s.
+    """
+    drop_spreads(transaction, signer)
+    drop_answers_about(transaction, signer, naming=reference)
+    references, digests, rows = delete_references(transaction, "id", reference)
+    return ErasedRows(references, rows, note_orphans(transaction, digests))
+
+
+def delete_references(
+    transaction: DriverTransaction, column: Literal["id", "signer_key"], value: str
+) -> tuple[tuple[ReferenceId, ...], set[str], dict[GenerationId, tuple[int, ...]]]:
+    """Delete references with their vectors, and note for the indexes which went.
+
+    Args:
+        transaction: a writing one.
+        column: by what they are found.
+        value: its value.
+
+    Returns:
+        The references, their images' digests, and their vectors' numbers by generation.
+    """
+    found = transaction.rows(_DELETE_EMBEDDINGS[column], (value,))
+    rows: dict[GenerationId, list[int]] = {}
+    for generation, row in sorted(found):
+        rows.setdefault(generation, []).append(row)
+    for generation, gone in rows.items():
+        record_changes(transaction, generation, ChangeKind.REMOVE, gone)
+    owned = transaction.rows(_DELETE_REFERENCES[column], (value,))
+    return (
+        tuple(reference for reference, _ in owned),
+        {digest for _, digest in owned},
+        {generation: tuple(gone) for generation, gone in rows.items()},
+    )
+
+
+_DELETE_EMBEDDINGS = {
+    column: "DELETE FROM embeddings WHERE reference_id IN"  # noqa: S608 - one of two columns
+    f' (SELECT id FROM "references" WHERE {column} = ?) RETURNING generation_id, row'
+    for column in ("id", "signer_key")
+}
+_DELETE_REFERENCES = {
+    column: f'DELETE FROM "references" WHERE {column} = ? RETURNING id, image_digest'  # noqa: S608
+    for column in ("id", "signer_key")
+}

@@ -112,6 +112,19 @@ def head_revision() -> str:
     return str(_scripts().get_current_head())
 
 
+def require_known(revision: str) -> None:
+    """Make sure that this version of sigvault knows a revision.
+
+    Raises:
+        VaultTooNew: If a later version made it.
+    """
+    if revision not in {script.revision for script in _scripts().walk_revisions()}:
+        raise VaultTooNew(
+            f"the vault's schema {revision} was made by a later version of sigvault: "
+            "upgrade sigvault"
+        )
+
+
 def migrations_folder() -> Path:
     """Where the migrations lie: inside of the installed package, or beside it in the source tree.
 
@@ -143,12 +156,8 @@ def alembic_config(connection: Connection | None = None) -> Config:
 def _known_revision(engine: Engine) -> str | None:
     """The current revision, if this version knows it."""
     revision = current_revision(engine)
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if revision is not None and revision not in known:
-        raise VaultTooNew(
-            f"the vault's schema {revision} was made by a later version of sigvault: "
-            "upgrade sigvault"
-        )
+    if revision is not None:
+        require_known(revision)
     return revision
 
 

@@ -11,20 +11,15 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from sigvault.domain.errors import UnknownSigner
-from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
+from sigvault.domain.identifiers import SignerId, SignerKey
 from sigvault.storage.answers import drop_answers_about
 from sigvault.storage.driver import DriverTransaction, directly
 from sigvault.storage.gallery_spreads import drop_spreads
-from sigvault.storage.index_changes import record_changes
 from sigvault.storage.namespaces import begins_with
 from sigvault.storage.orphaned_images import note_orphans
+from sigvault.storage.references import ErasedRows, delete_references
 from sigvault.storage.reviews import drop_reviews
-from sigvault.storage.tables import (
-    ChangeKind,
-    ReferenceRow,
-    SignerRow,
-    SignerStatus,
-)
+from sigvault.storage.tables import ReferenceRow, SignerRow, SignerStatus
 
 
 @dataclass(frozen=True)
@@ -38,22 +33,6 @@ class SignerCount:
 
     signer: SignerRow
     references: int
-
-
-@dataclass(frozen=True)
-class ErasedRows:
-    """What erasing a signer took out of the database.
-
-    Attributes:
-        references: the references that are gone.
-        rows: the vectors that are gone, by generation.
-        orphans: digests of the images that nothing needs any more: they are noted, and their
-            files go once the transaction is committed.
-    """
-
-    references: tuple[ReferenceId, ...]
-    rows: dict[GenerationId, tuple[int, ...]]
-    orphans: tuple[str, ...]
 
 
 def add_signer(session: Session, external_id: SignerId, name: str, at: datetime) -> SignerRow:
@@ -223,40 +202,17 @@ def erase_signer_directly(
     identifier go here. The personal parts of the audit log are `audit_log.erase_personal`'s
     matter, the images `blobs.ImageFolder.delete`'s.
     """
-    key = (signer,)
     transaction.run(
         "UPDATE signers SET external_id = NULL, name = NULL, status = ?, erased_at = ?"
         " WHERE key = ?",
         (SignerStatus.ERASED.value, transaction.time(at), signer),
     )
-    owned = transaction.rows('SELECT id, image_digest FROM "references" WHERE signer_key = ?', key)
-    rows = _delete_embeddings(transaction, signer)
     drop_spreads(transaction, signer)
     drop_reviews(transaction, signer)
     drop_answers_about(transaction, signer)
     probes = transaction.rows(
-        "DELETE FROM kept_probes WHERE signer_key = ? RETURNING image_digest", key
+        "DELETE FROM kept_probes WHERE signer_key = ? RETURNING image_digest", (signer,)
     )
-    transaction.run('DELETE FROM "references" WHERE signer_key = ?', key)
-    digests = {digest for _, digest in owned} | {digest for (digest,) in probes}
-    return ErasedRows(
-        references=tuple(reference for reference, _ in owned),
-        rows=rows,
-        orphans=note_orphans(transaction, digests),
-    )
-
-
-def _delete_embeddings(
-    transaction: DriverTransaction, signer: SignerKey
-) -> dict[GenerationId, tuple[int, ...]]:
-    found = transaction.rows(
-        "DELETE FROM embeddings WHERE reference_id IN"
-        ' (SELECT id FROM "references" WHERE signer_key = ?) RETURNING generation_id, row',
-        (signer,),
-    )
-    rows: dict[GenerationId, list[int]] = {}
-    for generation, row in sorted(found):
-        rows.setdefault(generation, []).append(row)
-    for generation, gone in rows.items():
-        record_changes(transaction, generation, ChangeKind.REMOVE, gone)
-    return {generation: tuple(gone) for generation, gone in rows.items()}
+    references, digests, rows = delete_references(transaction, "signer_key", signer)
+    digests |= {digest for (digest,) in probes}
+    return ErasedRows(references, rows, note_orphans(transaction, digests))

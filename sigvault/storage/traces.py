@@ -1,4 +1,4 @@
-"""What may be left of a signer in SQLite's file after the rows are gone, and getting rid of it.
+"""What may be left in SQLite's file of rows that are gone, and getting rid of it.
 
 SQLite overwrites what is deleted (``secure_delete``). But a page whose rows were spread over
 several when it grew full keeps copies of those that moved in its unused part, where no deletion
@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from sigvault.domain.audit import canonical_json
-from sigvault.domain.identifiers import SignerId, SignerKey
+from sigvault.domain.identifiers import ReferenceId, SignerId, SignerKey
 from sigvault.storage.driver import DriverTransaction
 from sigvault.storage.engine import checkpoint, driver_connection
 from sigvault.storage.failures import translate_os
@@ -31,6 +31,9 @@ REWRITTEN_AT_ONCE = 128 * 2**20
 
 _IMAGES = 4
 """Images whose digests are searched for: each costs as much as the identifier does."""
+
+_VECTOR = 256
+"""Bytes of a vector that are searched for: no row is so long that its first ones lie elsewhere."""
 
 _CHUNK = 4 * 2**20
 
@@ -55,6 +58,16 @@ def traces_of(engine: Engine, transaction: DriverTransaction, signer: SignerKey)
 def traces_of_images(digests: Sequence[str]) -> list[bytes]:
     """The same of images that are gone: a few tell of all, and each takes time."""
     return [digest.encode() for digest in digests[:_IMAGES]]
+
+
+def traces_of_vectors(
+    engine: Engine, transaction: DriverTransaction, reference: ReferenceId
+) -> list[bytes]:
+    """By which bytes a reference's vectors are known, while they are there; see `traces_of`."""
+    if engine.dialect.name != "sqlite":
+        return []
+    rows = transaction.rows("SELECT vector FROM embeddings WHERE reference_id = ?", (reference,))
+    return [bytes(vector[:_VECTOR]) for (vector,) in rows if any(vector[:_VECTOR])]
 
 
 def index_cell(external_id: SignerId, row: int) -> bytes:

@@ -11,12 +11,22 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from sigvault.domain.audit import GenerationDropped, ProbesForgotten, SignerErased
+from sigvault.domain.audit import (
+    GenerationDropped,
+    ProbesForgotten,
+    ReferenceErased,
+    SignerErased,
+)
 from sigvault.domain.identifiers import EventNumber
 from sigvault.storage.driver import DriverTransaction
 from sigvault.storage.tables import AuditEventRow
 
-_ERASING = (SignerErased.kind, GenerationDropped.kind, ProbesForgotten.kind)
+_ERASING = (
+    SignerErased.kind,
+    ReferenceErased.kind,
+    GenerationDropped.kind,
+    ProbesForgotten.kind,
+)
 
 
 @dataclass(frozen=True)

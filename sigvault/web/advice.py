@@ -79,6 +79,10 @@ ADVICE: dict[type[SigvaultError], Advice] = {
     ),
     errors.VaultTooNew: Advice(503, "The vault is of a later version", _OPERATOR),
     errors.FolderMismatch: Advice(503, "The pictures are another vault's", _OPERATOR),
+    errors.BackupNotFound: Advice(404, "There is no backup there", _OPERATOR),
+    errors.BackupDamaged: Advice(503, "The backup is not whole", _OPERATOR),
+    errors.HistoryDiffers: Advice(409, "The log is another vault's", _OPERATOR),
+    errors.ErasuresUnknown: Advice(409, "Nobody says who was erased since", _OPERATOR),
     errors.StorageFailed: Advice(
         503, "The vault can't be read or written", "Try once more in a minute. " + _OPERATOR
     ),
@@ -104,7 +108,13 @@ ADVICE: dict[type[SigvaultError], Advice] = {
         404, "There is no such signer", "Check the identifier, or enroll the signer.", _SIGNERS
     ),
     errors.UnknownReference: Advice(
-        404, "There is no such reference", "Its signer may have been erased.", _SIGNERS
+        404, "There is no such reference", "It, or its signer, may have been erased.", _SIGNERS
+    ),
+    errors.LastReference: Advice(
+        409,
+        "It is the signer's only reference",
+        "Enroll another one first, or erase the signer.",
+        _SIGNERS,
     ),
     errors.UnknownEvent: Advice(
         404,

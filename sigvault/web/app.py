@@ -60,6 +60,13 @@ _PAGES = (
     Page("/signers", signers.list_signers, Right.SEE_SIGNERS),
     Page("/signers/show", signers.show_signer, Right.SEE_SIGNERS),
     Page("/signers/erase", signers.erase_signer, Right.ERASE, "POST", form_at="/signers/show"),
+    Page(
+        "/signers/erase-reference",
+        signers.erase_reference,
+        Right.ERASE,
+        "POST",
+        form_at="/signers/show",
+    ),
     Page("/enroll", enrolling.ask_to_enroll, Right.ENROLL),
     Page("/enroll", enrolling.enroll, Right.ENROLL, "POST"),
     Page("/audit", audit.show_log, Right.SEE_AUDIT),

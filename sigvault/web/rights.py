@@ -21,7 +21,7 @@ class Right(StrEnum):
     VERIFY = "verify and identify"
     SEE_CASES = "look at cases"
     DECIDE = "give verdicts"
-    ERASE = "erase signers"
+    ERASE = "erase signers and references"
     SEE_AUDIT = "read the audit log"
     SEE_THRESHOLDS = "look at thresholds and generations"
     CHANGE_GENERATIONS = "change generations"

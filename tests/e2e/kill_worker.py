@@ -57,18 +57,25 @@ def work(vault: Vault, rng: random.Random, tell: Callable[..., None]) -> None:
         tell(begin="enroll", signer=str(number))
         assert vault.enroll(items).enrolled == EACH
         tell(done="enroll", signer=str(number))
-    elif chance < 0.6:
+    elif chance < 0.5:
+        number = rng.randrange(10**6)
+        signer = rng.choice(signers)
+        vault.enroll([EnrollmentItem(signer, draw_signature(number))])
+        for reference in vault.signer(signer).references[EACH:]:  # also what a kill left over
+            vault.erase_reference(signer, reference.id, reason="a kill came before")
+        tell(done="erase-reference", signer=signer)
+    elif chance < 0.65:
         signer = rng.choice(signers)
         tell(begin="erase", signer=signer)
         vault.erase(signer)
         tell(done="erase", signer=signer)
-    elif chance < 0.75:
+    elif chance < 0.78:
         status = vault.status()
         other = next(one for one in MODELS if one.model != status.model)
         tell(begin="reindex", model=other.model)
         vault.reindex(other, ReindexPlan(force=True, batch=4))
         tell(done="reindex", model=other.model)
-    elif chance < 0.85:
+    elif chance < 0.87:
         idle = [one.id for one in vault.generations() if one.status != "active"]
         if idle:
             tell(begin="drop", generation=idle[0])

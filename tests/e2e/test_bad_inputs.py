@@ -152,6 +152,7 @@ def test_one_bad_picture_does_not_stop_the_others(run, vault, draw, tmp_path):
         ("verify", "--signer", "Nobody", "{image}"),
         ("signers", "show", "Nobody"),
         ("signers", "erase", "Nobody", "--yes"),
+        ("signers", "erase-reference", "Nobody", "0" * 32, "--reason", "wrong", "--yes"),
         ("audit", "log", "--signer", "Nobody"),
     ],
 )

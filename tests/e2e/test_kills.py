@@ -90,15 +90,16 @@ def test_whatever_was_acknowledged_is_there_and_nothing_half(tmp_path):
             if held:
                 searched = vault.identify(_a_picture(vault)).searched
                 assert searched == sum(held.values())
-        for signer in there - open_ends.keys():
-            assert held.get(signer) == 2, (number, signer, held.get(signer))
+        for signer in there - open_ends.keys():  # a third one, where it was not erased yet
+            assert held.get(signer) in (2, 3), (number, signer, held.get(signer))
         assert held.keys() <= there | open_ends.keys(), number
         for signer, what in open_ends.items():
             if what == "erase":  # all of it, or none
-                assert held.get(signer) in (None, 2), (number, signer)
+                assert held.get(signer) in (None, 2, 3), (number, signer)
         _settle(log, held, open_ends)
         did |= {json.loads(line).get("done", "") for line in log.read_text("utf-8").splitlines()}
-    assert {"enroll", "erase", "reindex", "identify"} <= did or KILLS < 20, did
+    everything = {"enroll", "erase", "erase-reference", "reindex", "identify"}
+    assert everything <= did or KILLS < 20, did
 
 
 def _a_picture(vault) -> bytes:
@@ -110,7 +111,7 @@ def _settle(log: Path, held: dict[str, int], open_ends: dict[str, str]) -> None:
     """What was open is settled by what is there now."""
     with log.open("a", encoding="utf-8") as told:
         for signer in open_ends:
-            what = "enroll" if held.get(signer) == 2 else "erase"
+            what = "enroll" if held.get(signer, 0) >= 2 else "erase"
             told.write(json.dumps({"done": what, "signer": signer}) + "\n")
             if held.get(signer) == 1:
                 told.write(json.dumps({"begin": "enroll", "signer": signer}) + "\n")

@@ -109,6 +109,32 @@ def test_a_day_at_the_desk(page, vault):
     assert len(vault.signers()) == 4
 
 
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_reference_is_erased_by_keyboard_alone(chromium, address, vault, theme):
+    first, second, *_ = vault.signer(SignerId("3")).references
+    with watched_page(
+        chromium, address, viewport={"width": 360, "height": 800}, color_scheme=theme
+    ) as page:
+        page.goto("/signers/show?signer=3")
+        expect(page.get_by_label("Why erase reference 2?")).to_be_hidden()
+        page.get_by_text("Erase reference 2", exact=True).focus()
+        page.keyboard.press("Enter")
+        reason = page.get_by_label("Why erase reference 2?")
+        expect(reason).to_be_visible()
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.keyboard.press("Tab")
+        expect(reason).to_be_focused()
+        page.keyboard.press("Enter")  # without a reason the browser itself sends nothing
+        assert page.url.endswith("/signers/show?signer=3")
+        page.keyboard.type("a bad scan")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Reference 2 is erased; 3 references left")).to_be_visible()
+        expect(page.get_by_text("a bad scan")).to_be_visible()
+    left = [one.id for one in vault.signer(SignerId("3")).references]
+    assert (len(left), left[0], second.id in left) == (3, first.id, False)
+
+
 def test_pictures_can_be_dropped(page):
     page.goto("/enroll")
     data = base64.b64encode(draw_signature(5)).decode()

@@ -1,4 +1,4 @@
-"""Enrolling references, one or many, and looking at them."""
+"""Enrolling references, one or many, looking at them, and erasing one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sigvault.api import answers, schemas
 from sigvault.api.callers import Caller
 from sigvault.api.dependencies import (
     IdempotencyHeader,
+    ReasonQuery,
     ReferencePath,
     ServiceParameter,
     SignerPath,
@@ -24,6 +25,7 @@ from sigvault.api.service import json_answer
 from sigvault.domain.access import Role
 from sigvault.domain.errors import (
     DuplicateAcrossSigners,
+    LastReference,
     RequestDiffers,
     UnknownReference,
     UnknownSigner,
@@ -74,6 +76,29 @@ async def show_reference_image(
         return picture_answer(service.vault.reference_image(ReferenceId(reference)), reference)
 
     return await service.reading.run(request, work)
+
+
+@router.delete(
+    "/v1/signers/{signer}/references/{reference}",
+    **told(schemas.ReferenceErasure, UnknownSigner, UnknownReference, LastReference),
+)
+async def erase_reference(
+    request: Request,
+    signer: SignerPath,
+    reference: ReferencePath,
+    reason: ReasonQuery,
+    caller: Annotated[Caller, allow(Role.ADMINISTRATOR)],
+    service: ServiceParameter,
+) -> Response:
+    """Erase one reference for good, with its picture and vectors; the signer keeps the others."""
+
+    def work() -> Response:
+        gone = service.vault.erase_reference(
+            caller.inside(signer), ReferenceId(reference), reason=reason, by=caller.name
+        )
+        return json_answer(answers.reference_erasure(caller, gone))
+
+    return await service.enrolling.run(request, work)
 
 
 @router.post(

@@ -1,4 +1,4 @@
-"""Looking for signers, looking at one, and erasing one."""
+"""Looking for signers, looking at one, and erasing one or a reference of one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from sigvault.domain.errors import ConfigurationError
+from sigvault.domain.identifiers import ReferenceId
 from sigvault.domain.image import QualityFinding
+from sigvault.reporting.words import count
 from sigvault.vault import ReferenceSummary, SignerDetail, SignerSummary
 from sigvault.web.drawings.consistency import ConsistencyChart, draw_consistency
-from sigvault.web.rendering import render
+from sigvault.web.rendering import render, url
 from sigvault.web.rights import Right
 from sigvault.web.views.history import view_history
 from sigvault.web.views.signatures import Panel, arrange, reference_panels
@@ -87,6 +90,29 @@ def erase_signer(visit: Visit) -> Response:
     )
 
 
+def erase_reference(visit: Visit) -> Response:
+    """Erase one reference, if a reason is given."""
+    outside = visit.asked("signer").strip()
+    signer = visit.signer(outside)
+    reference = ReferenceId(visit.fields.get("reference", "").strip())
+    reason = visit.fields.get("reason", "")
+    detail = visit.vault.signer(signer)
+    try:
+        erased = visit.vault.erase_reference(
+            signer, reference, reason=reason, by=visit.someone.name
+        )
+    except ConfigurationError as error:
+        problem = f"Nothing was erased: {error}."
+        return _render_signer(visit, detail, problem=problem, erasing=(reference, reason))
+    visit.desk.pictures.forget()
+    number = [each.id for each in detail.references].index(reference) + 1
+    return visit.to(
+        url("/signers/show", signer=outside),
+        f"Reference {number} is erased; {count(erased.references_left, 'reference')} left, "
+        f"numbered anew. Audit event {erased.event}.",
+    )
+
+
 def _page(visit: Visit, after: str) -> list[SignerRow]:
     found = visit.vault.signers(
         after=visit.signer(after) if after else None,
@@ -105,7 +131,17 @@ def _row(visit: Visit, summary: SignerSummary) -> SignerRow:
     return SignerRow(summary, visit.someone.outside(summary.signer))
 
 
-def _render_signer(visit: Visit, detail: SignerDetail, *, problem: str = "") -> Response:
+def _render_signer(
+    visit: Visit, detail: SignerDetail, *, problem: str = "", erasing: tuple[str, str] = ("", "")
+) -> Response:
+    """A signer's page.
+
+    Args:
+        visit: whose page it is.
+        detail: the signer.
+        problem: what didn't work; empty for nothing.
+        erasing: the reference whose form is shown open, and the reason in it.
+    """
     signer = detail.summary.signer
     chart = draw_consistency(visit.vault.consistency(signer))
     cards = reference_cards(visit, detail, chart)
@@ -120,6 +156,7 @@ def _render_signer(visit: Visit, detail: SignerDetail, *, problem: str = "") -> 
         sheet=arrange([card.panel for card in cards]),
         history=view_history(visit, signer, limit=_HISTORY, quiet=_quiet(visit)),
         problem=problem,
+        erasing=erasing,
     )
 
 

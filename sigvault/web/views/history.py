@@ -28,7 +28,22 @@ _WHAT = {
     "key-created": "Key issued",
     "key-revoked": "Key revoked",
     "signer-erased": "Signer erased",
+    "backed-up": "Backed up",
+    "vault-restored": "Restored from a backup",
+    "reference-erased": "Reference erased",
 }
+
+_SHOWN = (
+    "error",
+    "references",
+    "generation",
+    "model",
+    "probes",
+    "key",
+    "version",
+    "through",
+)
+"""What of a public part says something to people, of most kinds of events."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +146,10 @@ def _about(record: AuditRecord) -> str:
     if record.kind == _VERDICT:
         blind = ", blind" if personal.get("blind") else ""
         return f"case {public['verification']}{blind}"
+    if record.kind == "reference-erased":
+        return str(personal.get("reason", ""))
     if record.kind == "identified":
         return f"{len(public['candidates'])} candidates"
     return ", ".join(
-        f"{name.replace('_', ' ')} {public[name]}"
-        for name in ("error", "references", "generation", "model", "probes", "key", "version")
-        if name in public
+        f"{name.replace('_', ' ')} {public[name]}" for name in _SHOWN if name in public
     )

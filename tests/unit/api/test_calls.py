@@ -280,6 +280,79 @@ def test_a_signer_is_erased(client, vault):
     assert vault.audit_check().whole
 
 
+def test_a_reference_is_erased(client, vault):
+    first, second, third = (one.id for one in vault.signer("2").references)
+    path = f"/v1/signers/2/references/{second}"
+    gone = client.delete(path, params={"reason": "another person's: 名前 & <b>"})
+    assert gone.status_code == 200
+    said = gone.json()
+    event = said.pop("event")
+    assert said == {
+        "signer": "2",
+        "reference": second,
+        "references_left": 2,
+        "images_removed": 1,
+        "audit_parts": 1,
+        "log_clean": True,
+    }
+    assert vault.audit_log()[event - 1].personal["reason"] == "another person's: 名前 & <b>"
+    problem(client.get(f"{path}/image"), 404, "unknown-reference")
+    problem(client.delete(path, params={"reason": "again"}), 404, "unknown-reference")
+    listed = client.get("/v1/signers/2/references").json()["items"]
+    assert [one["id"] for one in listed] == [first, third]
+    verified = client.post("/v1/signers/2/verify", files={"image": draw_signature(2, 9)}).json()
+    assert [one["reference"] for one in verified["references"]] == [first, third]
+    assert vault.audit_check().whole
+
+
+def test_the_last_reference_is_not_erased(client, vault):
+    *others, last = (one.id for one in vault.signer("2").references)
+    for reference in others:
+        client.delete(f"/v1/signers/2/references/{reference}", params={"reason": "wrong"})
+    refused = client.delete(f"/v1/signers/2/references/{last}", params={"reason": "wrong"})
+    told = problem(refused, 409, "last-reference")
+    assert "erase the signer" in told["detail"]
+    assert [one.id for one in vault.signer("2").references] == [last]
+
+
+@pytest.mark.parametrize(
+    ("signer", "reference", "query", "status", "kind"),
+    [
+        ("nobody", "{0}", {"reason": "wrong"}, 404, "unknown-signer"),
+        ("1", "{0}", {"reason": "wrong"}, 404, "unknown-reference"),
+        ("2", "f" * 32, {"reason": "wrong"}, 404, "unknown-reference"),
+        ("2", "F" * 32, {"reason": "wrong"}, 422, "invalid-request"),
+        ("2", "x", {"reason": "wrong"}, 422, "invalid-request"),
+        ("2", "{0}", {}, 422, "invalid-request"),
+        ("2", "{0}", {"reason": ""}, 422, "invalid-request"),
+        ("2", "{0}", {"reason": " \n"}, 422, "invalid-request"),
+        ("2", "{0}", {"reason": "\x1c\x1f\x85"}, 422, None),
+        ("2", "{0}", {"reason": "x" * 501}, 422, "invalid-request"),
+        ("2", "{0}", {"reason": "wrong", "force": "true"}, 422, "invalid-request"),
+    ],
+)
+def test_a_reference_that_cannot_be_erased(client, vault, signer, reference, query, status, kind):
+    events = vault.audit_size()
+    chosen = reference.format(vault.signer("2").references[0].id)
+    answer = client.delete(f"/v1/signers/{signer}/references/{chosen}", params=query)
+    problem(answer, status, kind or answer.json()["type"].rpartition(":")[2])
+    assert vault.audit_size() == events
+
+
+def test_an_enrollment_that_is_sent_again_after_its_reference_is_erased_is_done_again(
+    client, vault
+):
+    """What was remembered of its answer named the reference, so it went with it."""
+    sent = {"json": REQUEST, "headers": {"Idempotency-Key": "wrong"}}
+    enrolled = client.post("/v1/signers/1/references", **sent).json()["results"][0]
+    path = f"/v1/signers/1/references/{enrolled['reference']}"
+    assert client.delete(path, params={"reason": "wrong"}).status_code == 200
+    again = client.post("/v1/signers/1/references", **sent)
+    assert again.status_code == 201
+    assert "Idempotency-Replayed" not in again.headers
+    assert again.json()["results"][0]["reference"] != enrolled["reference"]
+
+
 REQUEST = {"images": [encoded(draw_signature(80))]}
 
 

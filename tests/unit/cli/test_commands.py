@@ -360,6 +360,115 @@ def test_erase_without_an_answer_erases_nothing(run, enrolled, monkeypatch):
     assert len(run("signers", "list", "--json").document["signers"]) == 2
 
 
+def references_of(run, signer):
+    document = run("signers", "show", signer, "--json").document
+    return [each["id"] for each in document["references"]]
+
+
+def test_a_reference_is_erased_by_the_identifier_that_show_tells(run, enrolled):
+    first, second, third = references_of(run, "2")
+    assert second in "".join(run("signers", "show", "2").out.split())
+    why = "another person's <signature>\x1b[31m"
+
+    erased = run("signer", "erase-reference", "2", second, "--reason", why, "--yes", "--json")
+
+    assert erased.code == 0
+    assert (erased.document["reference"], erased.document["references_left"]) == (second, 2)
+    assert erased.document["log_clean"] is True
+    assert references_of(run, "2") == [first, third]
+    again = run("signer", "erase-reference", "2", second, "--reason", why, "--yes", "--json")
+    assert (again.code, again.error) == (4, "UnknownReference")
+    text = " ".join(run("audit", "log", "--after", str(erased.document["event"] - 1)).out.split())
+    assert "reference-erased 2 reference" in text
+    assert "another person's <signature>" in text
+    assert "\x1b[31m" not in text
+    check = run("audit", "check")
+    assert check.code == 0
+    assert "1 personal parts were erased with their signers or references" in check.out
+    shown = run("signer", "erase-reference", "2", first, "--reason", "a bad scan", "--yes").out
+    assert "Erased reference" in shown
+    assert "1 left; audit event" in " ".join(shown.split())
+    run("signers", "erase", "2", "--yes")
+    log = run("audit", "log").out
+    assert "a bad scan" not in log
+    assert first in log
+    assert "(erased) reference" in " ".join(log.split())
+
+
+def test_a_picture_that_stays_is_told(run, enrolled, draw):
+    run("enroll", "--signer", "2", draw(1, 0), "--force")
+    twin = references_of(run, "2")[-1]
+    out = run("signer", "erase-reference", "2", twin, "--reason", "wrong", "--yes").out
+    assert "Its picture stays" in out
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 4, 3), ("y\n", 0, 2)])
+def test_erasing_a_reference_asks(run, enrolled, monkeypatch, answer, code, left):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    chosen = references_of(run, "2")[0]
+    outcome = run("signers", "erase-reference", "2", chosen, "--reason", "wrong", "--json")
+    assert outcome.code == code
+    asked = f"Erase reference {chosen} of signer 2 for good, and keep 2?"
+    assert asked in " ".join(outcome.err.split())
+    assert ("error" in outcome.document) is (code == 4)
+    assert len(references_of(run, "2")) == left
+
+
+@pytest.mark.parametrize(
+    ("signer", "reference", "reason", "code", "error"),
+    [
+        ("Nobody", "{0}", "wrong", 4, "UnknownSigner"),
+        ("1", "{0}", "wrong", 4, "UnknownReference"),
+        ("2", "f" * 32, "wrong", 4, "UnknownReference"),
+        ("2", "", "wrong", 4, "UnknownReference"),
+        ("2", "{0}", "", 4, "ConfigurationError"),
+        ("2", "{0}", "x" * 501, 4, "ConfigurationError"),
+        ("2", "{0}", None, 2, "UsageError"),
+        ("2", None, "wrong", 2, "UsageError"),
+    ],
+)
+@pytest.mark.parametrize("yes", [True, False])
+def test_a_reference_that_cannot_be_erased_is_not_asked_about(
+    run, enrolled, monkeypatch, yes, signer, reference, reason, code, error
+):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    known = references_of(run, "2")
+    arguments = [signer, *([] if reference is None else [reference.format(*known)])]
+    arguments += [] if reason is None else ["--reason", reason]
+    arguments += ["--yes"] if yes else []
+    outcome = run("signers", "erase-reference", *arguments, "--json")
+    assert (outcome.code, outcome.error) == (code, error)
+    assert references_of(run, "2") == known
+
+
+def test_the_last_reference_is_refused_and_says_what_to_do(run, enrolled, monkeypatch):
+    import io
+
+    for chosen in references_of(run, "2")[:2]:
+        run("signers", "erase-reference", "2", chosen, "--reason", "wrong", "--yes")
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    (chosen,) = references_of(run, "2")
+    outcome = run("signers", "erase-reference", "2", chosen, "--reason", "wrong", "--json")
+    assert (outcome.code, outcome.error) == (4, "LastReference")
+    assert "erase the signer" in outcome.err
+    assert references_of(run, "2") == [chosen]
+
+
+def test_erasing_a_reference_without_an_answer_erases_nothing(run, enrolled, monkeypatch):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    chosen = references_of(run, "2")[0]
+    outcome = run("signers", "erase-reference", "2", chosen, "--reason", "wrong", "--json")
+    assert (outcome.code, outcome.error) == (4, "ConfigurationError")
+    assert "nothing was erased" in outcome.err
+    assert len(references_of(run, "2")) == 3
+
+
 def test_models_are_listed_and_shown(run, vault):
     model = run("status", "--json").document["model"]
 

@@ -107,6 +107,26 @@ def test_a_request_under_the_same_name_is_answered_once(client, service, kind):
     client.erase("10")
 
 
+def test_one_reference_is_erased(client, service, kind):
+    signer, seed = f"gone/{kind}", 400 + len(kind)
+    client.enroll(signer, [draw_signature(seed, number) for number in range(2)])
+    first, second = client.references(signer)
+    gone = client.erase_reference(signer, first.id, reason="a? b&c=d+e 名前")
+    assert (gone.signer, gone.reference, gone.references_left) == (signer, first.id, 1)
+    assert (gone.images_removed, gone.audit_parts, gone.log_clean) == (1, 1, True)
+    assert service.vault.audit_log()[gone.event - 1].personal["reason"] == "a? b&c=d+e 名前"
+    with pytest.raises(NotFound):
+        client.erase_reference(signer, first.id, reason="again")
+    with pytest.raises(Conflict) as caught:
+        client.erase_reference(signer, second.id, reason="the last")
+    assert caught.value.problem.kind == "last-reference"
+    with pytest.raises(RequestInvalid):
+        client.erase_reference(signer, second.id, reason=" ")
+    with pytest.raises(ValueError, match="at least one character"):
+        client.erase_reference(signer, "", reason="nothing")
+    assert client.erase(signer).references == 1
+
+
 @pytest.mark.parametrize("signer", STRANGE)
 def test_a_signer_may_be_called_anything(client, kind, signer):
     picture = draw_signature(abs(hash((signer, kind))) % 10**6)

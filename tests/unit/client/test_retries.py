@@ -147,6 +147,7 @@ def test_a_long_check_is_waited_for_longer_than_other_answers(kind):
         lambda client: client.verify_many([("1", b"picture")]),
         lambda client: client.identify(b"picture"),
         lambda client: client.erase("1"),
+        lambda client: client.erase_reference("1", "f" * 32, reason="wrong"),
         lambda client: client.decide_review(1, Verdict.ACCEPT, reason="So."),
     ],
 )

@@ -13,14 +13,16 @@ from sigvault.domain.audit import (
     FIRST_HASH,
     EnrollmentFailed,
     ReferenceEnrolled,
+    ReferenceErased,
     SignerErased,
     VaultCreated,
     chain_hash,
     digest_personal,
 )
 from sigvault.domain.errors import VaultDamaged
+from sigvault.domain.identifiers import ReferenceId
 from sigvault.storage import audit_log
-from sigvault.storage.driver import directly
+from sigvault.storage.driver import directly, write_directly
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.tables import AuditEventRow
 
@@ -170,6 +172,78 @@ def test_erasing_a_signer_removes_the_personal_parts_and_leaves_the_chain_whole(
         assert [r.kind for r in audit_log.read(session, signer=ANNE)][-1] == "signer-erased"
     assert erase(filled, BERT, now) == 2
     assert check(filled) == audit_log.ChainCheck(8, None, "", 4)
+
+
+@pytest.fixture
+def with_references(engine, now):
+    """A log of two references of Anne's, of failed enrollments, and of one of Bert's."""
+    failed = {"signer": "53", "image": "b" * 64}
+    scan = {"signer": "53", "image": "c" * 64, "reference": "2" * 32}
+    events = [
+        ReferenceEnrolled(ANNE, ReferenceId("1" * 32), 1, {"signer": "53", "image": "a" * 64}),
+        EnrollmentFailed(ANNE, "DuplicateAcrossSigners", failed),
+        ReferenceEnrolled(ANNE, ReferenceId("2" * 32), 1, {"signer": "53", "image": "b" * 64}),
+        EnrollmentFailed(ANNE, "RepeatedScan", scan),
+        EnrollmentFailed(ANNE, "UnsupportedImage", {"signer": "53"}),
+        ReferenceEnrolled(BERT, ReferenceId("3" * 32), 1, {"signer": "54", "image": "b" * 64}),
+        EnrollmentFailed(BERT, "DuplicateAcrossSigners", failed),
+    ]
+    with write_session(engine) as session:
+        for event in events:
+            audit_log.append(session, event, now)
+    return engine
+
+
+def erase_reference(engine, now, *, parts=None):
+    with write_directly(engine) as transaction:
+        gone = audit_log.erase_personal_of_reference(transaction, ANNE, "2" * 32, "b" * 64)
+        event = ReferenceErased(ANNE, "2" * 32, gone if parts is None else parts, {"by": "x"})
+        audit_log.append_directly(transaction, event, now)
+    return gone
+
+
+def test_erasing_a_reference_removes_what_is_said_of_its_image_and_leaves_the_chain_whole(
+    with_references, now
+):
+    assert erase_reference(with_references, now) == (2, 3, 4)
+    assert check(with_references) == audit_log.ChainCheck(8, None, "", 3)
+    with read_session(with_references) as session:
+        records = audit_log.read(session)
+    assert [record.number for record in records if record.personal is None] == [2, 3, 4]
+    assert records[-1].public == {"signer": ANNE, "reference": "2" * 32, "parts": [2, 3, 4]}
+    assert erase(with_references, ANNE, now) == 3  # an enrollment, a failed one, the erasure
+    assert check(with_references) == audit_log.ChainCheck(9, None, "", 6)
+
+
+@pytest.mark.parametrize(
+    ("parts", "broken"),
+    [((), 2), ((2, 3), 4), ((2, 3, 4, 5), 5), ((2, 3, 4, 6), None), ((2, 3, 4, 99), None)],
+)
+def test_the_parts_that_are_missing_are_those_that_went_with_a_reference(
+    with_references, now, parts, broken
+):
+    """Another signer's part, or that of no event, can't have gone with it."""
+    erase_reference(with_references, now, parts=parts)
+    assert check(with_references).first_broken == broken
+
+
+def test_an_event_before_a_part_does_not_explain_that_it_is_missing(with_references, now):
+    with write_directly(with_references) as transaction:
+        audit_log.append_directly(transaction, ReferenceErased(ANNE, "2" * 32, (9,), {}), now)
+        number = audit_log.append_directly(
+            transaction, ReferenceEnrolled(ANNE, ReferenceId("4" * 32), 1, {}), now
+        )
+        transaction.run("DELETE FROM audit_personal WHERE event = ?", (number,))
+    assert (number, check(with_references).first_broken) == (9, 9)
+
+
+@pytest.mark.parametrize("public", ["{", "[]", '{"parts": 3}', '{"parts": ["x"]}', "{}"])
+def test_a_changed_erasure_is_itself_what_is_broken_or_explains_nothing(
+    with_references, now, public
+):
+    erase_reference(with_references, now)
+    tamper(with_references, f"UPDATE audit_events SET public = '{public}' WHERE number = 8")
+    assert check(with_references).first_broken in (2, 8)
 
 
 TAMPERED = [

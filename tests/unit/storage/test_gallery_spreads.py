@@ -102,6 +102,32 @@ def test_nothing_is_kept_of_an_erased_signer_or_for_a_dropped_generation(engine,
     assert kept_rows(engine) == []
 
 
+def test_it_goes_with_a_reference_and_is_not_kept_by_whoever_had_read_that(
+    engine, generation, embed, now
+):
+    claim = keep(engine)
+    read_before = read_claim(engine, SignerId("53"))
+    with write_directly(engine) as transaction:
+        transaction.run("DELETE FROM gallery_spreads")
+    fresh = read_claim(engine, WHO)
+    assert fresh.held.vectors_digest
+    with write_directly(engine) as transaction:
+        assert fresh.held.is_whole(transaction)
+        references.erase_reference_directly(transaction, claim.key, fresh.gallery.references[1].id)
+        assert not fresh.held.is_whole(transaction)
+        fresh.held.keep_spread(transaction)
+        read_before.held.keep_spread(transaction)
+    assert kept_rows(engine) == []
+    again = read_claim(engine, WHO)
+    with write_session(engine) as session:
+        added = references.add_reference(
+            session, claim.key, image_digest="9" * 64, image_bytes=9, findings=(), at=now, by="x"
+        )
+        embeddings.add_embeddings(session, generation, [(added.id, embed(9))])
+    with write_directly(engine) as transaction:
+        assert again.held.is_whole(transaction)  # one more makes none of the others go
+
+
 def test_it_goes_with_the_generation(engine, generation):
     keep(engine)
     with write_session(engine) as session:

@@ -6,8 +6,12 @@ import pytest
 
 from sigvault.domain.errors import StorageFailed
 from sigvault.domain.image import QualityFinding
-from sigvault.storage import references, signers
+from sigvault.storage import embeddings, references, signers
+from sigvault.storage.driver import write_directly
 from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.index_changes import changes_since, last_change
+from sigvault.storage.orphaned_images import list_orphans
+from sigvault.storage.tables import ChangeKind
 
 DIGEST = "ab" * 32
 FINDING = QualityFinding("cut_off", 0.1, 0.05, "share of ink", False, "scan it again")
@@ -82,3 +86,39 @@ def test_the_same_image_twice_for_a_signer_is_refused_by_the_database(engine, no
 
     with read_session(engine) as session:
         assert references.count_references(session) == 0
+
+
+def test_one_reference_goes_from_every_generation_and_the_others_stay(
+    engine, now, add_generation, enroll, embed
+):
+    with write_session(engine) as session:
+        old = add_generation(session)
+        key = enroll(session, old, "53", [1, 2, 3])
+        enroll(session, old, "54", [3])
+        new = add_generation(session, active=False)
+        first, second, third = references.list_references(session, key)
+        embeddings.add_embeddings(session, new, [(first.id, embed(1)), (second.id, embed(2))])
+        seen = {generation: last_change(session, generation) for generation in (old, new)}
+    with write_directly(engine) as transaction:
+        assert {each.id for each in references.own_references(transaction, key)} == {
+            first.id,
+            second.id,
+            third.id,
+        }
+        erased = references.erase_reference_directly(transaction, key, second.id)
+        shared = references.erase_reference_directly(transaction, key, third.id)
+    assert erased.references == (second.id,)
+    assert {generation: len(rows) for generation, rows in erased.rows.items()} == {old: 1, new: 1}
+    assert erased.orphans == (f"{2:064x}",)
+    assert shared.orphans == ()  # signer 54 has it, too
+    with read_session(engine) as session:
+        assert [each.id for each in references.list_references(session, key)] == [first.id]
+        for generation in (old, new):
+            changes = changes_since(session, generation, seen[generation])
+            gone = [row for change in changes for row in change.rows]
+            assert {change.kind for change in changes} == {ChangeKind.REMOVE}
+            assert gone[0] == erased.rows[generation][0]
+        assert list_orphans(session) == [f"{2:064x}"]
+    with write_directly(engine) as transaction:
+        nothing = references.erase_reference_directly(transaction, key, "f" * 32)
+    assert nothing == references.ErasedRows((), {}, ())

@@ -6,13 +6,20 @@ import random
 
 import pytest
 
-from sigvault.domain.audit import ReferenceEnrolled, SignerErased
+from sigvault.domain.audit import ReferenceEnrolled, ReferenceErased, SignerErased
 from sigvault.domain.errors import StorageFailed
-from sigvault.storage import audit_log, signers
+from sigvault.storage import audit_log, references, signers
 from sigvault.storage.driver import directly, write_directly
 from sigvault.storage.engine import checkpoint, make_engine, write_session
 from sigvault.storage.orphaned_images import clear_orphans, list_orphans
-from sigvault.storage.traces import file_size, index_cell, is_traced, rewrite, traces_of
+from sigvault.storage.traces import (
+    file_size,
+    index_cell,
+    is_traced,
+    rewrite,
+    traces_of,
+    traces_of_vectors,
+)
 from sigvault.storage.vector_codec import encode_local
 
 NAME, IDENTIFIER, NOTE = "Philippa Featherstonehaugh", "staff-0815-4711", "enrolled at Chancery"
@@ -62,6 +69,42 @@ def test_no_byte_of_an_erased_signer_lingers_in_the_database_file(
 
     assert on_disk(sqlite_file, traces) == set()
     assert b"Somebody Else" in sqlite_file.read_bytes()
+    engine.dispose()
+
+
+def test_no_byte_of_an_erased_reference_lingers_and_its_traces_find_it_before(
+    sqlite_file, traces, add_generation, enroll, now
+):
+    engine = make_engine(sqlite_file)
+    with write_session(engine) as session:
+        generation = add_generation(session)
+        for number in range(30):
+            enroll(session, generation, f"before-{number}", [number])
+        key = enroll(session, generation, IDENTIFIER, [776, 777, 778], name=NAME)
+        (chosen,) = [
+            each.id
+            for each in references.list_references(session, key)
+            if each.image_digest == f"{777:064x}"
+        ]
+        details = {"image": f"{777:064x}", "note": NOTE}
+        audit_log.append(session, ReferenceEnrolled(key, chosen, generation, details), now)
+        for number in range(30, 60):
+            enroll(session, generation, f"later-{number}", [number])
+    assert checkpoint(engine)
+    assert on_disk(sqlite_file, traces) == set(traces)
+
+    with write_directly(engine) as transaction:
+        known = traces_of_vectors(engine, transaction, chosen)
+        references.erase_reference_directly(transaction, key, chosen)
+        gone = audit_log.erase_personal_of_reference(transaction, key, chosen, f"{777:064x}")
+        audit_log.append_directly(transaction, ReferenceErased(key, chosen, gone, {}), now)
+    assert is_traced(engine, known)  # it is in the file still: the log is not emptied yet
+    with write_session(engine) as session:
+        clear_orphans(session, list_orphans(session))
+    assert checkpoint(engine)
+
+    assert on_disk(sqlite_file, traces) == {"name", "identifier"}
+    assert not is_traced(engine, known)
     engine.dispose()
 
 
@@ -142,4 +185,5 @@ def test_a_file_that_is_gone_says_so(tmp_path):
 def test_a_servers_files_are_its_own(postgres_server):
     engine = make_engine(postgres_server)
     assert traces_of(engine, None, "key") == []
+    assert traces_of_vectors(engine, None, "reference") == []
     assert rewrite(engine)

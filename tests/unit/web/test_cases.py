@@ -155,6 +155,7 @@ def test_a_verdict_after_the_session_is_said_to_be_lost(vault, person, doubtful)
     ("form", "page"),
     [
         ("/signers/erase?signer=1", "/signers/show?signer=1"),
+        ("/signers/erase-reference?signer=1", "/signers/show?signer=1"),
         ("/generations/rollback", "/generations"),
         ("/blind", "/queue"),
         ("/verify", "/verify"),
@@ -319,6 +320,18 @@ def test_a_probe_that_is_not_kept_is_said(opened, browse, doubtful):
     assert page.status_code == 200
     assert "There is no picture" in page.text
     assert browser.get(f"/pictures/probe?event={event}").status_code == 404
+
+
+def test_a_case_whose_reference_is_erased_says_so_in_its_place(local, vault, doubtful):
+    event = doubtful(vault)
+    chosen = vault.signer(SignerId("2")).references[1].id
+    vault.erase_reference(SignerId("2"), chosen, reason="a bad scan")
+    page = local.get(f"/cases/{event}")
+    assert page.status_code == 200
+    assert page.text.count("There is no picture") == 1
+    assert f"there is no reference {chosen}: it was erased" in page.text
+    assert "Reference erased" in page.text  # in the signer's history
+    assert local.post(f"/cases/{event}", {"verdict": "accept", "reason": "so"}).status_code == 303
 
 
 def test_the_case_of_an_erased_signer_is_gone(local, vault, doubtful):

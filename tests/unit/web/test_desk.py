@@ -9,6 +9,7 @@ import sqlalchemy
 
 from fakes import FakeEmbedder, draw_blank, draw_signature
 from sigvault.bootstrap import create_vault
+from sigvault.domain.access import Role
 from sigvault.domain.identifiers import SignerId
 from sigvault.services.reindexing import ReindexPlan
 from sigvault.storage.tables import AuditEventRow
@@ -168,6 +169,81 @@ def test_erasing_takes_the_identifier_once_more(local, vault):
     assert "Signer 1 is erased: 3 references" in local.get("/signers").text
     assert len(vault.signers()) == 3
     assert vault.audit_log(after=vault.status().events - 1)[0].personal["by"] == "local"
+
+
+def test_a_reference_is_erased_with_a_reason(local, vault):
+    first, second, third = (each.id for each in vault.signer(SignerId("1")).references)
+    page = local.get("/signers/show?signer=1").text
+    for number in (1, 2, 3):
+        assert f"<summary>Erase reference {number}</summary>" in page
+        assert f">Erase reference {number} for good</button>" in page
+        assert page.count(f'id="reason-{number}"') == page.count(f'id="lost-{number}"') == 1
+    assert "<details open" not in page
+    answer = local.post(
+        "/signers/erase-reference?signer=1", {"reference": second, "reason": "<another> person's"}
+    )
+    assert answer.headers["location"] == "/signers/show?signer=1"
+    page = local.get("/signers/show?signer=1").text
+    assert "Reference 2 is erased; 2 references left" in page
+    assert "Reference erased" in page
+    assert "&lt;another&gt; person&#39;s" in page
+    assert second not in page
+    assert [each.id for each in vault.signer(SignerId("1")).references] == [first, third]
+    record = vault.latest_events(limit=1)[0]
+    assert (record.personal["by"], record.personal["reason"]) == ("local", "<another> person's")
+
+
+@pytest.mark.parametrize("reason", ["", " \n ", "x<b>" * 200])
+def test_a_reference_is_not_erased_without_a_reason_of_some_length(local, vault, reason):
+    chosen = vault.signer(SignerId("1")).references[1].id
+    answer = local.post(
+        "/signers/erase-reference?signer=1", {"reference": chosen, "reason": reason}
+    )
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.text
+    assert "Nothing was erased" in answer.text
+    assert answer.text.count('<details class="erasing" open>') == 1  # with what was filled in
+    assert ("x&lt;b&gt;" in answer.text) == ("<b>" in reason)
+    assert vault.signer(SignerId("1")).summary.references == 3
+
+
+@pytest.mark.parametrize(
+    ("signer", "reference", "status", "words"),
+    [
+        ("nobody", "f" * 32, 404, "There is no such signer"),
+        ("1", "f" * 32, 404, "There is no such reference"),
+        ("1", "", 404, "There is no such reference"),
+        ("2", None, 404, "There is no such reference"),
+    ],
+)
+def test_a_reference_that_is_not_there_can_not_be_erased(
+    local, vault, signer, reference, status, words
+):
+    known = vault.signer(SignerId("1")).references[0].id
+    form = {"reference": known if reference is None else reference, "reason": "wrong"}
+    answer = local.post(f"/signers/erase-reference?signer={signer}", form)
+    assert answer.status_code == status
+    assert words in answer.text
+    assert vault.status().references == 12
+
+
+def test_the_only_reference_has_no_form_and_is_refused(local, vault):
+    *others, last = (each.id for each in vault.signer(SignerId("1")).references)
+    for each in others:
+        local.post("/signers/erase-reference?signer=1", {"reference": each, "reason": "wrong"})
+    page = local.get("/signers/show?signer=1").text
+    assert "It is the only reference" in page
+    assert "/signers/erase-reference" not in page
+    answer = local.post("/signers/erase-reference?signer=1", {"reference": last, "reason": "wrong"})
+    assert answer.status_code == 409
+    assert vault.signer(SignerId("1")).summary.references == 1
+
+
+@pytest.mark.parametrize("role", [Role.ENROLLER, Role.VERIFIER, Role.REVIEWER])
+def test_who_may_not_erase_sees_no_form_for_it(vault, person, role):
+    page = person(vault, role).get("/signers/show?signer=1").text
+    assert "erase-reference" not in page
+    assert "Erase" not in page
 
 
 def test_the_audit_log_is_paged_newest_first(local, vault):

@@ -28,6 +28,7 @@ DOING = {
     "/identify": {Role.VERIFIER, Role.ADMINISTRATOR},
     "/enroll": {Role.ENROLLER, Role.ADMINISTRATOR},
     "/signers/erase?signer=none": {Role.ADMINISTRATOR},
+    "/signers/erase-reference?signer=none": {Role.ADMINISTRATOR},
     "/audit": {Role.AUDITOR, Role.ADMINISTRATOR},
     "/generations/activate": {Role.ADMINISTRATOR},
     "/generations/rollback": {Role.ADMINISTRATOR},

@@ -90,6 +90,19 @@ def test_a_form_without_the_token_does_nothing(local, vault, token):
     assert len(vault.signers()) == 4
 
 
+@pytest.mark.parametrize("token", ["", "wrong"])
+def test_no_reference_is_erased_without_the_token(local, vault, token):
+    reference = vault.signer(SignerId("1")).references[0].id
+    local.get("/sign-in")
+    answer = local.client.post(
+        "/signers/erase-reference?signer=1",
+        data={"reference": reference, "reason": "wrong", "token": token},
+        follow_redirects=False,
+    )
+    assert answer.status_code == 403
+    assert vault.signer(SignerId("1")).summary.references == 3
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -283,5 +296,10 @@ def test_erased_pictures_are_not_shown_any_more(local, vault):
     reference = vault.signer(SignerId("1")).references[0].id
     path = f"/pictures/reference?signer=1&reference={reference}&view=scan"
     assert local.get(path).headers["content-type"] == "image/png"
-    vault.erase(SignerId("1"))  # elsewhere, such as on the command line
+    vault.erase_reference(SignerId("1"), reference, reason="wrong")  # elsewhere, such as on
+    assert local.get(path).status_code == 404  # the command line
+    other = vault.signer(SignerId("1")).references[0].id
+    path = path.replace(reference, other)
+    assert local.get(path).status_code == 200
+    vault.erase(SignerId("1"))
     assert local.get(path).status_code == 404
