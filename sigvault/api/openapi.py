@@ -64,7 +64,7 @@ _THRESHOLD = {
         "skilled_forgeries": 900,
         "draws": 10,
         "seed": 0,
-        "model": "sigvault-r18-97533be14f36",
+        "model": "sigvault-r18-d7011000f3ad",
         "preprocessing": "onepen-4",
     },
 }
@@ -82,7 +82,7 @@ _VERIFICATION = {
     "threshold": _THRESHOLD,
     "findings": [],
     "probe_digest": _DIGEST,
-    "model": "sigvault-r18-97533be14f36",
+    "model": "sigvault-r18-d7011000f3ad",
     "preprocessing": "onepen-4",
     "generation": 1,
 }
@@ -218,7 +218,7 @@ EXAMPLES |= {
             {
                 "id": 1,
                 "status": "active",
-                "model": "sigvault-r18-97533be14f36",
+                "model": "sigvault-r18-d7011000f3ad",
                 "preprocessing": "onepen-4",
                 "dimension": 256,
                 "vectors": 50,
