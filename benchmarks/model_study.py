@@ -246,8 +246,8 @@ def main() -> int:
         kept = chosen.out / f"{name}.npz"
         if name in wanted and not kept.is_file():
             note(f"{name}: {variant.title}")
-            limits = Limits(chosen.batches, "bfloat16" if chosen.bfloat16 else "float32")
-            make(variant, chosen.data, chosen.out / name, kept, limits)
+            config = lasting(variant.config, chosen.batches, bfloat16=chosen.bfloat16)
+            make(replace(variant, config=config), chosen.data, chosen.out / name, kept)
     write_table(chosen.out, groups, chosen.batches)
     return 0
 
@@ -261,26 +261,19 @@ def note(text: str) -> None:
 # ------------------------------------------------------------------------------------ training
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What every variant is trained with.
-
-    Attributes:
-        batches: how many.
-        precision: what the CPU computes in.
-    """
-
-    batches: int
-    precision: Literal["float32", "bfloat16"]
-
-
-def make(variant: Variant, data: Path, folder: Path, kept: Path, limits: Limits) -> None:
-    """Train a variant and keep the scores of the validation signers."""
-    config = replace(
-        variant.config,
-        batch=replace(variant.config.batch, per_epoch=limits.batches),
-        optimisation=replace(variant.config.optimisation, cpu_precision=limits.precision),
+def lasting(config: TrainingConfig, batches: int, *, bfloat16: bool) -> TrainingConfig:
+    """A configuration for as many batches, in what the CPU is to compute in."""
+    precision: Literal["float32", "bfloat16"] = "bfloat16" if bfloat16 else "float32"
+    return replace(
+        config,
+        batch=replace(config.batch, per_epoch=batches),
+        optimisation=replace(config.optimisation, cpu_precision=precision),
     )
+
+
+def make(variant: Variant, data: Path, folder: Path, kept: Path) -> None:
+    """Train a variant and keep the scores of the validation signers."""
+    config = variant.config
     with backbone_of(variant.timm):
         train(config, data, folder)
         network = load_model(folder / MODEL_FOLDER)[0].eval()

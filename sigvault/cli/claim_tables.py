@@ -24,20 +24,21 @@ SHOWN = 40
 def claim_tables(results: Sequence[ClaimResult], file: Path | None) -> list[Table | Text]:
     """Every one of a few claims, or those of many that somebody has to look at; and the counts."""
     few = len(results) <= SHOWN
-    accepted = Decision.ACCEPT.value
-    rows = [one for one in results if few or one.decision != accepted or one.findings]
+    rows = [one for one in results if few or one.decision is not Decision.ACCEPT or one.findings]
     parts: list[Table | Text] = []
     if rows:
         table = ruled_table("Signer", "Picture", "Decision", ">LLR", ">Event", "What was noticed")
         for one in rows:
-            style = DECISION_STYLES[Decision(one.decision)] if one.decision else "red"
+            decided = one.decision is not None
             table.add_row(
                 tidy(one.signer),
                 tidy(one.path),
-                Text(one.decision or "none", style),
-                one.llr,
-                one.event,
-                tidy(one.error or one.findings),
+                Text(one.decision.value, DECISION_STYLES[one.decision])
+                if one.decision
+                else Text("none", "red"),
+                f"{one.llr:.3f}" if decided else "",
+                str(one.event) if decided else "",
+                tidy(one.error or " ".join(one.findings)),
             )
         parts.append(table)
     counts = count_claims(results)
@@ -46,6 +47,3 @@ def claim_tables(results: Sequence[ClaimResult], file: Path | None) -> list[Tabl
     if file is not None:
         parts.append(Text(f"results: {file}"))
     return parts
-
-
-__all__ = ["claim_tables"]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sigvault.cli.documents import to_document
 from sigvault.cli.exit_codes import ExitCode
 from sigvault.domain.comparison import Decision
 from sigvault.domain.errors import (
@@ -20,6 +20,7 @@ from sigvault.domain.errors import (
     ImageError,
     UnknownSigner,
 )
+from sigvault.services.acquisition import digest_of
 from sigvault.storage.durability import write_whole
 
 if TYPE_CHECKING:
@@ -27,36 +28,19 @@ if TYPE_CHECKING:
     from sigvault.domain.aims import Aim
     from sigvault.vault import Vault, Verification
 
-COLUMNS = (
-    "signer",
-    "path",
-    "decision",
-    "llr",
-    "score",
-    "references",
-    "findings",
-    "event",
-    "probe_sha256",
-    "error",
-)
-"""Of a file of results; a claim that could not be decided has an error and no decision."""
-
-ONE_CLAIMS_ERRORS = (ImageError, AcquisitionError, UnknownSigner, EmptyGallery)
-"""What is wrong with one claim; anything else is wrong with all of them."""
-
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """What became of a claim; the fields are those of a file of results, as text.
+    """What became of a claim.
 
     Attributes:
         signer: the claimed signer.
         path: the picture as the manifest names it.
-        decision: accept, review or refuse; empty where there was none.
-        llr: calibrated base-10 log-likelihood ratio.
-        score: the fused score.
+        decision: the answer; None where there was none.
+        llr: calibrated base-10 log-likelihood ratio, to three digits.
+        score: the fused score, to four digits.
         references: how many references it was compared with.
-        findings: names of alarms and quality findings, spaces between; an alarm is ``copy``.
+        findings: names of alarms and quality findings; an alarm is ``copy``.
         event: the number in the audit log.
         probe_sha256: of the picture's bytes, hex.
         error: the name of the error and its message.
@@ -64,14 +48,21 @@ class ClaimResult:
 
     signer: str
     path: str
-    decision: str = ""
-    llr: str = ""
-    score: str = ""
-    references: str = ""
-    findings: str = ""
-    event: str = ""
-    probe_sha256: str = ""
-    error: str = ""
+    decision: Decision | None = None
+    llr: float | None = None
+    score: float | None = None
+    references: int | None = None
+    findings: tuple[str, ...] = ()
+    event: int | None = None
+    probe_sha256: str | None = None
+    error: str | None = None
+
+
+COLUMNS = tuple(field.name for field in fields(ClaimResult))
+"""Of a file of results; what a claim lacks is empty."""
+
+ONE_CLAIMS_ERRORS = (ImageError, AcquisitionError, UnknownSigner, EmptyGallery)
+"""What is wrong with one claim; anything else is wrong with all of them."""
 
 
 class ResultsFile:
@@ -92,8 +83,8 @@ class ResultsFile:
 
     def known(self, row: ManifestRow) -> ClaimResult | None:
         """What was decided of the same claim with the same picture before, or None."""
-        found = self._known.get((str(row.signer), row.name))
-        if found is None or not found.decision or found.probe_sha256 != _digest(row.path):
+        found = self._known.get((row.signer, row.name))
+        if found is None or found.decision is None or not _is_of(row.path, found.probe_sha256):
             return None
         return found
 
@@ -160,9 +151,7 @@ def decide_claims(
         try:
             result = _decided(row, vault.verify(row.signer, row.path, aim=aim))
         except ONE_CLAIMS_ERRORS as error:
-            result = ClaimResult(
-                str(row.signer), row.name, error=f"{type(error).__name__}: {error}"
-            )
+            result = ClaimResult(row.signer, row.name, error=f"{type(error).__name__}: {error}")
         done.append(result)
         if results is not None:
             results.add(result)
@@ -171,8 +160,8 @@ def decide_claims(
 
 def count_claims(results: Sequence[ClaimResult]) -> dict[str, int]:
     """How many were accepted, to be reviewed, refused, and how many could not be decided."""
-    counts = Counter(result.decision or "failed" for result in results)
-    return {name: counts[name] for name in (*(each.value for each in Decision), "failed")}
+    counts = Counter(result.decision for result in results)
+    return {each.value: counts[each] for each in Decision} | {"failed": counts[None]}
 
 
 def claims_document(results: Sequence[ClaimResult], file: Path | None) -> dict[str, Any]:
@@ -181,7 +170,7 @@ def claims_document(results: Sequence[ClaimResult], file: Path | None) -> dict[s
     document: dict[str, Any] = {
         **counts,
         "results_file": None if file is None else str(file),
-        "results": [_entry(result) for result in results],
+        "results": to_document(results),
     }
     if counts["failed"]:
         name = next(result.error for result in results if result.error).split(":", 1)[0]
@@ -206,39 +195,46 @@ def code_of_claims(results: Sequence[ClaimResult]) -> ExitCode:
 def _decided(row: ManifestRow, verification: Verification) -> ClaimResult:
     evidence = verification.evidence
     return ClaimResult(
-        signer=str(row.signer),
+        signer=row.signer,
         path=row.name,
-        decision=evidence.decision.value,
-        llr=f"{evidence.llr:.3f}",
-        score=f"{evidence.score.value:.4f}",
-        references=str(len(evidence.score.per_reference)),
-        findings=" ".join(finding.name for finding in evidence.findings),
-        event=str(verification.event),
+        decision=evidence.decision,
+        llr=round(evidence.llr, 3),
+        score=round(evidence.score.value, 4),
+        references=len(evidence.score.per_reference),
+        findings=tuple(finding.name for finding in evidence.findings),
+        event=verification.event,
         probe_sha256=evidence.probe_digest,
     )
 
 
-def _entry(result: ClaimResult) -> dict[str, Any]:
-    """A result with numbers as numbers and null for what is not there."""
-    numbers: dict[str, Callable[[str], float]] = {
-        "llr": float,
-        "score": float,
-        "references": int,
-        "event": int,
-    }
-    entry: dict[str, Any] = dict(zip(COLUMNS, _line(result), strict=True))
-    for name, value in entry.items():
-        if name == "findings":
-            entry[name] = value.split()
-        elif not value:
-            entry[name] = None
-        elif name in numbers:
-            entry[name] = numbers[name](value)
-    return entry
-
-
 def _line(result: ClaimResult) -> list[str]:
-    return [getattr(result, name) for name in COLUMNS]
+    def cell(value: object) -> str:
+        if isinstance(value, Decision):
+            return value.value
+        return " ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+
+    return [cell(getattr(result, name)) for name in COLUMNS]
+
+
+def _result(line: Sequence[str]) -> ClaimResult:
+    """The result that `_line` wrote.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    signer, path, decision, llr, score, references, findings, event, digest, error = line
+    return ClaimResult(
+        signer,
+        path,
+        Decision(decision) if decision else None,
+        float(llr) if llr else None,
+        float(score) if score else None,
+        int(references) if references else None,
+        tuple(findings.split()),
+        int(event) if event else None,
+        digest or None,
+        error or None,
+    )
 
 
 def _read_results(path: Path) -> list[ClaimResult]:
@@ -250,17 +246,21 @@ def _read_results(path: Path) -> list[ClaimResult]:
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             lines = list(csv.reader(file))
-    except (OSError, csv.Error) as error:
-        raise ConfigurationError(f"{path} can't be read: {error}") from error
-    if not lines or tuple(lines[0]) != COLUMNS:
+        if not lines or tuple(lines[0]) != COLUMNS:
+            raise ConfigurationError(
+                f"{path} is there already and holds no results of sigvault verify: give another "
+                "file"
+            )
+        return [_result(line) for line in lines[1:] if len(line) == len(COLUMNS)]
+    except (OSError, csv.Error, ValueError) as error:
         raise ConfigurationError(
-            f"{path} is there already and holds no results of sigvault verify: give another file"
-        )
-    return [ClaimResult(*line) for line in lines[1:] if len(line) == len(COLUMNS)]
+            f"{path} can't be read as results of sigvault verify ({error}): give another file"
+        ) from error
 
 
-def _digest(path: Path) -> str:
+def _is_of(picture: Path, sha256: str | None) -> bool:
+    """Whether a picture's bytes have this digest."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return digest_of(picture.read_bytes()) == sha256
     except OSError:
-        return ""
+        return False

@@ -18,14 +18,14 @@ from sigvault.domain.audit import (
 )
 from sigvault.domain.errors import VaultDamaged
 from sigvault.domain.identifiers import ReferenceId, SignerKey
+from sigvault.services.erasure import take_signer_out
+from sigvault.services.kept_probes import take_probes_out
+from sigvault.services.reference_erasure import take_reference_out
 from sigvault.storage.api_keys import find_key, list_keys, mark_revoked
-from sigvault.storage.audit_log import append, erase_personal, erase_personal_of_reference
+from sigvault.storage.audit_log import append
 from sigvault.storage.driver import directly
-from sigvault.storage.kept_probes import drop_probes
-from sigvault.storage.orphaned_images import note_orphans
-from sigvault.storage.references import erase_reference_directly, own_references
-from sigvault.storage.signers import erase_signer_directly, external_ids
-from sigvault.storage.vault_state import note_erasure
+from sigvault.storage.references import own_references
+from sigvault.storage.signers import external_ids
 
 _WHY = "erased again, since it was erased after the backup that was restored"
 
@@ -100,7 +100,8 @@ def _repeat(session: Session, event: AuditRecord, by: str, at: datetime) -> Eras
         owner, reference = SignerKey(said["signer"]), ReferenceId(said["reference"])
         return _erase_reference(session, owner, reference, by, at)
     if event.kind == ProbesForgotten.kind:
-        return _forget_probes(session, datetime.fromisoformat(said["before"]), by, at)
+        before = datetime.fromisoformat(said["before"])
+        return ErasedAgain(probes=take_probes_out(session, before, by=by, at=at))
     if event.kind == KeyRevoked.kind:
         return _revoke(session, said["key"], by, at)
     return ErasedAgain()
@@ -109,10 +110,7 @@ def _repeat(session: Session, event: AuditRecord, by: str, at: datetime) -> Eras
 def _erase_signer(session: Session, signer: SignerKey, by: str, at: datetime) -> ErasedAgain:
     if signer not in external_ids(session, [signer]):
         return ErasedAgain()
-    transaction = directly(session)
-    erased = erase_signer_directly(transaction, signer, at)
-    erase_personal(transaction, signer)
-    note_erasure(transaction, append(session, SignerErased(signer, len(erased.references), by), at))
+    take_signer_out(directly(session), signer, by=by, at=at)
     return ErasedAgain(signers=1)
 
 
@@ -123,28 +121,9 @@ def _erase_reference(
     own = {each.id: each for each in own_references(transaction, signer)}
     if reference not in own:
         return ErasedAgain()
-    erase_reference_directly(transaction, signer, reference)
-    digest = own[reference].image_digest
-    parts = erase_personal_of_reference(transaction, signer, reference, digest)
-    details = {
-        "signer": external_ids(session, [signer])[signer],
-        "by": by,
-        "reason": _WHY,
-        "enrolled_by": own[reference].enrolled_by,
-    }
-    event = append(session, ReferenceErased(signer, reference, parts, details), at)
-    note_erasure(transaction, event)
+    said = {"signer": external_ids(session, [signer])[signer], "by": by, "reason": _WHY}
+    take_reference_out(transaction, signer, own[reference], said, at)
     return ErasedAgain(references=1)
-
-
-def _forget_probes(session: Session, before: datetime, by: str, at: datetime) -> ErasedAgain:
-    digests = drop_probes(session, before)
-    if not digests:
-        return ErasedAgain()
-    transaction = directly(session)
-    note_orphans(transaction, digests)
-    note_erasure(transaction, append(session, ProbesForgotten(len(digests), before, by), at))
-    return ErasedAgain(probes=len(digests))
 
 
 def _revoke(session: Session, key: str, by: str, at: datetime) -> ErasedAgain:

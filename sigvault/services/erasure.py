@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sigvault.domain.audit import SignerErased
-from sigvault.domain.identifiers import EventNumber, SignerId
+from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
 from sigvault.services.answers import KEPT_FOR
 from sigvault.services.cleaning import clean_up
 from sigvault.services.gallery_index import GalleryIndex
@@ -16,7 +17,8 @@ from sigvault.services.pending_images import settle_pending
 from sigvault.services.resources import Resources
 from sigvault.storage.answers import drop_answers_before
 from sigvault.storage.audit_log import append_directly, erase_personal
-from sigvault.storage.driver import write_directly
+from sigvault.storage.driver import DriverTransaction, write_directly
+from sigvault.storage.references import ErasedRows
 from sigvault.storage.signers import erase_signer_directly, get_key
 from sigvault.storage.traces import traces_of, traces_of_images
 from sigvault.storage.vault_state import note_erasure
@@ -67,15 +69,33 @@ def erase(resources: Resources, index: GalleryIndex[Any], signer: SignerId, *, b
         key = get_key(transaction, signer)
         traces = traces_of(resources.engine, transaction, key)
         at = resources.clock()
-        erased = erase_signer_directly(transaction, key, at)
-        parts = erase_personal(transaction, key)
-        event = append_directly(transaction, SignerErased(key, len(erased.references), by), at)
-        note_erasure(transaction, event)
+        erased, parts, event = take_signer_out(transaction, key, by=by, at=at)
         drop_answers_before(transaction, at - KEPT_FOR)
         index.discard_files()  # a crash after the commit then leaves no vector in a file
     traces += traces_of_images(erased.orphans)
     removed, clean = take_off_the_disk(resources, index, traces)
     return Erasure(signer, len(erased.references), event, removed, parts, clean)
+
+
+def take_signer_out(
+    transaction: DriverTransaction, key: SignerKey, *, by: str, at: datetime
+) -> tuple[ErasedRows, int, EventNumber]:
+    """Take a signer out of the database, and record it.
+
+    Args:
+        transaction: a writing one.
+        key: an enrolled signer's.
+        by: who erases.
+        at: when.
+
+    Returns:
+        What went, how many personal parts of the audit log went, and the event.
+    """
+    erased = erase_signer_directly(transaction, key, at)
+    parts = erase_personal(transaction, key)
+    event = append_directly(transaction, SignerErased(key, len(erased.references), by), at)
+    note_erasure(transaction, event)
+    return erased, parts, event
 
 
 def take_off_the_disk(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
 
 from sigvault.domain.audit import ProbesForgotten, Verified
 from sigvault.domain.errors import (
@@ -119,15 +121,21 @@ def forget_probes(resources: Resources, older_than: timedelta, *, by: str) -> in
         raise ConfigurationError(f"{older_than} is no age: give zero or more")
     with write_session(resources.engine) as session:
         now = resources.clock()
-        digests = drop_probes(session, now - older_than)
-        if not digests:
+        if not take_probes_out(session, now - older_than, by=by, at=now):
             return 0
-        note_orphans(directly(session), digests)
-        event = append(session, ProbesForgotten(len(digests), now - older_than, by), now)
-        note_erasure(directly(session), event)
     removed = settle_pending(resources.engine, resources.images, resources.pending)
     clean_log(resources.engine)
     return removed
+
+
+def take_probes_out(session: Session, before: datetime, *, by: str, at: datetime) -> int:
+    """Take probes that were kept before a moment out of the database, and record it; how many."""
+    digests = drop_probes(session, before)
+    if digests:
+        note_orphans(directly(session), digests)
+        event = append(session, ProbesForgotten(len(digests), before, by), at)
+        note_erasure(directly(session), event)
+    return len(digests)
 
 
 def _discard(resources: Resources) -> None:

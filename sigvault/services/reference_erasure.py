@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sigvault.domain.audit import ReferenceErased
 from sigvault.domain.errors import ConfigurationError, LastReference, UnknownReference
-from sigvault.domain.identifiers import EventNumber, ReferenceId, SignerId
+from sigvault.domain.identifiers import EventNumber, ReferenceId, SignerId, SignerKey
 from sigvault.services.answers import KEPT_FOR
 from sigvault.services.erasure import take_off_the_disk
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.resources import Resources
 from sigvault.storage.answers import drop_answers_before
 from sigvault.storage.audit_log import append_directly, erase_personal_of_reference
-from sigvault.storage.driver import write_directly
-from sigvault.storage.references import OwnReference, erase_reference_directly, own_references
+from sigvault.storage.driver import DriverTransaction, write_directly
+from sigvault.storage.references import (
+    ErasedRows,
+    OwnReference,
+    erase_reference_directly,
+    own_references,
+)
 from sigvault.storage.signers import get_key
 from sigvault.storage.traces import traces_of_images, traces_of_vectors
 from sigvault.storage.vault_state import note_erasure
@@ -90,21 +96,40 @@ def erase_reference(
         chosen = _choose(own, signer, reference)
         traces = traces_of_vectors(resources.engine, transaction, reference)
         at = resources.clock()
-        erased = erase_reference_directly(transaction, key, reference)
-        parts = erase_personal_of_reference(transaction, key, reference, chosen.image_digest)
-        details = {
-            "signer": signer,
-            "by": by,
-            "reason": reason,
-            "enrolled_by": chosen.enrolled_by,
-        }
-        event = append_directly(transaction, ReferenceErased(key, reference, parts, details), at)
-        note_erasure(transaction, event)
+        said = {"signer": signer, "by": by, "reason": reason}
+        erased, parts, event = take_reference_out(transaction, key, chosen, said, at)
         drop_answers_before(transaction, at - KEPT_FOR)
         index.discard_files()  # a crash after the commit then leaves no vector in a file
     traces += traces_of_images(erased.orphans)
     removed, clean = take_off_the_disk(resources, index, traces)
     return ReferenceErasure(signer, reference, len(own) - 1, event, removed, len(parts), clean)
+
+
+def take_reference_out(
+    transaction: DriverTransaction,
+    key: SignerKey,
+    chosen: OwnReference,
+    said: dict[str, str],
+    at: datetime,
+) -> tuple[ErasedRows, tuple[EventNumber, ...], EventNumber]:
+    """Take a reference out of the database, and record it.
+
+    Args:
+        transaction: a writing one.
+        key: the signer's.
+        chosen: which of the signer's references.
+        said: the signer's outside identifier, by whom and why: ``signer``, ``by``, ``reason``.
+        at: when.
+
+    Returns:
+        What went, the events whose personal parts went, and the event of it.
+    """
+    erased = erase_reference_directly(transaction, key, chosen.id)
+    parts = erase_personal_of_reference(transaction, key, chosen.id, chosen.image_digest)
+    details = {**said, "enrolled_by": chosen.enrolled_by}
+    event = append_directly(transaction, ReferenceErased(key, chosen.id, parts, details), at)
+    note_erasure(transaction, event)
+    return erased, parts, event
 
 
 def _require_reason(reason: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,7 +68,9 @@ def list_calibrations(resources: Resources) -> tuple[PastCalibration, ...]:
     with read_session(resources.engine) as session:
         active = load_active(session).id
         used = calibration_in_use(session, active)
-        return tuple(_summary(record, used) for record in reversed(_calibrations(session, active)))
+        numbers = events_of_kind(session, Calibrated.kind)
+        found = _calibrations(session, active, numbers)
+        return tuple(_summary(record, used) for record in reversed(found))
 
 
 def restore_thresholds(resources: Resources, event: EventNumber) -> Restoration:
@@ -81,7 +84,7 @@ def restore_thresholds(resources: Resources, event: EventNumber) -> Restoration:
     """
     with write_session(resources.engine) as session:
         active = load_active(session).id
-        found = [each for each in _calibrations(session, active) if each.number == event]
+        found = _calibrations(session, active, [event])
         if not found:
             raise UnknownEvent(
                 f"event {event} is no calibration of the active generation {active}: "
@@ -94,9 +97,15 @@ def restore_thresholds(resources: Resources, event: EventNumber) -> Restoration:
     return Restoration(active, thresholds, event, told)
 
 
-def _calibrations(session: Session, generation: GenerationId) -> list[AuditRecord]:
-    records = read_events(session, events_of_kind(session, Calibrated.kind))
-    return [record for record in records if record.public["generation"] == generation]
+def _calibrations(
+    session: Session, generation: GenerationId, numbers: Sequence[EventNumber]
+) -> list[AuditRecord]:
+    """Those of the events that are calibrations of a generation, in order."""
+    return [
+        record
+        for record in read_events(session, numbers)
+        if record.kind == Calibrated.kind and record.public["generation"] == generation
+    ]
 
 
 def _thresholds(record: AuditRecord) -> tuple[Threshold, ...]:

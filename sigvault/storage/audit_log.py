@@ -298,10 +298,11 @@ def _read_part(number: int, text: str) -> dict[str, Any]:
     try:
         return dict(json.loads(text))
     except (ValueError, TypeError) as error:
-        raise _unreadable(number) from error
+        raise unreadable_event(number) from error
 
 
-def _unreadable(number: int) -> VaultDamaged:
+def unreadable_event(number: int) -> VaultDamaged:
+    """What is raised for an event whose row holds what it can't."""
     return VaultDamaged(
         f"event {number} of the audit log can't be read: run `sigvault audit check`"
     )
@@ -466,7 +467,7 @@ def _to_record(event: AuditEventRow, personal: AuditPersonalRow | None) -> Audit
             hash=event.hash,
         )
     except ValueError as error:
-        raise _unreadable(event.number) from error
+        raise unreadable_event(event.number) from error
 
 
 def _locked_head(session: Session) -> _End:

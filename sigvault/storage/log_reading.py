@@ -12,6 +12,7 @@ from sigvault.domain.backup import LogEnd
 from sigvault.domain.erasure_ledger import TOLD, ErasureLedger, hash_of
 from sigvault.domain.errors import HistoryDiffers, VaultDamaged
 from sigvault.domain.identifiers import EventNumber
+from sigvault.storage.audit_log import unreadable_event
 from sigvault.storage.database_copy import end_of_log, reading_only
 from sigvault.storage.driver import DriverTransaction, Row
 
@@ -107,6 +108,4 @@ def _record(row: Row) -> AuditRecord:
             hash=hash_,
         )
     except (ValueError, TypeError, RecursionError) as error:
-        raise VaultDamaged(
-            f"event {number} of the audit log can't be read: run `sigvault audit check`"
-        ) from error
+        raise unreadable_event(number) from error

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from command_line import write_dataset
 
 from fakes import FakeEmbedder
 from sigvault.bootstrap import create_vault
 
 
-def write(root, draw, signers=12):
-    for signer in range(1, signers + 1):
-        for kind, hand, count in (("genuine", signer, 4), ("forged", 99 + signer, 2)):
-            folder = root / kind / str(signer)
-            folder.mkdir(parents=True)
-            for number in range(count):
-                draw(hand, number).rename(folder / f"{number}.png")
-    return root
-
-
 @pytest.fixture
 def calibrated(run, enrolled, draw, tmp_path):
-    root = write(tmp_path / "data", draw)
+    root = write_dataset(tmp_path / "data", draw, 12, genuine=4, forged=2)
     aims = ("--at-fmr", "0.05", "--at-fnmr", "0.3")
     outcome = run("calibrate", root, "--references", "1,3", "--draws", "1", *aims, "--json")
     assert outcome.code == 0, outcome.err

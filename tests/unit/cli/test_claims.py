@@ -6,7 +6,8 @@ import csv
 
 import pytest
 
-from sigvault.cli.claims import COLUMNS
+from sigvault.cli.claims import COLUMNS, ClaimResult, code_of_claims
+from sigvault.domain.comparison import Decision
 from sigvault.services import verification
 
 
@@ -106,10 +107,9 @@ def test_of_many_those_are_listed_that_somebody_has_to_look_at(run, enrolled, dr
     ],
 )
 def test_the_exit_code_is_the_worst_of_them(decisions, code):
-    from sigvault.cli.claims import ClaimResult, code_of_claims
-
     results = [
-        ClaimResult("1", "a.png", decision=each, error="" if each else "x") for each in decisions
+        ClaimResult("1", "a.png", Decision(each) if each else None, error=None if each else "x")
+        for each in decisions
     ]
     assert code_of_claims(results) == code
 

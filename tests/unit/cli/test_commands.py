@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from command_line import write_dataset
 from PIL import Image
 
 from fakes import FakeEmbedder, draw_blank
@@ -615,19 +616,8 @@ def test_synth_refuses_what_it_does_not_know(run, tmp_path, wrong):
     assert not (tmp_path / "out").exists()
 
 
-def _write_dataset(root, draw, signers, genuine=8, forged=4):
-    """Forgeries that are nothing like: what is measured is not what is tested here."""
-    for signer in range(1, signers + 1):
-        for kind, hand, count in (("genuine", signer, genuine), ("forged", 99 + signer, forged)):
-            folder = root / kind / str(signer)
-            folder.mkdir(parents=True)
-            for number in range(count):
-                draw(hand, number).rename(folder / f"{number}.png")
-    return root
-
-
 def test_calibrate_makes_the_thresholds_that_verify_uses(run, enrolled, draw, tmp_path):
-    root = _write_dataset(tmp_path / "data", draw, 6)
+    root = write_dataset(tmp_path / "data", draw, 6)
 
     outcome = run("calibrate", root, "--references", "1,3", "--draws", "2", "--force", "--json")
 
@@ -642,7 +632,7 @@ def test_calibrate_makes_the_thresholds_that_verify_uses(run, enrolled, draw, tm
 
 
 def test_evaluate_needs_no_vault(run, draw, tmp_path):
-    root = _write_dataset(tmp_path / "data", draw, 6)
+    root = write_dataset(tmp_path / "data", draw, 6)
     page = tmp_path / "figures.md"
 
     outcome = run(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from command_line import write_dataset
+
+from fakes import FakeEmbedder
+from sigvault.bootstrap import open_vault
+from sigvault.services.reindexing import ReindexPlan
 
 
 @pytest.fixture
 def data(draw, tmp_path):
-    """Six signers, whose forgeries are nothing like: what is measured is not tested here."""
-    root = tmp_path / "data"
-    for signer in range(1, 7):
-        for kind, hand, count in (("genuine", signer, 8), ("forged", 99 + signer, 4)):
-            folder = root / kind / str(signer)
-            folder.mkdir(parents=True)
-            for number in range(count):
-                draw(hand, number).rename(folder / f"{number}.png")
-    return root
+    """Signatures of six signers."""
+    return write_dataset(tmp_path / "data", draw, 6)
 
 
 @pytest.fixture
@@ -88,18 +86,16 @@ def test_what_is_no_calibration_or_in_use_is_refused(run, calibrate, event, name
     assert run("status", "--json").document["events"] == before
 
 
-def test_another_generations_calibration_is_refused(run, calibrate, monkeypatch):
-    from sigvault.services import threshold_history
-
+def test_another_generations_calibration_is_refused(run, calibrate, enrolled):
     event = calibrate().document["event"]
-    later = threshold_history.load_active
-
-    class Other:
-        id = 2
-
-    monkeypatch.setattr(threshold_history, "load_active", lambda session: later(session) and Other)
+    new = FakeEmbedder("new")
+    with open_vault(enrolled, embedder=[FakeEmbedder(), new]) as vault:
+        vault.reindex(new, ReindexPlan(activate=False))
+    assert run("generation", "activate", "2", "--force").code == 0
 
     refused = run("threshold", "restore", str(event), "--json")
 
     assert refused.error == "UnknownEvent"
     assert "of the active generation 2" in refused.document["error"]["message"]
+    listed = run("threshold", "list", "--json").document["calibrations"]
+    assert [each["in_use"] for each in listed] == [True]
