@@ -11,7 +11,8 @@ from rich.text import Text
 
 from sigvault.cli.claims import count_claims
 from sigvault.cli.output import tidy
-from sigvault.cli.tables import DECISION_STYLES, ruled_table
+from sigvault.cli.ruled_table import ruled_table
+from sigvault.cli.tables import DECISION_STYLES
 from sigvault.domain.comparison import Decision
 
 if TYPE_CHECKING:

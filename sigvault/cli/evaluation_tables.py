@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sigvault.cli.output import tidy
-from sigvault.cli.tables import facts_table, ruled_table
+from sigvault.cli.ruled_table import ruled_table
+from sigvault.cli.tables import facts_table
 from sigvault.domain.comparison import Rate
 from sigvault.evaluation.report_page import flatten
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from sigvault.cli.tables import ruled_table, short_time
+from sigvault.cli.ruled_table import ruled_table
+from sigvault.cli.tables import short_time
 from sigvault.evaluation.generation_changes import Verdict
 from sigvault.evaluation.generation_comparison import GenerationComparison
 from sigvault.evaluation.generation_page import (

@@ -8,13 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sigvault.cli.output import tidy
-from sigvault.cli.tables import (
-    DECISION_STYLES,
-    describe_ratio,
-    facts_table,
-    ruled_table,
-    short_time,
-)
+from sigvault.cli.ruled_table import ruled_table
+from sigvault.cli.tables import DECISION_STYLES, describe_ratio, facts_table, short_time
 from sigvault.domain.access import ApiKey
 from sigvault.domain.reviewing import ReviewCase
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from sigvault.cli.output import tidy
+from sigvault.cli.ruled_table import ruled_table
 from sigvault.domain.audit import AuditRecord, ReferenceErased
 from sigvault.domain.comparison import Decision, Evidence, Rate, Threshold
 from sigvault.domain.copies import COPY, once_turned
@@ -268,8 +268,8 @@ def models_table(models: Sequence[KnownModel]) -> Table:
     table = ruled_table(
         "Model", "Where", "Licence", "Measured on", f">{few} reference", f">{more} references"
     )
-    for column in (table.columns[0], table.columns[3]):
-        column.no_wrap = True
+    for place in (0, 3, 4, 5):  # a model's data sets and rates stand line by line
+        table.columns[place].no_wrap = True
     table.caption = "Equal error rates in per cent: skilled / random forgeries."
     for known in models:
         where = [f"bundled as {known.bundled_as}"] if known.bundled_as else []
@@ -414,17 +414,6 @@ def audit_check_lines(check: AuditCheck) -> list[Text]:
         text = f"{check.erased_parts} personal parts were erased with their signers or references"
         lines.append(Text(text))
     return lines
-
-
-def ruled_table(*columns: str) -> Table:
-    """A table; a column whose name starts with ``>`` holds numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
-    for column in columns:
-        right = column.startswith(">")
-        table.add_column(
-            column.removeprefix(">"), justify="right" if right else "left", overflow="fold"
-        )
-    return table
 
 
 def short_time(at: datetime) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from sigvault.cli.output import tidy
-from sigvault.cli.tables import ruled_table, short_time
+from sigvault.cli.ruled_table import ruled_table
+from sigvault.cli.tables import short_time
 
 if TYPE_CHECKING:
     from sigvault.vault import PastCalibration
