@@ -32,7 +32,10 @@ class AuditEvent(Protocol):
         """The part that stays for ever, JSON-ready, without personal content."""
 
     def personal(self) -> dict[str, Any]:
-        """The part that is removed with the signer, JSON-ready; may be empty."""
+        """The part that is removed with the signer, JSON-ready; may be empty.
+
+        Values may be `Written`.
+        """
 
     def subject(self) -> SignerKey | None:
         """The signer with whom the personal part is removed, or None."""
@@ -537,12 +540,49 @@ class AuditRecord:
     hash: str
 
 
+@dataclass(frozen=True)
+class Written:
+    """A value that is canonical JSON already, to be put into an object as it stands.
+
+    Attributes:
+        text: as `canonical_json` writes the value.
+    """
+
+    text: str
+
+
 def canonical_json(content: Any) -> str:
-    """JSON with sorted keys, no spaces and no NaN: the same text for the same content."""
+    """JSON with sorted keys, no spaces and no NaN: the same text for the same content.
+
+    Args:
+        content: what JSON holds; where it is a dictionary, values of it may be `Written`.
+    """
+    if type(content) is dict and Written in map(type, content.values()):
+        return _write_around(content)
     return _CANONICAL.encode(content)
 
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _write_around(content: dict[str, Any]) -> str:
+    """An object in which some values are written already: the others are, in order, between."""
+    parts: list[str] = []
+    others: dict[str, Any] = {}
+    for key in sorted(content):
+        value = content[key]
+        if type(value) is not Written:
+            others[key] = value
+            continue
+        if others:
+            parts.append(_CANONICAL.encode(others)[1:-1])
+            others = {}
+        parts.append(f"{_CANONICAL.encode(key)}:{value.text}")
+    if others:
+        parts.append(_CANONICAL.encode(others)[1:-1])
+    return f"{{{','.join(parts)}}}"
+
+
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+)
 
 
 def digest_personal(salt: str, personal: dict[str, Any]) -> str:
@@ -559,7 +599,7 @@ def chain_hash(
     number: int,
     at: datetime,
     kind: str,
-    public: dict[str, Any],
+    public: dict[str, Any] | Written,
     personal_digest: str,
     previous: str,
 ) -> str:
@@ -569,7 +609,7 @@ def chain_hash(
         number: the event's place.
         at: when, with a time zone; hashed as UTC ISO 8601 with microseconds.
         kind: the kind of event.
-        public: the public part.
+        public: the public part, or what `canonical_json` made of it.
         personal_digest: the digest of the personal part.
         previous: the hash of the event before, or FIRST_HASH.
     """

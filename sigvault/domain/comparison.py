@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -339,7 +340,15 @@ class Threshold:
 
     def without_points(self) -> Threshold:
         """What a decision rests on alone, for evidence."""
+        return self._without_points
+
+    @cached_property
+    def _without_points(self) -> Threshold:
         return replace(self, points=())
+
+    def __hash__(self) -> int:
+        """By what mostly differs: all of it would take longer than what is remembered by it."""
+        return hash((self.references, self.accept, self.refuse, self.copy_limit))
 
 
 def _rate_of(rates: ErrorRates, aim: Aim) -> float:
@@ -409,27 +418,16 @@ def compare(probe: Embedding, gallery: Gallery, fusion: FusionRule) -> Score:
             "embed the probe with the generation's own model"
         )
     enrolled = [reference.embedding for reference in gallery.references]
-    local = match_local_block([embedding.local for embedding in enrolled], [probe.level])[:, 0]
+    found = match_local_block([embedding.local for embedding in enrolled], [probe.level])
+    locals_: list[float] = found[:, 0].tolist()
+    # One at a time: the last bit of a product of matrices depends on how many there are.
+    product = probe.vector.dot
+    cosines = [min(1.0, max(-1.0, float(product(embedding.vector)))) for embedding in enrolled]
     scores = tuple(
-        _score_reference(probe, reference.id, reference.embedding, float(alike))
-        for reference, alike in zip(gallery.references, local, strict=True)
+        ReferenceScore(reference.id, cosine, math.sqrt(2.0 - 2.0 * cosine), local)
+        for reference, cosine, local in zip(gallery.references, cosines, locals_, strict=True)
     )
-    value = fusion.fuse(
-        [score.cosine for score in scores], [score.local for score in scores], gallery.spread
-    )
-    return Score(value, scores, gallery.spread, fusion)
-
-
-def _score_reference(
-    probe: Embedding, reference: ReferenceId, enrolled: Embedding, local: float
-) -> ReferenceScore:
-    cosine = min(1.0, max(-1.0, float(np.dot(probe.vector, enrolled.vector))))
-    return ReferenceScore(
-        reference=reference,
-        cosine=cosine,
-        distance=math.sqrt(2.0 - 2.0 * cosine),
-        local=local,
-    )
+    return Score(fusion.fuse(cosines, locals_, gallery.spread), scores, gallery.spread, fusion)
 
 
 @dataclass(frozen=True)

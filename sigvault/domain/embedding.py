@@ -53,10 +53,41 @@ class Embedding:
         if not abs(norm - 1.0) <= UNIT_NORM_TOLERANCE:
             raise ValueError(f"the vector's norm is {norm}, not 1")
 
+    @classmethod
+    def several(
+        cls, vectors: npt.NDArray[np.float32], grids: npt.NDArray[np.int8], model: ModelId
+    ) -> list[Embedding]:
+        """Many at once, checked together: the same as one by one, in less than half of the time.
+
+        Args:
+            vectors: float32 (N, D), unit norm.
+            grids: int8 (N, rows, columns, C) or (N, views, rows, columns, C): their local features.
+            model: the model that made all of them.
+
+        Raises:
+            ValueError: If an array is not what the class says, or there are not as many grids.
+        """
+        whole = vectors.ndim == 2 and vectors.dtype == np.float32 and len(vectors) == len(grids)
+        fit = grids.ndim in (4, 5) and grids.dtype == np.int8 and grids.shape[1] > 0
+        if not (whole and fit and _are_unit(vectors)):  # what is wrong with which of them
+            return [cls(vector, grid, model) for vector, grid in zip(vectors, grids, strict=True)]
+        made = []
+        for vector, grid in zip(vectors, grids, strict=True):
+            one = object.__new__(cls)
+            one.__dict__.update(vector=vector, local=grid, model=model)
+            made.append(one)
+        return made
+
     @property
     def level(self) -> npt.NDArray[np.int8]:
         """int8 (rows, columns, C): the local features of the ink as it is, not turned."""
         return self.local if self.local.ndim == 3 else self.local[0]
+
+
+def _are_unit(vectors: npt.NDArray[np.float32]) -> bool:
+    # A number at a time from here on: each of NumPy's calls takes longer than all of it.
+    norms = [math.sqrt(square) for square in np.vecdot(vectors, vectors).tolist()]
+    return all(abs(norm - 1.0) <= UNIT_NORM_TOLERANCE for norm in norms)
 
 
 def pack_local(

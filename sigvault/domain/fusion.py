@@ -94,5 +94,16 @@ class FusionRule:
         return (1.0 - self.local_weight) * cosine + self.local_weight * local
 
 
+_ONE_BY_ONE = 7
+"""Up to so many numbers NumPy adds one after the other; more in another order."""
+
+
 def _mean_of_best(scores: Sequence[float], top: int) -> float:
-    return float(np.mean(sorted(scores, reverse=True)[:top]))
+    """As NumPy's mean, to the last bit: evidence replays with it. NumPy itself takes 10 us."""
+    best = sorted(scores, reverse=True)[:top]
+    if len(best) > _ONE_BY_ONE:
+        return float(np.mean(best))
+    total = 0.0
+    for score in best:  # not sum(), which from Python 3.12 on corrects its rounding
+        total += score
+    return total / len(best)

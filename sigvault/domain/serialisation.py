@@ -16,9 +16,11 @@ from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache, lru_cache
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NewType, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from sigvault.domain.comparison import Candidate, Evidence, Score, Threshold
+from sigvault.domain.audit import canonical_json
+from sigvault.domain.comparison import Candidate, Evidence, ReferenceScore, Score, Threshold
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.model_card import ModelCard
@@ -56,6 +58,70 @@ def evidence_to_dict(evidence: Evidence) -> dict[str, Any]:
 def _threshold_kept(threshold: Threshold) -> dict[str, Any]:
     """The same few thresholds stand in all evidence, and each takes half of its writing."""
     return threshold_to_dict(threshold)
+
+
+def evidence_to_json(evidence: Evidence) -> str:
+    """What `canonical_json` makes of `evidence_to_dict`, in a quarter of the time.
+
+    Raises:
+        ValueError: If it holds what JSON can't; the message names the field.
+    """
+    try:
+        return _evidence_written(evidence)
+    except (TypeError, ValueError):  # numbers that are no floats; or what is wrong, and where
+        return canonical_json(evidence_to_dict(evidence))
+
+
+def _evidence_written(evidence: Evidence) -> str:
+    """The fields in the order of their names, numbers and text as ``json`` writes them."""
+    findings = canonical_json([finding_to_dict(finding) for finding in evidence.findings])
+    return (
+        f'{{"decision":{_quoted(evidence.decision.value)},"findings":{findings},'
+        f'"generation":{int.__repr__(evidence.generation)},"llr":{_number(evidence.llr)},'
+        f'"model":{_quoted(evidence.model)},"preprocessing":{_quoted(evidence.preprocessing)},'
+        f'"probe_digest":{_quoted(evidence.probe_digest)},'
+        f'"score":{_score_written(evidence.score)},"signer":{_quoted(evidence.signer)},'
+        f'"threshold":{_threshold_written(evidence.threshold)}}}'
+    )
+
+
+def _score_written(score: Score) -> str:
+    rows, spread = score.per_reference, score.spread
+    if not math.isfinite(sum([one.cosine + one.distance + one.local for one in rows])):
+        raise ValueError("a score is no finite number")
+    alike = "null"
+    if spread is not None:
+        alike = f'{{"cosine":{_number(spread.cosine)},"local":{_number(spread.local)}}}'
+    return (
+        f'{{"fusion":{_fusion_written(score.fusion)},'
+        f'"per_reference":[{",".join([_row_written(one) for one in rows])}],'
+        f'"spread":{alike},"value":{_number(score.value)}}}'
+    )
+
+
+def _row_written(one: ReferenceScore) -> str:
+    number = float.__repr__  # that it is finite was seen for all rows at once
+    turned = "" if one.turned is None else f',"turned":{_number(one.turned)}'
+    return (
+        f'{{"cosine":{number(one.cosine)},"distance":{number(one.distance)},'
+        f'"local":{number(one.local)},"reference":{_quoted(one.reference)}{turned}}}'
+    )
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no finite number")
+    return float.__repr__(value)
+
+
+@lru_cache(maxsize=256)
+def _threshold_written(threshold: Threshold) -> str:
+    return canonical_json(threshold_to_dict(threshold))
+
+
+@lru_cache(maxsize=256)
+def _fusion_written(fusion: FusionRule) -> str:
+    return canonical_json(fusion_to_dict(fusion))
 
 
 def evidence_from_dict(content: Mapping[str, Any]) -> Evidence:

@@ -31,7 +31,9 @@ from sigvault.storage.vault_state import note_erasure
 
 @contextmanager
 def keeping(resources: Resources, probe: bytes | None) -> Iterator[Keeper]:
-    """What keeps a probe in the writing transaction inside of the block; nothing stays if it fails.
+    """What keeps a probe in the writing transaction inside of the block; nothing stays otherwise.
+
+    The bytes are written before the block, as a note, so that other writers don't wait for that.
 
     Args:
         resources: the vault's.
@@ -40,37 +42,51 @@ def keeping(resources: Resources, probe: bytes | None) -> Iterator[Keeper]:
     Raises:
         StorageFailed: If the disk is full or the folder can't be written.
     """
-    keeper = Keeper(resources, probe)
+    if probe is None:
+        yield Keeper(resources, b"", "")
+        return
+    keeper = Keeper(resources, probe, resources.pending.note(digest_of(probe), probe))
     try:
         yield keeper
     except BaseException:
-        if keeper.note:
-            _discard(resources)
+        if keeper.begun:
+            _discard(resources)  # the note stays where this fails
+        else:
+            resources.pending.clear(keeper.note)
         raise
-    if keeper.note:
-        resources.pending.clear(keeper.note)
+    resources.pending.clear(keeper.note)
 
 
 class Keeper:
     """Keeps one probe, once; see `keeping`.
 
     Attributes:
-        note: the note of the image, to be cleared once it is committed; empty before.
+        note: the note that holds the bytes, to be cleared in the end; empty where none are kept.
+        begun: whether there may be an image.
     """
 
-    def __init__(self, resources: Resources, probe: bytes | None) -> None:
-        """Take the bytes."""
+    def __init__(self, resources: Resources, probe: bytes, note: str) -> None:
+        """Take the bytes and their note."""
         self._resources = resources
         self._probe = probe
-        self.note = ""
+        self.note = note
+        self.begun = False
 
     def keep(self, transaction: DriverTransaction, event: EventNumber, signer: SignerKey) -> None:
-        """Write the image and its row."""
-        if self._probe is None:
+        """Give the bytes their name among the images, and write their row.
+
+        Raises:
+            StorageFailed: If the disk is full or the folder can't be written.
+        """
+        if not self.note:
             return
-        resources = self._resources
-        self.note = resources.pending.note(digest_of(self._probe))
-        digest = resources.images.write(self._probe)
+        resources, self.begun = self._resources, True
+        digest = self.note.partition(".")[0]
+        if resources.pending.has(self.note):
+            resources.images.adopt(resources.pending.path(self.note), digest, self._probe)
+        else:  # whoever settled meanwhile took it for left over
+            self.note = resources.pending.note(digest)
+            resources.images.write(self._probe)
         keep_probe(transaction, event, signer, (digest, len(self._probe)), resources.clock())
 
 

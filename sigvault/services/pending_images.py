@@ -4,8 +4,10 @@ An image can't be committed together with its database row. So before an image i
 with its digest as its name is made; it goes when the transaction and the image are both settled.
 An image that an erasure leaves over is noted in the database, in the transaction that erases.
 Whoever finds a note keeps the image if something needs it and removes it if not. Writers queue for
-the database's one writing session, in which notes are made and settled, so no note of a
-transaction that is still running is ever seen.
+the database's one writing session, in which notes are settled. Notes of enrollments are made in it,
+too, so none of a transaction that is still running is ever seen. The note of a probe that is to be
+kept is made before, with the bytes in it: whoever settles it meanwhile removes them with it, and
+they are written once more.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from sigvault.storage.blobs import ImageFolder
 from sigvault.storage.driver import directly, read_directly
-from sigvault.storage.durability import make_folder, sync_folder
+from sigvault.storage.durability import make_folder, sync_folder, write_through
 from sigvault.storage.engine import write_session
 from sigvault.storage.failures import translate_os
 from sigvault.storage.kept_probes import needed_images
@@ -29,30 +31,45 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class PendingImages:
-    """A folder with one empty file for each image that is not settled: ``DIGEST.RANDOM``."""
+    """A folder with one file for each image that is not settled: ``DIGEST.RANDOM``."""
 
     def __init__(self, root: Path) -> None:
         """Name the folder; it is made with the first note."""
         self._root = root
 
-    def note(self, digest: str) -> str:
-        """Note an image, durably, inside of a writing session.
+    def note(self, digest: str, content: bytes = b"") -> str:
+        """Note an image, durably.
+
+        Args:
+            digest: the image's.
+            content: its bytes, to be kept in the note; outside of a writing session alone.
 
         Returns:
             The note's name, by which it is cleared.
 
         Raises:
-            StorageFailed: If the disk is full or the folder can't be written.
+            StorageFailed: If the disk is full or the folder can't be written; nothing is left.
         """
         # A name of its own, so that nobody clears a note that somebody made after them.
         name = f"{digest}.{secrets.token_hex(8)}"
         try:
             make_folder(self._root)
             (self._root / name).touch(mode=0o600)
+            if content:
+                write_through(self._root / name, content)
             sync_folder(self._root)
         except OSError as error:
+            self.clear(name)
             raise translate_os(error, self._root) from error
         return name
+
+    def path(self, name: str) -> Path:
+        """Where a note lies."""
+        return self._root / name
+
+    def has(self, name: str) -> bool:
+        """Whether a note is still there; ask inside of a writing session, where nobody settles."""
+        return self.path(name).is_file()
 
     def clear(self, name: str) -> None:
         """Remove a note; one that can't be removed is harmless and is tried again later."""

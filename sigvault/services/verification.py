@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from sigvault.domain.aims import Aim
-from sigvault.domain.audit import AcquisitionFailed, Verified
+from sigvault.domain.audit import AcquisitionFailed, Verified, Written
 from sigvault.domain.comparison import (
     Decision,
     Evidence,
@@ -23,16 +23,16 @@ from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.ports import Embedder
-from sigvault.domain.serialisation import evidence_to_dict, finding_to_dict
+from sigvault.domain.serialisation import evidence_to_json, finding_to_dict
 from sigvault.domain.verdicts import KeepProbes
 from sigvault.imaging.preprocessing import PreparedSignature
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
 from sigvault.services.closer_look import CloserLook
 from sigvault.services.kept_probes import keeping
 from sigvault.services.resources import Resources, load_active, recipe_of
-from sigvault.storage.audit_log import append, append_directly
+from sigvault.storage.audit_log import append, append_directly, read_end
 from sigvault.storage.claims import Claim, HeldGallery, find_claim, is_enrolled
-from sigvault.storage.driver import read_directly, write_directly
+from sigvault.storage.driver import DriverTransaction, read_directly, write_directly
 from sigvault.storage.embeddings import load_gallery
 from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.reviews import open_review_directly
@@ -260,18 +260,27 @@ def _record(
         llr=evidence.llr,
         generation=evidence.generation,
         model=evidence.model,
-        evidence={"by": by, "evidence": evidence_to_dict(evidence)},
+        evidence={"by": by, "evidence": Written(evidence_to_json(evidence))},
     )
     with keeping(resources, probe) as keeper, write_directly(resources.engine) as transaction:
-        if not is_enrolled(transaction, evidence.signer, key):
-            raise UnknownSigner(
-                f"signer {evidence.signer} was erased while the probe was being verified"
-            )
-        if not claim.held.is_whole(transaction):
+        end = read_end(transaction)
+        if not (claim.nothing_erased(end) or _still_holds(transaction, claim)):
             return None
-        number = append_directly(transaction, event, resources.clock())
+        number = append_directly(transaction, event, resources.clock(), end)
         if evidence.decision is Decision.REVIEW:
             open_review_directly(transaction, number, key)
         claim.held.keep_spread(transaction)
         keeper.keep(transaction, number, key)
     return number
+
+
+def _still_holds(transaction: DriverTransaction, claim: Claim) -> bool:
+    """Whether none of the references that were decided on was erased.
+
+    Raises:
+        UnknownSigner: If their signer was.
+    """
+    signer = claim.gallery.signer
+    if not is_enrolled(transaction, signer, claim.key):
+        raise UnknownSigner(f"signer {signer} was erased while the probe was being verified")
+    return claim.held.is_whole(transaction)

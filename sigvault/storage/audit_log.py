@@ -24,6 +24,7 @@ from sigvault.domain.audit import (
     ReferenceEnrolled,
     ReferenceErased,
     SignerErased,
+    Written,
     canonical_json,
     chain_hash,
     digest_content,
@@ -80,31 +81,52 @@ def append(session: Session, event: AuditEvent, at: datetime) -> EventNumber:
     return sealed.number
 
 
-def append_directly(transaction: DriverTransaction, event: AuditEvent, at: datetime) -> EventNumber:
+class LogEnd(NamedTuple):
+    """Where the log ends.
+
+    Attributes:
+        number: the last event's number.
+        hash: its hash.
+        erased_through: the last event that took something away for good; see `vault_state`.
+    """
+
+    number: EventNumber
+    hash: str
+    erased_through: EventNumber | None = None
+
+
+def read_end(transaction: DriverTransaction) -> LogEnd:
+    """Where the log ends, and what was erased last: to be read in the transaction that appends.
+
+    Raises:
+        VaultDamaged: If the end of the log is missing.
+    """
+    found = transaction.rows(_END_DIRECTLY)
+    if not found:
+        raise VaultDamaged(_NO_END)
+    return LogEnd(*found[0])
+
+
+def append_directly(
+    transaction: DriverTransaction, event: AuditEvent, at: datetime, end: LogEnd | None = None
+) -> EventNumber:
     """Append an event as `append` does, by the driver alone.
+
+    Args:
+        transaction: one that writes.
+        event: what happened.
+        at: when, with a time zone.
+        end: the end of the log, where the same transaction has read it already.
 
     Raises:
         VaultDamaged: If the end of the log is missing.
         ValueError: If the time has no zone, or the event holds what JSON can't.
     """
-    found = transaction.rows("SELECT number, hash FROM audit_head WHERE id = 1")
-    if not found:
-        raise VaultDamaged(_NO_END)
-    sealed = _seal(event, at, _End(*found[0]))
+    sealed = _seal(event, at, read_end(transaction) if end is None else end)
     transaction.run(_INSERT_EVENT_DIRECTLY, tuple(sealed.event.values()))
     transaction.run(_INSERT_PERSONAL_DIRECTLY, tuple(sealed.personal.values()))
-    transaction.run(
-        "UPDATE audit_head SET number = ?, hash = ? WHERE id = 1",
-        (sealed.number, sealed.event["hash"]),
-    )
+    transaction.run(_MOVE_HEAD_DIRECTLY, (sealed.number, sealed.event["hash"]))
     return sealed.number
-
-
-class _End(NamedTuple):
-    """Where the log ends."""
-
-    number: EventNumber
-    hash: str
 
 
 class _Sealed(NamedTuple):
@@ -115,11 +137,12 @@ class _Sealed(NamedTuple):
     personal: dict[str, object]
 
 
-def _seal(event: AuditEvent, at: datetime, end: _End) -> _Sealed:
+def _seal(event: AuditEvent, at: datetime, end: LogEnd) -> _Sealed:
     if at.tzinfo is None:
         raise ValueError(f"{at} has no time zone")
     moment = at.astimezone(UTC)
     public, salt = event.public(), secrets.token_hex(16)
+    written = canonical_json(public)
     content = canonical_json(event.personal())
     number = EventNumber(end.number + 1)
     digest = digest_content(salt, content)
@@ -130,10 +153,10 @@ def _seal(event: AuditEvent, at: datetime, end: _End) -> _Sealed:
             "at": moment.isoformat(timespec="microseconds"),
             "kind": event.kind,
             "signer_key": public.get("signer"),
-            "public": canonical_json(public),
+            "public": written,
             "personal_digest": digest,
             "previous": end.hash,
-            "hash": chain_hash(number, moment, event.kind, public, digest, end.hash),
+            "hash": chain_hash(number, moment, event.kind, Written(written), digest, end.hash),
         },
         {"event": number, "signer_key": event.subject(), "salt": salt, "content": content},
     )
@@ -146,6 +169,11 @@ _INSERT_EVENT_DIRECTLY = (
 )
 _INSERT_PERSONAL_DIRECTLY = (
     "INSERT INTO audit_personal (event, signer_key, salt, content) VALUES (?, ?, ?, ?)"
+)
+_MOVE_HEAD_DIRECTLY = "UPDATE audit_head SET number = ?, hash = ? WHERE id = 1"
+_END_DIRECTLY = (
+    "SELECT h.number, h.hash, v.erased_through FROM audit_head AS h"
+    " LEFT JOIN vault_state AS v ON v.id = 1 WHERE h.id = 1"
 )
 _NO_END = "the end of the audit log is missing: run `sigvault audit check`"
 _TABLES = Base.metadata.tables
@@ -470,10 +498,10 @@ def _to_record(event: AuditEventRow, personal: AuditPersonalRow | None) -> Audit
         raise unreadable_event(event.number) from error
 
 
-def _locked_head(session: Session) -> _End:
+def _locked_head(session: Session) -> LogEnd:
     """The end of the log, which no other transaction can move before this one is over."""
     session.flush()
     end = session.execute(_LOCKED_HEAD).one_or_none()
     if end is None:
         raise VaultDamaged(_NO_END)
-    return _End(end.number, end.hash)
+    return LogEnd(end.number, end.hash)

@@ -21,8 +21,8 @@ MARK = "vault-id"
 class ImageFolder:
     """Enrolled images by SHA-256: ``images/ab/cdef...``.
 
-    Write inside of a writing session, before its commit; delete after the commit. A crash in
-    between leaves at worst an image that nothing needs, which `strays` finds.
+    Write or adopt inside of a writing session, before its commit; delete after the commit. A crash
+    in between leaves at worst an image that nothing needs, which `strays` finds.
     """
 
     def __init__(self, root: Path) -> None:
@@ -102,6 +102,28 @@ class ImageFolder:
         except OSError as error:
             raise translate_os(error, path) from error
         return digest
+
+    def adopt(self, file: Path, digest: str, content: bytes) -> None:
+        """Keep an image as `write` does, as a second name of a file that is on the disk already.
+
+        Where the file can't have one, such as on another disk, its content is written.
+
+        Args:
+            file: holds the content, for good; it stays.
+            digest: SHA-256 of the content, hex.
+            content: the image.
+
+        Raises:
+            StorageFailed: If the disk is full or the folder can't be written.
+        """
+        path = self.path(digest)
+        try:
+            if not _holds(path, content):
+                self._make_folder(path.parent)
+                path.hardlink_to(file)
+                sync_folder(path.parent)
+        except OSError:  # there are none, or a damaged image has the name
+            self.write(content)
 
     def read(self, digest: str) -> bytes:
         """The bytes of an image.

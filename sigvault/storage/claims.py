@@ -7,6 +7,8 @@ compare the two.
 from __future__ import annotations
 
 import json
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,9 +17,10 @@ from operator import itemgetter
 
 from sigvault.domain.gallery import Gallery, Spread
 from sigvault.domain.generation import BoundGeneration
-from sigvault.domain.identifiers import ModelId, SignerId, SignerKey
+from sigvault.domain.identifiers import EventNumber, ModelId, ReferenceId, SignerId, SignerKey
+from sigvault.storage.audit_log import LogEnd
 from sigvault.storage.driver import DriverTransaction, Row
-from sigvault.storage.embeddings import StoredEmbedding, decode_gallery
+from sigvault.storage.gallery_rows import StoredEmbeddings, decode_gallery
 from sigvault.storage.gallery_spreads import digest_vectors, keep_spread
 from sigvault.storage.tables import GenerationStatus, LocalEncoding, VectorEncoding
 from sigvault.storage.thresholds import load_thresholds_directly
@@ -70,10 +73,13 @@ class Claim:
     Attributes:
         held: the signer's gallery.
         generation: the generation that it belongs to.
+        erased_through: the last event that took something away for good before it was read; None
+            where that wasn't read.
     """
 
     held: HeldGallery
     generation: BoundGeneration
+    erased_through: EventNumber | None = None
 
     @property
     def key(self) -> SignerKey:
@@ -84,6 +90,14 @@ class Claim:
     def gallery(self) -> Gallery:
         """The signer's references in the generation."""
         return self.held.gallery
+
+    def nothing_erased(self, end: LogEnd) -> bool:
+        """Whether no signer and no reference at all was erased since it was read.
+
+        Args:
+            end: of the log, as the transaction that records has read it.
+        """
+        return self.erased_through is not None and self.erased_through == end.erased_through
 
 
 def find_claim(transaction: DriverTransaction, signer: SignerId) -> Claim | None:
@@ -96,16 +110,40 @@ def find_claim(transaction: DriverTransaction, signer: SignerId) -> Claim | None
     Raises:
         VaultDamaged: If an embedding or a threshold can't be read.
     """
-    active = transaction.rows(_ACTIVE, (GenerationStatus.ACTIVE.value,))
+    active = transaction.rows(_ACTIVE)
     if not active:
         return None
-    id_, model, preprocessing, dimension = active[0]
+    *bound, erased_through = active[0]
+    id_ = bound[0]
     found = transaction.rows(_ONE_GALLERY, (id_, signer, id_))
     if not found:
         return None
-    thresholds = load_thresholds_directly(transaction, id_)
-    generation = BoundGeneration(id_, ModelId(model), preprocessing, dimension, thresholds)
-    return Claim(_held(found, generation), generation)
+    generation = _generation(transaction, tuple(bound))
+    return Claim(_held(found, generation), generation, erased_through)
+
+
+def _generation(transaction: DriverTransaction, row: Row) -> BoundGeneration:
+    """The generation of a row, as it was read before if neither it nor its thresholds changed.
+
+    Thresholds of a generation are put together, by one calibration: the hash of its event stands
+    for all of them.
+    """
+    kept = _bound.get(row)
+    if kept is None:
+        id_, model, preprocessing, dimension, _, _ = row
+        thresholds = load_thresholds_directly(transaction, id_)
+        kept = BoundGeneration(id_, ModelId(model), preprocessing, dimension, thresholds)
+        with _keeping:
+            _bound[row] = kept
+            while len(_bound) > _MOST_BOUND:
+                _bound.popitem(last=False)
+    return kept
+
+
+_MOST_BOUND = 8
+
+_bound: OrderedDict[Row, BoundGeneration] = OrderedDict()
+_keeping = threading.Lock()
 
 
 def find_galleries(
@@ -129,14 +167,15 @@ def find_galleries(
 def _held(found: Sequence[Row], generation: BoundGeneration) -> HeldGallery:
     """One signer's gallery from its rows."""
     key, signer, kept_for, cosine, local, *_ = found[0]
-    digest = digest_vectors([row[5] for row in found])
+    _, _, _, _, _, numbers, *columns = zip(*found, strict=True)
+    digest = digest_vectors(numbers)
     kept = Spread(cosine, local) if kept_for == digest else None
     gallery = decode_gallery(
         SignerId(signer),
         generation.id,
         generation.model,
         generation.dimension,
-        [_stored(row) for row in found],
+        _stored(*columns),
         kept,
     )
     to_be_kept = kept is None and len(found) > 1
@@ -149,15 +188,22 @@ def is_enrolled(transaction: DriverTransaction, signer: SignerId, key: SignerKey
     return found == [(key,)]
 
 
-def _stored(row: Row) -> StoredEmbedding:
-    _, _, _, _, _, _, reference, encoding, vector, local_encoding, local, shape = row
-    return StoredEmbedding(
-        reference,
-        _VECTORS[encoding],
-        bytes(vector),
-        _LOCALS[local_encoding],
-        bytes(local),
-        _shape(shape) if isinstance(shape, str) else tuple(shape),
+def _stored(
+    references: Sequence[ReferenceId],
+    encodings: Sequence[str],
+    vectors: Sequence[bytes],
+    local_encodings: Sequence[str],
+    locals_: Sequence[bytes],
+    shapes: Sequence[str | list[int]],
+) -> StoredEmbeddings:
+    """The columns of `_GALLERY` that hold embeddings."""
+    return StoredEmbeddings(
+        references,
+        [_VECTORS[encoding] for encoding in encodings],
+        list(map(bytes, vectors)),
+        [_LOCALS[encoding] for encoding in local_encodings],
+        list(map(bytes, locals_)),
+        [_shape(shape) if isinstance(shape, str) else tuple(shape) for shape in shapes],
     )
 
 
@@ -169,7 +215,17 @@ def _shape(text: str) -> tuple[int, ...]:
 
 _VECTORS = {encoding.value: encoding for encoding in VectorEncoding}
 _LOCALS = {encoding.value: encoding for encoding in LocalEncoding}
-_ACTIVE = "SELECT id, model_id, preprocessing, dimension FROM generations WHERE status = ?"
+# The status is no parameter: SQLite would read the statement anew each time, to see whether the
+# index over the active one serves.
+_ACTIVE = (
+    "SELECT g.id, g.model_id, g.preprocessing, g.dimension,"  # noqa: S608
+    " (SELECT count(*) FROM thresholds AS t WHERE t.generation_id = g.id),"
+    " (SELECT a.hash FROM thresholds AS t JOIN audit_events AS a ON a.number = t.event"
+    "  WHERE t.generation_id = g.id LIMIT 1),"
+    " v.erased_through"
+    " FROM generations AS g LEFT JOIN vault_state AS v ON v.id = 1"
+    f" WHERE g.status = '{GenerationStatus.ACTIVE.value}'"
+)
 _GALLERY = (
     "SELECT s.key, s.external_id, g.vectors_digest, g.cosine, g.local, e.row,"
     " r.id, e.encoding, e.vector, e.local_encoding, e.local, e.local_shape"

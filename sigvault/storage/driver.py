@@ -7,10 +7,11 @@ transactions come from the same engine and its pool, and keep the promises of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Engine
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from sigvault.storage.engine import WRITER_LOCK, Mode, set_mode
 from sigvault.storage.failures import UNSTORABLE, driver_errors, refuse_values, translate
+from sigvault.storage.spares import SPARES, Spares
 
 Values = tuple[object, ...]
 Row = tuple[Any, ...]
@@ -36,12 +38,18 @@ class DriverTransaction:
 
     def rows(self, statement: str, values: Values = ()) -> list[Row]:
         """What a statement finds."""
-        found: list[Row] = self._run(statement, values).fetchall()
+        try:
+            found: list[Row] = self._connection.execute(self._marked(statement), values).fetchall()
+        except UNSTORABLE as error:
+            raise refuse_values(error) from error
         return found
 
     def run(self, statement: str, values: Values = ()) -> int:
         """Execute a statement; how many rows it touched."""
-        return int(self._run(statement, values).rowcount)
+        try:
+            return int(self._connection.execute(self._marked(statement), values).rowcount)
+        except UNSTORABLE as error:
+            raise refuse_values(error) from error
 
     def run_many(self, statement: str, values: Sequence[Values]) -> None:
         """Execute a statement once for each tuple of values."""
@@ -56,12 +64,6 @@ class DriverTransaction:
         """A moment as the driver takes it, as `tables.UtcDateTime` writes it."""
         moment = at.astimezone(UTC)
         return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if self._sqlite else moment
-
-    def _run(self, statement: str, values: Values) -> Any:  # noqa: ANN401 - the driver's cursor
-        try:
-            return self._connection.execute(self._marked(statement), values)
-        except UNSTORABLE as error:
-            raise refuse_values(error) from error
 
     def _marked(self, statement: str) -> str:
         return statement if self._sqlite else _in_percent(statement)
@@ -82,61 +84,99 @@ def _in_percent(statement: str) -> str:
     return statement.replace("?", "%s")
 
 
-@contextmanager
-def read_directly(engine: Engine) -> Iterator[DriverTransaction]:
+def read_directly(engine: Engine) -> AbstractContextManager[DriverTransaction]:
     """One snapshot, to be read from alone.
 
     Raises:
         StorageFailed: If the database is unreachable.
         VaultDamaged: If the database is broken or tables are missing.
     """
-    begin = ("BEGIN",), ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",)
-    with _transaction(engine, None, *begin) as transaction:
-        yield transaction
+    return _Whole(engine, None, _READ)
 
 
-@contextmanager
-def write_directly(engine: Engine) -> Iterator[DriverTransaction]:
+def write_directly(engine: Engine) -> AbstractContextManager[DriverTransaction]:
     """A unit of work: commits at the end of the block, or leaves nothing if it is left early.
 
     Raises:
         StorageFailed: If the database is full, locked for too long, unreachable or refuses.
         VaultDamaged: If the database is broken or tables are missing.
     """
-    begin = ("BEGIN IMMEDIATE",), ("SELECT pg_advisory_xact_lock(%s)", (WRITER_LOCK,))
-    with _transaction(engine, Mode.WRITE, *begin) as transaction:
-        yield transaction
+    return _Whole(engine, Mode.WRITE, _WRITE)
 
 
-@contextmanager
-def _transaction(
-    engine: Engine, mode: Mode | None, for_sqlite: tuple[Any, ...], for_postgresql: tuple[Any, ...]
-) -> Iterator[DriverTransaction]:
-    sqlite = engine.dialect.name == "sqlite"
-    try:
-        pooled = engine.raw_connection()
+_Begin = tuple[tuple[Any, ...], tuple[Any, ...]]
+"""What is executed first, on SQLite and on PostgreSQL."""
+
+_READ: _Begin = ("BEGIN",), ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",)
+_WRITE: _Begin = ("BEGIN IMMEDIATE",), ("SELECT pg_advisory_xact_lock(%s)", (WRITER_LOCK,))
+
+
+class _Whole:
+    """One transaction, for one ``with``; a class, since every decision enters two of them."""
+
+    def __init__(self, engine: Engine, mode: Mode | None, begin: _Begin) -> None:
+        self._engine, self._mode, self._begin = engine, mode, begin
+        self._sqlite = engine.dialect.name == "sqlite"
+        self._spares: Spares | None = engine.get_execution_options().get(SPARES)
+
+    def __enter__(self) -> DriverTransaction:
         try:
-            connection: Any = pooled.driver_connection
-            if sqlite and mode is not None:
-                set_mode(connection.execute, pooled.info, mode)
-            connection.execute(*(for_sqlite if sqlite else for_postgresql))
+            spares = self._spares
+            self._pooled = spares.take(self._engine) if spares else self._engine.raw_connection()
             try:
-                yield DriverTransaction(connection, sqlite=sqlite)
-                _end(connection, "COMMIT", sqlite=sqlite)
+                return self._begun(self._pooled.driver_connection)
             except BaseException:
-                with suppress(engine.dialect.loaded_dbapi.Error):  # the first error is the one
-                    _end(connection, "ROLLBACK", sqlite=sqlite)
+                self._pooled.close()
                 raise
-        finally:
-            pooled.close()
-    except driver_errors(engine) as error:
-        raise translate(error, engine.url) from error
+        except driver_errors(self._engine) as error:
+            raise translate(error, self._engine.url) from error
 
+    def _begun(self, connection: Any) -> DriverTransaction:  # noqa: ANN401 - the driver's
+        if self._sqlite and self._mode is not None:
+            set_mode(connection.execute, self._pooled.info, self._mode)
+        connection.execute(*self._begin[0 if self._sqlite else 1])
+        return DriverTransaction(connection, sqlite=self._sqlite)
 
-def _end(connection: Any, how: str, *, sqlite: bool) -> None:  # noqa: ANN401 - the driver's
-    if sqlite:
-        connection.execute(how)
-    elif how == "COMMIT":
-        connection.commit()
-    else:
-        connection.rollback()
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        try:
+            try:
+                if error is None:
+                    self._commit()
+                else:
+                    self._leave()
+            except BaseException:
+                self._pooled.close()
+                raise
+            if error is None and self._spares:
+                self._spares.give(self._pooled)
+            else:
+                self._pooled.close()
+        except driver_errors(self._engine) as failed:
+            raise translate(failed, self._engine.url) from failed
+        if isinstance(error, driver_errors(self._engine)):
+            raise translate(error, self._engine.url) from error
+
+    def _commit(self) -> None:
+        try:
+            self._end("COMMIT")
+        except BaseException:
+            self._leave()
+            raise
+
+    def _leave(self) -> None:
+        with suppress(self._engine.dialect.loaded_dbapi.Error):  # the first error is the one
+            self._end("ROLLBACK")
+
+    def _end(self, how: str) -> None:
+        connection: Any = self._pooled.driver_connection
+        if self._sqlite:
+            connection.execute(how)
+        elif how == "COMMIT":
+            connection.commit()
+        else:
+            connection.rollback()

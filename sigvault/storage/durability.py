@@ -37,6 +37,18 @@ def make_folder(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
+def write_through(path: Path, content: bytes) -> None:
+    """Fill a file that is there already, for good.
+
+    Raises:
+        OSError: If it can't be written; it may hold a part then.
+    """
+    with path.open("r+b") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def copy_file(source: Path, target: Path) -> None:
     """Copy a file's content for good; see `write_whole`.
 

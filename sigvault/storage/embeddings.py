@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,11 @@ from sqlalchemy import Select, bindparam, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from sigvault.domain.embedding import Embedding
-from sigvault.domain.errors import EmptyGallery, GenerationMismatch, UnknownSigner, VaultDamaged
-from sigvault.domain.gallery import Gallery, Reference, Spread
+from sigvault.domain.errors import EmptyGallery, GenerationMismatch, UnknownSigner
+from sigvault.domain.gallery import Gallery
 from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId, SignerKey
 from sigvault.storage.driver import directly
+from sigvault.storage.gallery_rows import StoredEmbeddings, decode_gallery
 from sigvault.storage.generations import get_generation
 from sigvault.storage.index_changes import record_changes
 from sigvault.storage.namespaces import begins_with
@@ -31,13 +32,7 @@ from sigvault.storage.tables import (
     SignerRow,
     VectorEncoding,
 )
-from sigvault.storage.vector_codec import (
-    decode_local,
-    decode_vector,
-    decode_vectors,
-    encode_local,
-    encode_vectors,
-)
+from sigvault.storage.vector_codec import decode_vectors, encode_local, encode_vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,26 +61,6 @@ class Owner:
     reference: ReferenceId
     key: SignerKey
     signer: SignerId
-
-
-class StoredEmbedding(NamedTuple):
-    """An embedding as it lies in its row.
-
-    Attributes:
-        reference: the reference that was embedded.
-        encoding: how the vector is stored.
-        vector: the global embedding.
-        local_encoding: how the local features are stored.
-        local: the local features.
-        local_shape: their shape.
-    """
-
-    reference: ReferenceId
-    encoding: VectorEncoding
-    vector: bytes
-    local_encoding: LocalEncoding
-    local: bytes
-    local_shape: Sequence[int]
 
 
 def add_embeddings(
@@ -195,58 +170,19 @@ def load_galleries(
     Raises:
         VaultDamaged: If an embedding can't be read.
     """
-    stored: dict[tuple[SignerKey, SignerId, ModelId, int], list[StoredEmbedding]] = {}
+    stored: dict[tuple[SignerKey, SignerId, ModelId, int], list[Sequence[Any]]] = {}
     wanted: list[SignerKey] = sorted(set(signers))
     for some in _chunks(wanted):
         for row in session.execute(_GALLERIES, {"keys": some, "generation": generation}):
-            if row.external_id is not None:
-                owner = row.key, row.external_id, row.model_id, row.dimension
-                embedding = StoredEmbedding(
-                    row.reference_id,
-                    row.encoding,
-                    row.vector,
-                    row.local_encoding,
-                    row.local,
-                    row.local_shape,
-                )
-                stored.setdefault(owner, []).append(embedding)
+            key, signer, model, dimension, *columns = row
+            if signer is not None:
+                stored.setdefault((key, signer, model, dimension), []).append(columns)
     return {
-        key: decode_gallery(signer, generation, model, dimension, found)
-        for (key, signer, model, dimension), found in stored.items()
+        key: decode_gallery(
+            signer, generation, model, dimension, StoredEmbeddings(*zip(*rows, strict=True))
+        )
+        for (key, signer, model, dimension), rows in stored.items()
     }
-
-
-def decode_gallery(
-    signer: SignerId,
-    generation: GenerationId,
-    model: ModelId,
-    dimension: int,
-    stored: Sequence[StoredEmbedding],
-    kept_spread: Spread | None = None,
-) -> Gallery:
-    """A gallery from its rows, in their order.
-
-    Args:
-        signer: whose it is.
-        generation: the generation of all rows.
-        model: the generation's model.
-        dimension: D, the length of its vectors.
-        stored: at least one row.
-        kept_spread: the gallery's spread, where it is known.
-
-    Raises:
-        VaultDamaged: If an embedding can't be read.
-    """
-    vectors: Iterable[npt.NDArray[np.float32]]
-    if len({each.encoding for each in stored}) == 1:
-        vectors = decode_vectors([each.vector for each in stored], stored[0].encoding, dimension)
-    else:
-        vectors = [decode_vector(each.vector, each.encoding, dimension) for each in stored]
-    references = tuple(
-        Reference(each.reference, _decode(each, vector, model))
-        for each, vector in zip(stored, vectors, strict=True)
-    )
-    return Gallery(signer, generation, references, kept_spread)
 
 
 _GALLERIES = (
@@ -432,17 +368,6 @@ def _check_fit(generation: GenerationRow, embeddings: Iterable[Embedding]) -> No
                 f"the vector has {len(embedding.vector)} components, but those of generation "
                 f"{generation.id} have {dimension}"
             )
-
-
-def _decode(stored: StoredEmbedding, vector: npt.NDArray[np.float32], model: ModelId) -> Embedding:
-    local = decode_local(stored.local, stored.local_encoding, stored.local_shape)
-    try:
-        return Embedding(vector, local, model)
-    except ValueError as error:
-        raise VaultDamaged(
-            f"the embedding of reference {stored.reference} is damaged ({error}): "
-            "restore the vault from a backup"
-        ) from error
 
 
 _VectorQuery = Select[int, VectorEncoding, bytes]

@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 
 from sigvault.domain.errors import ConfigurationError
 from sigvault.storage.failures import UNSTORABLE, driver_errors, refuse_values, translate
+from sigvault.storage.spares import SPARES, Spares
 
 WAIT_SECONDS = 30
 """How long a writer waits for the one before it."""
@@ -99,7 +100,7 @@ def make_engine(
         "pool_use_lifo": True,
     }
     if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url, wait_seconds, cache_kib, pool)
+        return _sqlite_engine(url, wait_seconds, cache_kib, pool, Spares(connections))
     engine = create_engine(
         url,
         **pool,
@@ -265,8 +266,14 @@ def _refuse_values(context: ExceptionContext) -> BaseException | None:
     return refuse_values(error) if isinstance(error, UNSTORABLE) else None
 
 
-def _sqlite_engine(url: URL, wait_seconds: float, cache_kib: int, pool: dict[str, Any]) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": wait_seconds}, **pool)
+def _sqlite_engine(
+    url: URL, wait_seconds: float, cache_kib: int, pool: dict[str, Any], spares: Spares
+) -> Engine:
+    options = {SPARES: spares}
+    engine = create_engine(
+        url, connect_args={"timeout": wait_seconds}, execution_options=options, **pool
+    )
+    event.listen(engine, "engine_disposed", spares.close)
     event.listen(engine, "handle_error", _refuse_values)
     event.listen(engine, "connect", partial(_prepare_sqlite, cache_kib))
     event.listen(engine, "begin", _begin_sqlite)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Sequence
-
-import numpy as np
 
 from sigvault.domain.gallery import Spread
 from sigvault.domain.identifiers import GenerationId, SignerKey
@@ -21,7 +20,7 @@ def digest_vectors(rows: Sequence[int]) -> str:
     A vector never changes and its number is never given again, so the same numbers in the same
     order are the same gallery.
     """
-    content = np.asarray(rows, "<i8").tobytes()
+    content = struct.pack(f"<{len(rows)}q", *rows)
     return hashlib.sha256(_METHOD + content).hexdigest()[:32]
 
 

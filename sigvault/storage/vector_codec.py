@@ -112,6 +112,47 @@ def decode_local(
     return np.frombuffer(plain, np.int8).reshape(tuple(shape))
 
 
+def decode_locals(
+    contents: Sequence[bytes], encoding: LocalEncoding, shape: Sequence[int]
+) -> npt.NDArray[np.int8]:
+    """Local features int8 (N, ..., rows, columns, C) of one encoding and shape, all at once.
+
+    See `decode_local`.
+
+    Raises:
+        VaultDamaged: If the bytes of one don't fill the shape.
+    """
+    together = None
+    if encoding is LocalEncoding.INT8_INKED:
+        together = _decode_inked_together(contents, shape)
+    elif encoding is LocalEncoding.INT8 and all(map(math.prod(shape).__eq__, map(len, contents))):
+        together = np.frombuffer(b"".join(contents), np.int8)
+    if together is None:  # or what is wrong with which of them
+        return np.stack([decode_local(content, encoding, shape) for content in contents])
+    return together.reshape(len(contents), *shape)
+
+
+def _decode_inked_together(
+    contents: Sequence[bytes], shape: Sequence[int]
+) -> npt.NDArray[np.int8] | None:
+    """The cells int8 (N cells, C) of several; None where one doesn't fill the shape."""
+    if len(shape) < 2 or min(shape) < 1:
+        return None
+    cells, channels = math.prod(shape[:-1]), shape[-1]
+    end = math.ceil(cells / 8)
+    marks = b"".join([content[:end] for content in contents])
+    if len(marks) != end * len(contents):
+        return None
+    bits = np.unpackbits(np.frombuffer(marks, np.uint8).reshape(-1, end), axis=1)
+    sizes = (end + channels * bits.sum(axis=1, dtype=np.int64)).tolist()
+    if sizes != list(map(len, contents)) or bits[:, cells:].any():
+        return None
+    local = np.zeros((cells * len(contents), channels), np.int8)
+    inked = np.frombuffer(b"".join([content[end:] for content in contents]), np.int8)
+    local[np.flatnonzero(bits[:, :cells])] = inked.reshape(-1, channels)
+    return local
+
+
 def _decode_inked(content: bytes, shape: Sequence[int]) -> npt.NDArray[np.int8]:
     if len(shape) < 2 or min(shape) < 1:
         raise _unfilled(shape)

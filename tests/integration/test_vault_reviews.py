@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,6 +22,7 @@ from sigvault.domain.reviewing import ReviewRules
 from sigvault.domain.verdicts import KeepProbes, ReviewState, Verdict
 from sigvault.services import kept_probes, verification
 from sigvault.services.answers import RequestName
+from sigvault.services.pending_images import settle_pending
 from sigvault.settings import Settings
 from sigvault.storage.engine import write_session
 from sigvault.vault import EnrollmentItem
@@ -250,6 +252,60 @@ def test_a_probe_whose_verification_fails_is_not_left(strict, enrolled_settings,
     assert strict.reviews() == ()
     assert len(list((enrolled_settings.vault / "images").glob("*/*"))) == 15
     assert not list((enrolled_settings.vault / "pending").glob("*"))
+
+
+def test_a_probe_is_written_once_more_where_somebody_settled_meanwhile(
+    strict, enrolled_settings, monkeypatch
+):
+    resources = strict._resources
+    real = verification.write_directly
+
+    def settle_first(engine):
+        settle_pending(engine, resources.images, resources.pending)
+        return real(engine)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(verification, "write_directly", settle_first)
+        event = strict.verify("1", PROBE).event
+    assert strict.probe_image(event) == PROBE
+    assert not list((enrolled_settings.vault / "pending").glob("*"))
+
+
+def test_a_probe_is_kept_on_a_disk_of_another_kind(strict, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EXDEV, "another disk")
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
+    assert strict.probe_image(strict.verify("1", PROBE).event) == PROBE
+
+
+@pytest.mark.parametrize("erase", ["erase", "erase_reference"])
+def test_of_a_probe_that_was_not_recorded_after_all_nothing_is_left(
+    strict, enrolled_settings, monkeypatch, erase
+):
+    """Its signer or one of the references goes between the decision and the record."""
+    resources = strict._resources
+    real = kept_probes.digest_of
+
+    def erase_first(probe):
+        monkeypatch.setattr(kept_probes, "digest_of", real)
+        if erase == "erase":
+            strict.erase("1", by="clerk")
+        else:
+            reference = strict.signer("1").references[0].id
+            strict.erase_reference("1", reference, reason="wrong", by="clerk")
+        return real(probe)
+
+    monkeypatch.setattr(kept_probes, "digest_of", erase_first)
+    if erase == "erase":
+        with pytest.raises(UnknownSigner):
+            strict.verify("1", PROBE)
+        assert not resources.images.has(real(PROBE))
+    else:
+        event = strict.verify("1", PROBE).event
+        assert strict.probe_image(event) == PROBE
+    assert not list((enrolled_settings.vault / "pending").glob("*"))
+    assert strict.audit_check().whole
 
 
 def test_a_probe_that_a_crash_left_goes_at_the_next_opening(

@@ -120,6 +120,13 @@ def test_fusion_is_between_the_extremes_and_ignores_order(
     assert turned == pytest.approx(fused)
 
 
+@given(st.lists(SCORES, min_size=1, max_size=20), st.integers(1, 20))
+def test_the_best_scores_are_averaged_as_numpy_does_to_the_last_bit(scores: list[float], top: int):
+    rule = FusionRule(top=top, local_weight=1.0, cosine_spread=0.0, local_spread=0.0)
+    expected = float(np.mean(sorted(scores, reverse=True)[:top]))
+    assert rule.fuse([0.0] * len(scores), scores, None) == expected
+
+
 def test_fusion_by_hand():
     rule = FusionRule(top=2, local_weight=0.25, cosine_spread=0.5, local_spread=1.0)
     fused = rule.fuse([0.9, 0.1, 0.5], [0.2, 0.4, 0.0], Spread(cosine=0.6, local=0.1))
@@ -387,3 +394,13 @@ def test_local_features_of_another_shape_are_refused(shape: tuple[int, ...]):
     one = _embedding(1)
     with pytest.raises(ValueError, match="views, rows, columns, C"):
         Embedding(one.vector, np.zeros(shape, np.int8), one.model)
+
+
+def test_thresholds_that_are_equal_have_one_hash_and_are_freed_of_points_once():
+    same = replace(THRESHOLD, origin=replace(THRESHOLD.origin))
+    other = replace(THRESHOLD, origin=replace(THRESHOLD.origin, data="other"))
+    assert (same, hash(same)) == (THRESHOLD, hash(THRESHOLD))
+    assert other != THRESHOLD
+    assert len({THRESHOLD, same, other}) == 2
+    assert THRESHOLD.without_points() is THRESHOLD.without_points()
+    assert THRESHOLD.without_points() == replace(THRESHOLD, points=())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sigvault.domain.audit import canonical_json
 from sigvault.domain.comparison import (
     Candidate,
     Decision,
@@ -33,6 +36,7 @@ from sigvault.domain.serialisation import (
     card_to_dict,
     evidence_from_dict,
     evidence_to_dict,
+    evidence_to_json,
     finding_from_dict,
     finding_to_dict,
     fusion_from_dict,
@@ -130,6 +134,45 @@ def test_a_threshold_survives(threshold: Threshold) -> None:
 @given(evidences)
 def test_evidence_survives(evidence: Evidence) -> None:
     assert evidence_from_dict(through_json(evidence_to_dict(evidence))) == evidence
+
+
+@given(evidences, st.none() | finite)
+def test_evidence_is_written_as_canonical_json_writes_it(
+    evidence: Evidence, turned: float | None
+) -> None:
+    seen = tuple(replace(one, turned=turned) for one in evidence.score.per_reference)
+    evidence = replace(evidence, score=replace(evidence.score, per_reference=seen))
+    assert evidence_to_json(evidence) == canonical_json(evidence_to_dict(evidence))
+
+
+@given(evidences, st.sampled_from([0, np.float64(0.1)]))
+def test_numbers_of_other_types_are_written_alike(evidence: Evidence, number: float) -> None:
+    row = ReferenceScore("1", number, number, number)
+    for score in (
+        replace(evidence.score, value=number),
+        replace(evidence.score, per_reference=(row,)),
+        replace(evidence.score, spread=Spread(number, number)),
+    ):
+        other = replace(evidence, score=score, llr=number)
+        assert evidence_to_json(other) == canonical_json(evidence_to_dict(other))
+
+
+@given(evidences, st.sampled_from([math.nan, math.inf]))
+def test_evidence_that_json_cannot_hold_is_refused_by_name(
+    evidence: Evidence, number: float
+) -> None:
+    row = ReferenceScore("1", number, 0.0, 0.0)
+    cases = {
+        "llr": replace(evidence, llr=number),
+        "score.value": replace(evidence, score=replace(evidence.score, value=number)),
+        r"score.per_reference\[0\].cosine": replace(
+            evidence, score=replace(evidence.score, per_reference=(row,))
+        ),
+        "signer": replace(evidence, signer=b"1"),
+    }
+    for path, case in cases.items():
+        with pytest.raises(ValueError, match=rf"^evidence\.{path} "):
+            evidence_to_json(case)
 
 
 @given(candidates)

@@ -9,6 +9,8 @@ import pytest
 
 from sigvault.domain.errors import StorageFailed
 from sigvault.domain.identifiers import SignerId
+from sigvault.services import pending_images
+from sigvault.services.acquisition import digest_of
 from sigvault.services.pending_images import PendingImages, count_unsettled, settle_pending
 from sigvault.storage import schema
 from sigvault.storage.blobs import ImageFolder
@@ -142,3 +144,24 @@ def test_notes_stay_while_the_folder_of_images_is_missing(
     (tmp_path / "elsewhere").rename(tmp_path / "images")
     assert settle_pending(engine, images, pending) == 1
     assert not images.has(stray)
+
+
+def test_a_note_may_hold_the_image_and_goes_with_it(engine, images, pending, tmp_path):
+    images.write(b"another")
+    name = pending.note(digest_of(b"signature"), b"signature")
+    assert pending.has(name)
+    assert pending.path(name).read_bytes() == b"signature"
+    assert settle_pending(engine, images, pending) == 0
+    assert not pending.has(name)
+    assert not list((tmp_path / "pending").iterdir())
+
+
+def test_of_a_note_that_cannot_be_written_nothing_is_left(pending, monkeypatch, tmp_path):
+    def refuse(path, content):
+        path.write_bytes(content[:2])
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(pending_images, "write_through", refuse)
+    with pytest.raises(StorageFailed, match="full"):
+        pending.note("a" * 64, b"signature")
+    assert not list((tmp_path / "pending").iterdir())

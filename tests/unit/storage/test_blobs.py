@@ -42,6 +42,27 @@ def test_an_image_lies_under_its_digest_and_comes_back(folder):
     assert folder.path(DIGEST).parts[-3:] == ("images", DIGEST[:2], DIGEST[2:])
 
 
+def test_a_file_that_is_adopted_is_an_image_by_another_name(folder, tmp_path):
+    file = tmp_path / "note"
+    file.write_bytes(CONTENT)
+    for _ in range(2):
+        folder.adopt(file, DIGEST, CONTENT)
+        assert folder.path(DIGEST).samefile(file)
+    file.unlink()
+    assert folder.read(DIGEST) == CONTENT
+
+
+@pytest.mark.parametrize("damage", [b"another", None])
+def test_what_cannot_be_adopted_is_written(folder, tmp_path, damage):
+    """The file is gone, or a damaged image has the name."""
+    if damage is not None:
+        folder.write(CONTENT)
+        folder.path(DIGEST).write_bytes(damage)
+    folder.adopt(tmp_path / "nowhere", DIGEST, CONTENT)
+    assert folder.read(DIGEST) == CONTENT
+    assert files(folder) == [folder.path(DIGEST)]
+
+
 @given(content=st.binary(max_size=200))
 def test_any_bytes_come_back(tmp_path_factory, content):
     folder = ImageFolder(tmp_path_factory.getbasetemp() / "any-images")

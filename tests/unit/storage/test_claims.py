@@ -9,6 +9,7 @@ from sqlalchemy import delete, text
 from fakes import make_threshold
 from sigvault.domain.errors import StorageFailed, UnknownSigner, VaultDamaged
 from sigvault.domain.identifiers import EventNumber, GenerationId, SignerId
+from sigvault.services.erasure import take_signer_out
 from sigvault.services.verification import read_claim, read_claim_slowly
 from sigvault.storage import audit_log, embeddings, signers, thresholds
 from sigvault.storage.claims import find_claim, find_galleries, is_enrolled
@@ -70,6 +71,40 @@ def test_thresholds_are_read_anew_after_a_calibration(engine, card, two_signers,
         thresholds.put_thresholds(session, before.id, made, at=now)
     after = read_claim(engine, SignerId("53")).generation
     assert [each.references for each in after.thresholds] == [2]
+
+
+def test_a_generation_is_put_together_anew_only_where_it_changed(engine, card, two_signers, now):
+    first, second = (read_claim(engine, SignerId(name)).generation for name in ("53", "54"))
+    assert first is second
+    with write_session(engine) as session:
+        session.execute(text('DELETE FROM thresholds WHERE "references" = 1'))
+    assert [
+        each.references for each in read_claim(engine, SignerId("53")).generation.thresholds
+    ] == [3]
+    with write_session(engine) as session:
+        session.execute(text("UPDATE generations SET preprocessing = 'another'"))
+    assert read_claim(engine, SignerId("53")).generation.preprocessing == "another"
+    with write_session(engine) as session:
+        thresholds.put_thresholds(session, first.id, [], at=now)
+    assert read_claim(engine, SignerId("53")).generation.thresholds == ()
+    assert read_claim(engine, SignerId("53")).generation == (
+        read_claim_slowly(engine, SignerId("53")).generation
+    )
+
+
+def test_a_claim_tells_whether_anything_was_erased_since(engine, two_signers, now):
+    claim, slow = (read(engine, SignerId("53")) for read in (read_claim, read_claim_slowly))
+    with read_directly(engine) as transaction:
+        end = audit_log.read_end(transaction)
+    assert claim.nothing_erased(end)
+    assert not slow.nothing_erased(end)  # it doesn't know
+    with write_directly(engine) as transaction:
+        take_signer_out(transaction, two_signers[1], by="clerk", at=now)
+    with read_directly(engine) as transaction:
+        later = audit_log.read_end(transaction)
+    assert later.number == later.erased_through == end.number + 1
+    assert not claim.nothing_erased(later)
+    assert read_claim(engine, SignerId("53")).nothing_erased(later)
 
 
 def test_without_a_signer_a_generation_or_references_there_is_no_claim(engine, two_signers, now):
@@ -154,8 +189,9 @@ def test_an_event_is_the_same_by_the_driver_and_by_the_mapper(engine, two_signer
     with write_session(engine) as session:
         first = audit_log.append(session, event, now)
     with write_directly(engine) as transaction:
-        second = audit_log.append_directly(transaction, event, now)
-    assert second == EventNumber(first + 1)
+        end = audit_log.read_end(transaction)
+        second = audit_log.append_directly(transaction, event, now, end)
+    assert (second, end.number) == (EventNumber(first + 1), first)
     with read_session(engine) as session:
         one, other = audit_log.read(session, after=first - 1)
         assert audit_log.check_chain(session).whole

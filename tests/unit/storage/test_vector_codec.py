@@ -11,7 +11,13 @@ from hypothesis.extra import numpy as npst
 from sigvault.domain.embedding import UNIT_NORM_TOLERANCE
 from sigvault.domain.errors import VaultDamaged
 from sigvault.storage.tables import LocalEncoding, VectorEncoding
-from sigvault.storage.vector_codec import decode_local, decode_vector, encode_local, encode_vector
+from sigvault.storage.vector_codec import (
+    decode_local,
+    decode_locals,
+    decode_vector,
+    encode_local,
+    encode_vector,
+)
 
 shapes = npst.array_shapes(min_dims=3, max_dims=4, max_side=6)
 grids = npst.arrays(np.int8, shapes) | npst.arrays(
@@ -45,6 +51,41 @@ def test_local_features_come_back_exactly(grid):
     assert read.dtype == np.int8
     assert np.array_equal(read, grid)
     assert len(content) <= grid.size
+
+
+@given(grids, st.integers(1, 4), st.randoms())
+def test_many_local_features_are_read_as_one_by_one(grid, count, random):
+    many = [grid * np.int8(random.random() < 0.7) for _ in range(count)]
+    for encoding in LocalEncoding:
+        contents = [pack(each, encoding) for each in many]
+        read = decode_locals(contents, encoding, grid.shape)
+        assert read.dtype == np.int8
+        assert np.array_equal(read, many)
+
+
+def pack(grid, encoding):
+    if encoding is LocalEncoding.INT8_INKED:
+        cells = grid.reshape(-1, grid.shape[-1])
+        inked = cells.any(axis=-1)
+        return np.packbits(inked).tobytes() + cells[inked].tobytes()
+    return zlib.compress(grid.tobytes()) if "zlib" in encoding.value else grid.tobytes()
+
+
+@pytest.mark.parametrize("encoding", [LocalEncoding.INT8, LocalEncoding.INT8_INKED])
+@pytest.mark.parametrize("change", [lambda one: one[:-1], lambda one: one + b"x", lambda _: b""])
+def test_one_of_many_that_does_not_fill_its_shape_is_damage(encoding, change):
+    content = pack(np.full((3, 3, 4), 7, np.int8), encoding)
+    with pytest.raises(VaultDamaged):
+        decode_locals([content, change(content), content], encoding, (3, 3, 4))
+
+
+def test_marks_beyond_the_last_cell_are_damage():
+    content = pack(np.full((3, 3, 4), 7, np.int8), LocalEncoding.INT8_INKED)
+    moved = bytes([content[0], 0b0100_0000]) + content[2:]
+    with pytest.raises(VaultDamaged):
+        decode_locals([content, moved], LocalEncoding.INT8_INKED, (3, 3, 4))
+    with pytest.raises(VaultDamaged):
+        decode_locals([content], LocalEncoding.INT8_INKED, (4,))
 
 
 def test_of_sparse_grids_the_inked_cells_alone_are_kept():
