@@ -41,6 +41,8 @@ def main() -> int:
     for path in chosen.datasets:
         found = [(pixels, find(pixels)) for pixels in read_pictures(path, chosen.most)]
         pictures = [(pixels, plain) for pixels, plain in found if plain.any()]
+        if not pictures:
+            sys.exit(f"{path} has no picture of a size that ink is looked for in as it is")
         low = sum(
             not np.array_equal(plain, find(pixels, faint_k=FAINT_K)) for pixels, plain in pictures
         )

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,7 @@ from sigvault.training.fold_report import pool_data_sets
 
 REFERENCES = (1, 2, 3, 5, 10)
 SEARCHED = (1, 3, 5, 10)
+KINDS = ("genuine", "forged")
 NO_FLOOR = 0.0
 CONSTANTS = ((0.0, NO_FLOOR), (0.25, 0.02), (0.25, 0.05), (0.5, 0.02), (0.5, 0.05))
 """Priors in pairs and the percentiles of the floor that are tried; 0 and 0: as it was before."""
@@ -50,7 +52,7 @@ CONSTANTS = ((0.0, NO_FLOOR), (0.25, 0.02), (0.25, 0.05), (0.5, 0.02), (0.5, 0.0
 BEFORE = FusionRule(top=3, local_weight=0.75, cosine_spread=0.0, local_spread=1.0)
 """The bundled model's rule before there were a prior and floors, chosen by equal error rates."""
 
-Comparisons = Mapping[int, ComparisonScores]
+Comparisons = dict[int, ComparisonScores]
 
 
 def main() -> int:
@@ -88,32 +90,27 @@ def kept_signers(folder: Path, cache: Path) -> tuple[EvaluationSigner, ...]:
     path = cache / f"{folder.name}-{embedder.model}.npz"
     if not path.is_file():
         signers = embed_unseen_signers(read_layout(folder), embedder).signers
-        rows = [
-            (own.signer, kind, each)
-            for own in signers
-            for kind, some in enumerate((own.genuine, own.forged))
-            for each in some
-        ]
-        np.savez_compressed(
-            path,
-            signer=[signer for signer, _, _ in rows],
-            forged=[kind for _, kind, _ in rows],
-            vector=np.stack([each.vector for _, _, each in rows]),
-            local=np.stack([each.local for _, _, each in rows]),
-        )
+        # References have further views of their local features: their arrays are larger.
+        arrays: dict[str, Any] = {}
+        for kind in KINDS:
+            rows = [(own.signer, each) for own in signers for each in getattr(own, kind)]
+            arrays[f"{kind}_signer"] = [signer for signer, _ in rows]
+            arrays[f"{kind}_vector"] = np.array([each.vector for _, each in rows])
+            arrays[f"{kind}_local"] = np.array([each.local for _, each in rows])
+        np.savez_compressed(path, **arrays)
     with np.load(path, allow_pickle=False) as found:
         return tuple(read_signers(dict(found), embedder.model))
 
 
 def read_signers(found: Mapping[str, np.ndarray], model: ModelId) -> Iterator[EvaluationSigner]:
     """What was kept."""
-    for signer in dict.fromkeys(found["signer"].tolist()):
+    for signer in dict.fromkeys(found["genuine_signer"].tolist()):
         genuine, forged = (
             tuple(
-                Embedding(found["vector"][row], found["local"][row], model)
-                for row in np.flatnonzero((found["signer"] == signer) & (found["forged"] == kind))
+                Embedding(found[f"{kind}_vector"][row], found[f"{kind}_local"][row], model)
+                for row in np.flatnonzero(found[f"{kind}_signer"] == signer)
             )
-            for kind in (0, 1)
+            for kind in KINDS
         )
         yield EvaluationSigner(SignerId(signer), genuine, forged)
 

@@ -19,8 +19,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
+import numpy.typing as npt
 
 from sigvault.datasets import read_layout
 from sigvault.domain.comparison import Threshold
@@ -130,7 +132,8 @@ def main() -> int:
         replace(own, genuine=own.genuine[:POOL]) for own in signers if len(own.genuine) >= POOL
     )
     kept = Kept()
-    generation_scores.score_pairs = protocols.score_pairs = kept  # type: ignore[assignment]
+    for module in (generation_scores, protocols):  # to the end of the program
+        patch.object(module, "score_pairs", kept).start()
     fusion = TorchEmbedder(chosen.model).card.fusion
     lines = [
         f"{len(signers)} signers, {chosen.draws} vaults a line.",
@@ -230,15 +233,15 @@ def kept_pairs(every: Sequence[Embedding], path: Path) -> PairScores:
 def _disturb(one: Embedding, noise: float, name: ModelId, rng: np.random.Generator) -> Embedding:
     """Noise of so much of the vector's length, and of each local feature's."""
 
-    def added(unit: np.ndarray) -> np.ndarray:
+    def added(unit: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         away = rng.standard_normal(unit.shape) / np.sqrt(unit.shape[-1])
-        return (unit + noise * away).astype(np.float32)
+        disturbed: npt.NDArray[np.float32] = (unit + noise * away).astype(np.float32)
+        return disturbed
 
     vector = added(one.vector)
     local = added(one.local.astype(np.float32) / 127.0)
-    return Embedding(
-        vector / np.linalg.norm(vector), pack_local(local, one.local.any(axis=-1)), name
-    )
+    inked: npt.NDArray[np.bool_] = np.any(one.local, axis=-1)
+    return Embedding(vector / np.linalg.norm(vector), pack_local(local, inked), name)
 
 
 def laxer(model: Model, lower: float) -> Model:
@@ -308,7 +311,7 @@ def describe_found(found: Sequence[GenerationComparison]) -> list[str]:
         if change.verdict is Verdict.UNKNOWN
     )
     shares = [
-        np.mean(passed),
+        float(np.mean(passed)),
         *(verdicts[each] / len(found) for each in (Verdict.WORSE, Verdict.UNKNOWN, Verdict.FIT)),
     ]
     named = ", ".join(f"{name} {number}" for name, number in because.most_common())

@@ -40,13 +40,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 
 from sigvault.bootstrap import create_vault, open_vault
+from sigvault.domain.identifiers import EventNumber, SignerId
+from sigvault.domain.image import InkImage
 from sigvault.domain.population import Population
 from sigvault.embedding.batching import BatchingEmbedder, EmbeddingWorker
 from sigvault.embedding.card import bundled_model
@@ -61,6 +64,29 @@ REFERENCES = 5
 SIGNERS = 8
 CORES = os.cpu_count() or 1
 TYPE = "application/json"
+
+
+@dataclass(frozen=True)
+class Overload:
+    """What came of arrivals at more than the service can do.
+
+    Attributes:
+        rate: arrivals a second.
+        seconds: for how long.
+        statuses: answers by HTTP status, and failures by their names.
+        acknowledged: decisions that were answered.
+        resident_mib: memory of the service, the median in each tenth of the time.
+        once_each: whether each of those decisions is in the audit log exactly once.
+        audit_log_whole: whether the log is whole.
+    """
+
+    rate: float
+    seconds: float
+    statuses: dict[str, int]
+    acknowledged: int
+    resident_mib: list[int]
+    once_each: bool = False
+    audit_log_whole: bool = False
 
 
 @dataclass
@@ -80,7 +106,7 @@ class Figures:
         beside: verifications a second of the app that calls the model inside each request, at 32
             clients, a list of the turns.
         beside_p50_ms: its whole latency at one client.
-        overload: what came of arrivals at 1.5 times the throughput.
+        overload: what came of arrivals at 1.5 times the throughput, if there were any.
     """
 
     cores: int = CORES
@@ -94,7 +120,7 @@ class Figures:
     beyond_p99_ms: float = 0.0
     beside: list[float] = field(default_factory=list)
     beside_p50_ms: float = 0.0
-    overload: dict[str, object] = field(default_factory=dict)
+    overload: Overload | None = None
 
 
 def main() -> int:
@@ -115,18 +141,18 @@ def main() -> int:
             bodies = [(signer, body_of(image)) for signer, image in claims]
             with running(call_inside(vault, chosen.threads)) as other:
                 measure(figures, (service, other), bodies, [image for _, image in claims], chosen)
-            if chosen.minutes > 0:
-                rate = 1.5 * statistics.median(figures.with_http)
-                figures.overload = overload(service, bodies, rate, 60 * chosen.minutes)
-        if chosen.minutes > 0:
-            figures.overload |= recorded(vault, figures.overload)
+            rate = 1.5 * statistics.median(figures.with_http)
+            seconds = 60 * chosen.minutes
+            reached = overload(service, bodies, rate, seconds) if seconds > 0 else None
+        if reached is not None:
+            figures.overload = recorded(vault, *reached)
     sys.stdout.write(page(figures))
     if chosen.json:
         chosen.json.write_text(json.dumps(asdict(figures), indent=2) + "\n", "utf-8")
     return 0
 
 
-def make_vault(folder: Path) -> tuple[Path, list[tuple[str, bytes]]]:
+def make_vault(folder: Path) -> tuple[Path, list[tuple[SignerId, bytes]]]:
     """A vault of synthetic signers, and other signatures of theirs as probes."""
     # Whose signatures differ as recorded ones do: those for demonstrations are so alike that every
     # other is looked at closer, as if it were a copy.
@@ -134,7 +160,7 @@ def make_vault(folder: Path) -> tuple[Path, list[tuple[str, bytes]]]:
         signers=SIGNERS, genuine=REFERENCES + 4, forged=0, population=Population.VARIED
     )
     data = write_dataset(folder / "data", chosen)
-    signers = sorted(path.name for path in (data.folder / "genuine").iterdir())
+    signers = [SignerId(path.name) for path in sorted((data.folder / "genuine").iterdir())]
     files = {one: sorted((data.folder / "genuine" / one).iterdir()) for one in signers}
     items = [
         EnrollmentItem(signer, path) for signer in signers for path in files[signer][:REFERENCES]
@@ -198,12 +224,12 @@ def running(command: list[str]) -> Iterator[Service]:
             process.wait(120)
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], log: object) -> int:
+def wait_until_ready(process: subprocess.Popen[bytes], log: IO[str]) -> int:
     """The service's port, once it answers."""
     until = time.monotonic() + 300
     while time.monotonic() < until and process.poll() is None:
-        log.seek(0)  # type: ignore[attr-defined]
-        found = re.search(r"[Rr]unning on http://127\.0\.0\.1:(\d+)", log.read())  # type: ignore[attr-defined]
+        log.seek(0)
+        found = re.search(r"[Rr]unning on http://127\.0\.0\.1:(\d+)", log.read())
         if found:
             connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=120)
             connection.request("GET", "/health/ready")
@@ -221,11 +247,11 @@ def body_of(image: bytes) -> tuple[bytes, str]:
     return content, f"multipart/form-data; boundary={boundary}"
 
 
-Bodies = list[tuple[str, tuple[bytes, str]]]
+Bodies = list[tuple[SignerId, tuple[bytes, str]]]
 
 
 def ask(
-    connection: http.client.HTTPConnection, claim: tuple[str, tuple[bytes, str]]
+    connection: http.client.HTTPConnection, claim: tuple[SignerId, tuple[bytes, str]]
 ) -> tuple[int, bytes, str]:
     """Verify; the status, the answer and its timing."""
     signer, (content, media) = claim
@@ -281,6 +307,8 @@ def spend(work: Callable[[int], object], clients: int, seconds: float) -> float:
         began = time.perf_counter()
         counting.set()
         time.sleep(seconds)
+        while not any(counts) and not any(one.done() for one in done):
+            time.sleep(0.1)  # a rate of none could not be divided by
         counting.clear()
         spent = time.perf_counter() - began
         stop.set()
@@ -309,7 +337,7 @@ def shared_passes(embedder: TorchEmbedder, images: list[bytes], seconds: float) 
 def in_batches(embedder: TorchEmbedder, images: list[bytes], seconds: float) -> float:
     """Signatures a second with a decoding thread a core and batches of eight."""
     recipe, count = recipe_of(embedder), 0
-    inks: queue.Queue[object] = queue.Queue(32)
+    inks: queue.Queue[InkImage] = queue.Queue(32)
     stop = threading.Event()
 
     def decode(place: int) -> None:
@@ -323,7 +351,7 @@ def in_batches(embedder: TorchEmbedder, images: list[bytes], seconds: float) -> 
             pool.submit(decode, place)
         began = time.perf_counter()
         while time.perf_counter() < began + seconds:
-            embedder.embed([inks.get() for _ in range(8)])  # type: ignore[misc]
+            embedder.embed([inks.get() for _ in range(8)])
             count += 8
         spent = time.perf_counter() - began
         stop.set()
@@ -377,10 +405,12 @@ def ask_in_turn(service: Service, bodies: Bodies, requests: int) -> tuple[list[f
     return whole, timings
 
 
-def overload(service: Service, bodies: Bodies, rate: float, seconds: float) -> dict[str, object]:
-    """Arrivals at a rate, whatever has become of those before."""
+def overload(
+    service: Service, bodies: Bodies, rate: float, seconds: float
+) -> tuple[Overload, list[EventNumber]]:
+    """Arrivals at a rate, whatever has become of those before; with the acknowledged events."""
     statuses: Counter[str] = Counter()
-    acknowledged: list[int] = []
+    acknowledged: list[EventNumber] = []
     resident: list[int] = []
     kept = threading.local()
 
@@ -408,27 +438,18 @@ def overload(service: Service, bodies: Bodies, rate: float, seconds: float) -> d
             if number % max(1, int(rate)) == 0:
                 resident.append(service.resident)
     tenths = np.array_split(np.array(resident) / 2**20, 10)
-    return {
-        "rate": rate,
-        "seconds": seconds,
-        "statuses": dict(statuses),
-        "acknowledged": acknowledged,
-        "resident_mib": [round(float(np.median(part))) for part in tenths if len(part)],
-    }
+    memory = [round(float(np.median(part))) for part in tenths if len(part)]
+    return Overload(rate, seconds, dict(statuses), len(acknowledged), memory), acknowledged
 
 
-def recorded(vault: Path, found: dict[str, object]) -> dict[str, object]:
+def recorded(vault: Path, found: Overload, acknowledged: list[EventNumber]) -> Overload:
     """Whether each acknowledged decision is in the audit log exactly once."""
-    acknowledged: list[int] = found["acknowledged"]  # type: ignore[assignment]
     with open_vault(vault) as opened:
         log = Counter(one.number for one in opened.audit_log() if one.kind == "verified")
         whole = opened.audit_check().whole
-    return {
-        "acknowledged": len(acknowledged),
-        "once_each": len(set(acknowledged)) == len(acknowledged)
-        and all(log[event] == 1 for event in acknowledged),
-        "audit_log_whole": whole,
-    }
+    different = len(set(acknowledged)) == len(acknowledged)
+    once_each = different and all(log[event] == 1 for event in acknowledged)
+    return replace(found, once_each=once_each, audit_log_whole=whole)
 
 
 def page(figures: Figures) -> str:
@@ -459,14 +480,14 @@ def page(figures: Figures) -> str:
     ]
     over = figures.overload
     if over:
-        memory = ", ".join(str(each) for each in over["resident_mib"])  # type: ignore[attr-defined]
+        memory = ", ".join(map(str, over.resident_mib))
         lines += [
-            f"| overload: arrivals a second | {over['rate']:.1f} for {over['seconds']:.0f} s | |",
-            f"| overload: answers by status | {over['statuses']} | 200 and 503 |",
+            f"| overload: arrivals a second | {over.rate:.1f} for {over.seconds:.0f} s | |",
+            f"| overload: answers by status | {over.statuses} | 200 and 503 |",
             f"| overload: resident MiB in each tenth of the time | {memory} | flat |",
-            f"| overload: acknowledged, each once in the audit log | {over['acknowledged']}, "
-            f"{over['once_each']} | True |",
-            f"| overload: audit log whole | {over['audit_log_whole']} | True |",
+            f"| overload: acknowledged, each once in the audit log | {over.acknowledged}, "
+            f"{over.once_each} | True |",
+            f"| overload: audit log whole | {over.audit_log_whole} | True |",
         ]
     return "\n".join(lines) + "\n"
 

@@ -48,7 +48,7 @@ def main() -> int:
         "|---|---|---|---|---|---|---|",
     ]
     for name, data in pictures.items():
-        few = turns if "600" in name else max(3, turns // 6)
+        few = turns if "600" in name else min(turns, max(3, turns // 6))
         lines.append(f"| {name} | {' | '.join(measured(data, bundled, few))} |")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

@@ -16,6 +16,7 @@ import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import faiss
 import numpy as np
@@ -63,7 +64,7 @@ def faiss_kernels(
         index.train(content)
         index.add(content)
         probe = content[:1].copy()
-        yield name, width, lambda index=index, probe=probe: index.search(probe, 10)
+        yield name, width, partial(index.search, probe, 10)
 
 
 def torch_kernels(
@@ -74,7 +75,7 @@ def torch_kernels(
     for dtype, width in ((torch.float32, 4.0), (torch.float16, 2.0), (torch.bfloat16, 2.0)):
         content, probe = wide.to(dtype), wide[0].to(dtype)
         name = f"torch {str(dtype).removeprefix('torch.')}"
-        yield name, width, lambda content=content, probe=probe: torch.mv(content, probe)
+        yield name, width, partial(torch.mv, content, probe)
     scales = torch.ones(len(vectors), dtype=torch.bfloat16)
     eight, probe = torch.from_numpy(codes), wide[:1].bfloat16()
     yield (
@@ -86,21 +87,25 @@ def torch_kernels(
     )
 
 
+def scan_codes(
+    rows: npt.NDArray[np.int8], probe: npt.NDArray[np.int16], out: npt.NDArray[np.int32]
+) -> None:
+    """Inner products as whole numbers, one component after the other, for numba to compile."""
+    for at in range(len(rows)):
+        total = np.int32(0)
+        for place in range(len(probe)):
+            total += np.int32(rows[at, place]) * np.int32(probe[place])
+        out[at] = total
+
+
 def optional_kernels(codes: npt.NDArray[np.int8]) -> Iterator[Kernel]:
     """Libraries that sigvault doesn't depend on."""
     if importlib.util.find_spec("numba"):
         import numba  # noqa: PLC0415 - may not be installed
 
-        @numba.njit(nogil=True)
-        def scan(rows, probe, out):  # noqa: ANN001, ANN202 - compiled for what it is called with
-            for at in range(len(rows)):
-                total = np.int32(0)
-                for place in range(len(probe)):
-                    total += np.int32(rows[at, place]) * np.int32(probe[place])
-                out[at] = total
-
+        compiled = numba.njit(nogil=True)(scan_codes)
         out, probe = np.empty(len(codes), np.int32), codes[0].astype(np.int16)
-        yield "numba int8", 1.0, lambda: scan(codes, probe, out)
+        yield "numba int8", 1.0, lambda: compiled(codes, probe, out)
     if importlib.util.find_spec("simsimd"):
         import simsimd  # noqa: PLC0415 - may not be installed
 

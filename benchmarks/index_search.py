@@ -1,6 +1,7 @@
 """How sigvault's indexes compare with plain FAISS, as ratios within one run.
 
-Run: ``python benchmarks/index_search.py [--vectors 1000000] [--json FILE] [--approximate]``
+Run: ``python benchmarks/index_search.py [--vectors 1000000] [--json FILE] [--approximate]
+[--brief]``
 
 Prints a Markdown table: for single probes and batches the median time of each index, and how
 many times as fast as FAISS's flat index as it comes (its own number of threads and thresholds).
@@ -14,6 +15,9 @@ representation from memory takes, both measured in the same run.
 
 Cold start is measured in a process of its own, after its imports: from a SQLite database and a
 snapshot on disk to the first answer, which has to be right.
+
+``--brief`` repeats next to nothing and measures the machine with small matrices: it shows that all
+works, and its times say nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -39,7 +44,7 @@ import torch
 
 from sigvault.domain.identifiers import GenerationId, ModelId
 from sigvault.indexing.choice import IndexKind, SearchOptions, choose_index, choose_kind
-from sigvault.indexing.contents import IndexContents
+from sigvault.indexing.contents import IndexContents, StorableIndex
 from sigvault.indexing.hardware import detect_hardware
 from sigvault.indexing.layered import LayeredIndex
 from sigvault.indexing.opening import open_index, save_index
@@ -53,8 +58,12 @@ from sigvault.storage.index_changes import last_change
 K = 10
 TURNS = {1: 51, 16: 9, 64: 9, 256: 3}
 """How often each batch is searched, by its size."""
+OPENINGS = 3
+"""How often an index is opened cold."""
+SIDE, READ = 4096, 2**27
+"""The side of the matrices and the numbers read that the machine is measured with."""
 BASELINE = "FAISS IndexFlatIP as it comes"
-WIDTHS = {IndexKind.TORCH: 2, IndexKind.FLAT: 4, IndexKind.CODES: 1, IndexKind.INVERTED: 4}
+WIDTHS = {IndexKind.EXACT: 4, IndexKind.TORCH: 2, IndexKind.FLAT: 4, IndexKind.CODES: 1}
 """Bytes of a component that a single probe's search reads."""
 REST = 0.02
 """Seconds between two searches: FAISS's threads wait busily for a while after each."""
@@ -115,22 +124,24 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measure_limits() -> Limits:
+def measure_limits(side: int, read: int) -> Limits:
     """Measure the machine, with as many threads as torch uses."""
-    square = torch.randn(4096, 4096)
+    square = torch.randn(side, side)
     product = min(seconds(lambda: square @ square) for _ in range(4))
-    large = torch.ones(2**27)
+    large = torch.ones(read)
     reading = min(seconds(large.sum) for _ in range(8))
-    return Limits(2 * 4096**3 / product / 1e9, large.nbytes / reading / 1e9)
+    return Limits(2 * side**3 / product / 1e9, large.nbytes / reading / 1e9)
 
 
-def time_in_turns(searches: dict[str, Search], probes: Vectors) -> dict[str, list[float]]:
+def time_in_turns(
+    searches: dict[str, Search], probes: Vectors, turns: int
+) -> dict[str, list[float]]:
     """Milliseconds of each contender's searches, sorted."""
     taken: dict[str, list[float]] = {name: [] for name in searches}
-    for _ in range(TURNS[len(probes)]):
+    for _ in range(turns):
         for name, search in searches.items():
             time.sleep(REST)
-            taken[name].append(1e3 * seconds(lambda search=search: search(probes)))
+            taken[name].append(1e3 * seconds(partial(search, probes)))
     return {name: sorted(times) for name, times in taken.items()}
 
 
@@ -166,8 +177,13 @@ def check(searches: dict[str, Search], exact: set[str], probes: Vectors) -> None
             sys.exit(f"{name} finds other neighbours than {BASELINE}")
 
 
-def write_database(path: Path, vectors: npt.NDArray[np.float16]) -> None:
-    """A vault's database with these vectors; what hangs on them is left out."""
+def rows_found(index: StorableIndex, probes: Vectors) -> npt.NDArray[np.int64]:
+    """The rows that one of our indexes finds."""
+    return index.search(probes, K).rows
+
+
+def write_database(path: Path, vectors: npt.NDArray[np.float16]) -> int:
+    """A vault's database with these vectors alone; the number of its last change."""
     engine = make_engine(path)
     schema.upgrade(engine)
     engine.dispose()
@@ -183,10 +199,11 @@ def write_database(path: Path, vectors: npt.NDArray[np.float16]) -> None:
             " local_encoding, local, local_shape) values (?, ?, 1, 'float16', ?, 'int8', '', '[]')",
             ((row, str(row), vectors[row - 1].tobytes()) for row in rows),
         )
-        database.execute(
+        change = database.execute(
             "insert into index_changes (generation_id, row, kind, length) values (1, 1, 'add', ?)",
             (len(rows),),
         )
+        return int(change.lastrowid or 0)
 
 
 def identity(dimension: int) -> SnapshotIdentity:
@@ -216,19 +233,20 @@ def opened_cold(folder: Path) -> dict[str, Any]:
     }
 
 
-def measure_cold_start(contents: IndexContents, expected: list[int], probe: Vectors) -> float:
+def measure_cold_start(
+    contents: IndexContents, expected: list[int], probe: Vectors, openings: int
+) -> float:
     """Seconds from files to the first right answer, in a new process, without its imports."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        write_database(folder / "vault.sqlite3", contents.vectors.astype(np.float16, copy=False))
+        vectors = contents.vectors.astype(np.float16, copy=False)
+        change = write_database(folder / "vault.sqlite3", vectors)
         np.save(folder / "probe.npy", probe)
-        save_index(
-            folder / "index", contents, identity(probe.shape[1]), last_change=len(contents.rows)
-        )
+        save_index(folder / "index", contents, identity(probe.shape[1]), last_change=change)
         command = [sys.executable, __file__, "--open", str(folder)]
         runs = [
             json.loads(subprocess.run(command, check=True, capture_output=True).stdout)  # noqa: S603
-            for _ in range(3)
+            for _ in range(openings)
         ]
     if any(run["rows"] != expected or run["restored"] != len(contents.rows) for run in runs):
         sys.exit("the index that was opened cold gives another answer")
@@ -237,7 +255,7 @@ def measure_cold_start(contents: IndexContents, expected: list[int], probe: Vect
 
 def make_contenders(
     contents: IndexContents, approximate: bool
-) -> tuple[dict[str, LayeredIndex], dict[str, IndexKind]]:
+) -> tuple[dict[str, StorableIndex], dict[str, IndexKind]]:
     """Our indexes over the vectors, and their kinds, by name."""
     count, dimension = contents.vectors.shape
     chosen = choose_kind(count, dimension, detect_hardware("cpu")).kind
@@ -248,7 +266,8 @@ def make_contenders(
     options = {name: SearchOptions(device="cpu", kind=kind) for name, kind in names.items()}
     indexes = {name: choose_index(dimension, count, options[name], contents) for name in names}
     for index in indexes.values():
-        index.compact()  # what is made beside the first searches is made now
+        if isinstance(index, LayeredIndex):
+            index.compact()  # what is made beside the first searches is made now
     return indexes, names
 
 
@@ -286,6 +305,7 @@ def main() -> None:
     parser.add_argument("--dimension", type=int, default=256)
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--approximate", action="store_true", help="measure IVF, too")
+    parser.add_argument("--brief", action="store_true", help="see that it works: next to no turns")
     parser.add_argument("--open", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.open:
@@ -302,7 +322,7 @@ def main() -> None:
     indexes, kinds = make_contenders(contents, arguments.approximate)
     searches: dict[str, Search] = {BASELINE: lambda probes: plain.search(probes, K)[1] + 1}
     for name, index in indexes.items():
-        searches[name] = lambda probes, index=index: index.search(probes, K).rows
+        searches[name] = partial(rows_found, index)
     exact = {name for name, kind in kinds.items() if kind is not IndexKind.INVERTED}
     batches = {batch: unit_vectors(rng, batch, arguments.dimension) for batch in TURNS}
     for probes in batches.values():
@@ -312,16 +332,19 @@ def main() -> None:
     best = indexes[next(name for name in exact if kinds[name] is IndexKind.TORCH)]
     for name in set(indexes) - exact:
         recall[name] = measure_recall(indexes[name], best, own, K).mean
-    limits, taken = [measure_limits()], {}
+    brief = arguments.brief
+    operands = (SIDE // 16, READ // 256) if brief else (SIDE, READ)
+    limits, taken = [measure_limits(*operands)], {}
     for batch, probes in batches.items():
-        taken[batch] = time_in_turns(searches, probes)
-        limits.append(measure_limits())
+        taken[batch] = time_in_turns(searches, probes, 1 if brief else TURNS[batch])
+        limits.append(measure_limits(*operands))
     # Other programs slow the machine down at times: what it can do is the most that was seen.
     most = Limits(max(each.gflops for each in limits), max(each.gigabytes for each in limits))
     timings = [
         timing for batch in batches for timing in judge(taken[batch], kinds, batch, shape, most)
     ]
-    cold = measure_cold_start(contents, searches[BASELINE](batches[1])[0].tolist(), batches[1])
+    expected = searches[BASELINE](batches[1])[0].tolist()
+    cold = measure_cold_start(contents, expected, batches[1], 1 if brief else OPENINGS)
     result = {
         "vectors": arguments.vectors,
         "dimension": arguments.dimension,

@@ -6,11 +6,13 @@ picture, compares with vectors in memory, answers. Nothing is recorded, nobody i
 requests share no forward pass, and as many work at the same time as the framework has threads.
 
 Run: ``python benchmarks/model_in_request.py VAULT PORT THREADS``
+
+It serves until it is stopped, and prints no figures of its own.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import uvicorn
@@ -53,6 +55,18 @@ def make(vault: Path, threads: int) -> FastAPI:
     return app
 
 
+def main() -> None:
+    """Serve a vault's signers."""
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").splitlines()[0],
+        epilog="benchmarks/http_service.py runs it beside sigvault and measures both.",
+    )
+    parser.add_argument("vault", type=Path, help="the folder of a vault with signers enrolled")
+    parser.add_argument("port", type=int, help="0 for any that is free")
+    parser.add_argument("threads", type=int, help="of torch")
+    chosen = parser.parse_args()
+    uvicorn.run(make(chosen.vault, chosen.threads), port=chosen.port, log_level="info")
+
+
 if __name__ == "__main__":
-    _, folder, port, threads = sys.argv
-    uvicorn.run(make(Path(folder), int(threads)), port=int(port), log_level="info")
+    main()

@@ -351,7 +351,7 @@ def train(
                 vectors = network(ink.to(memory_format=torch.channels_last)).vector
             value = loss_of(variant, vectors, pictures.signer[chosen], pictures.forged[chosen])
             optimiser.zero_grad(set_to_none=True)
-            value.backward()
+            torch.autograd.backward(value)
             nn.utils.clip_grad_norm_(network.parameters(), 5.0 if variant.own_recipe else 1.0)
             optimiser.step()
             if schedule is not None:

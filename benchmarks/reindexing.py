@@ -50,7 +50,7 @@ from sigvault.vault import Vault
 EACH = 6
 """Signatures of a signer: one of them is the probe."""
 BLOCK = 25
-"""Verifications between two pauses."""
+"""Verifications between two pauses, at most."""
 
 Pictures = dict[str, list[bytes]]
 
@@ -198,6 +198,7 @@ def measure_verify(
     (folder / "pause").touch()
     command = [sys.executable, __file__, "--busy", str(folder)]
     probes = [(SignerId(signer), each[0]) for signer, each in pictures.items()]
+    block = min(BLOCK, count)
     taken: dict[str, list[float]] = {"rest": [], "busy": []}
     with subprocess.Popen(command) as process:  # noqa: S603 - ourselves
         try:
@@ -206,7 +207,7 @@ def measure_verify(
             while len(taken["busy"]) < count:
                 for state in ("rest", "busy"):
                     turn(folder, process, busy=state == "busy")
-                    for _ in range(BLOCK):
+                    for _ in range(block):
                         signer, data = probes[number % len(probes)]
                         number += 1
                         taken[state].append(

@@ -51,6 +51,8 @@ def main() -> int:
         inks = [find(pixels) for pixels in pictures]
         as_scanned = sum(bool(find_rulings(ink)) for ink in inks)
         cropped = sum(bool(find_rulings(crop(ink))) for ink in inks)
+        if not any(ink.any() for ink in inks):
+            sys.exit(f"{path} has no picture of a size that ink is looked for in as it is")
         step = max(1, len(pictures) // RULED_MOST)
         shares = np.array(
             [

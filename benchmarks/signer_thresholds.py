@@ -139,9 +139,7 @@ def table(name: str, compared: Sequence[ThresholdComparison]) -> list[str]:
         lines += [row(comparison.references, result) for result in comparison.results]
         oracle = f"{100 * comparison.oracle_skilled_eer:.2f}"
         lines.append(
-            f"| {comparison.references} | *oracle: set on the test scores* | {oracle} | "
-            + "| " * 8
-            + "|"
+            f"| {comparison.references} | *oracle: set on the test scores* | {oracle} |" + " |" * 8
         )
     return [*lines, ""]
 

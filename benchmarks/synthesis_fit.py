@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -122,7 +123,7 @@ def read_signers(path: Path) -> Iterator[Signer]:
             yield Signer(tuple(samples), {"recorded": tuple(forged[signer])})
 
 
-def cut(columns: Mapping[str, npt.NDArray], number: int, rate: float | None) -> Sample:
+def cut(columns: Mapping[str, npt.NDArray[Any]], number: int, rate: float | None) -> Sample:
     """One recording."""
     part = slice(columns["start"][number], columns["start"][number + 1])
     stroke = columns["stroke"][part].astype(np.int_)
@@ -148,7 +149,7 @@ def synthesise(seed: int, number: int, population: Population) -> Signer:
 def take(writing: Writing) -> Sample:
     """A synthetic movement as a recording."""
     down = writing.down
-    stroke = np.cumsum(np.diff(down.astype(np.int_), prepend=0) > 0)
+    stroke = np.cumsum(np.diff(down.astype(np.int_), prepend=0) > 0, dtype=np.int_)
     steps = round(writing.times[-1] * HERTZ)
     return Sample(writing.points[down], stroke[down], writing.times[down], steps)
 
@@ -233,6 +234,8 @@ def shapes(signers: Sequence[Signer]) -> Iterator[tuple[str, float]]:
 def grouped(groups: Sequence[Sequence[tuple[Sample, Sample]]], *, equal_size: bool) -> list[Floats]:
     """The distances of each group's pairs."""
     flat = [pair for group in groups for pair in group]
+    if not flat:  # nobody was imitated
+        return [np.empty(0) for _ in groups]
     batches = (flat[start : start + BATCH] for start in range(0, len(flat), BATCH))
     distances = np.concatenate([warped(batch, equal_size=equal_size) for batch in batches])
     return np.split(distances, np.cumsum([len(group) for group in groups])[:-1])
@@ -271,7 +274,8 @@ def outline(sample: Sample) -> Floats:
     along = np.concatenate([[0.0], np.cumsum(step)])
     even = np.linspace(0, along[-1], POINTS)
     line = np.stack([np.interp(even, along, sample.points[:, axis]) for axis in (0, 1)], axis=1)
-    return line - line.mean(axis=0)
+    centred: Floats = line - line.mean(axis=0)
+    return centred
 
 
 def width(sample: Sample) -> float:
@@ -319,7 +323,7 @@ def speeds(sample: Sample) -> Iterator[Floats]:
         yield np.hypot(*moved) * HERTZ / tall
 
 
-def extremes(speed: Floats, than: object) -> npt.NDArray[np.intp]:
+def extremes(speed: Floats, than: np.ufunc) -> npt.NDArray[np.intp]:
     """Where a profile has its maxima or minima."""
     return argrelextrema(speed, than)[0]
 
@@ -359,11 +363,15 @@ def fit_lognormal(hump: Floats) -> tuple[float, float, float]:
         elapsed = np.maximum(times - start, 1e-4)
         sigma = np.exp(log_sigma)
         exponent = -0.5 * ((np.log(elapsed) - mu) / sigma) ** 2
-        return np.exp(log_area + exponent) / (sigma * elapsed)
+        speed: Floats = np.exp(log_area + exponent) / (sigma * elapsed)
+        return speed
+
+    def missed(parameters: Floats) -> Floats:
+        return profile(parameters) - hump
 
     guess = np.array([np.log(0.05), centre - 0.15, np.log(0.15), np.log(0.25)])
     low, high = [-12, centre - 1.0, -4.0, np.log(0.05)], [3, centre, 0.5, np.log(1.2)]
-    found = least_squares(lambda p: profile(p) - hump, guess, bounds=(low, high), max_nfev=40)
+    found = least_squares(missed, guess, bounds=(low, high), max_nfev=40)
     rest = float(np.sqrt(np.mean(found.fun**2))) + 1e-6
     signal = float(np.sqrt(np.mean(hump**2)))
     return (

@@ -69,6 +69,8 @@ def main() -> int:
         sys.exit("the model's thresholds know no copies: run `sigvault release` again")
     dataset = read_layout(chosen.trajectories)
     watched = split_signers(dataset.signers, read_config(CONFIG).split).validation
+    if not watched:
+        sys.exit(f"{chosen.trajectories} has too few signers for any to validate with")
     looked: dict[str, list[Looked]] = {}
     for number, signer in enumerate(watched):
         for title, one in look_at_signer(examiner, dataset, signer, number):

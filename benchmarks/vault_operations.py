@@ -12,29 +12,34 @@ embedded. The time that the disk takes to flush 4 KB is measured beside it.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import insert, text
+from sqlalchemy.orm import Session
 
 from sigvault.bootstrap import create_vault
 from sigvault.domain.comparison import compare
 from sigvault.domain.embedding import Embedding
-from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
-from sigvault.domain.image import InkImage
+from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, SignerId, SignerKey
+from sigvault.domain.image import InkImage, SignatureImage
 from sigvault.embedding.card import bundled_model, read_card
+from sigvault.imaging.prepared import PreparedSignature
 from sigvault.services import verification
+from sigvault.services.acquisition import Acquired
 from sigvault.services.erasure import erase
 from sigvault.settings import Settings
+from sigvault.storage.blobs import ImageFolder
 from sigvault.storage.claims import Claim
 from sigvault.storage.embeddings import add_embeddings
 from sigvault.storage.engine import checkpoint, write_session
@@ -44,9 +49,12 @@ from sigvault.vault import Vault
 DIMENSION = 256
 GRID = (12, 20, 64)
 INKED = 69
+BLANK = np.zeros((1, 1), np.uint8)
 BATCH = 10_000
 PROBES = 300
 ERASED = 20
+BETWEEN = 10
+"""Verifications before each erasure."""
 
 
 class NoNetwork:
@@ -59,22 +67,21 @@ class NoNetwork:
         self.preprocessing = self.card.preprocessing_name
         self.dimension = DIMENSION
 
-    def embed(self, images: list[InkImage], *, as_references: bool = False) -> list[Embedding]:
+    def embed(self, images: Sequence[InkImage], *, as_references: bool = False) -> list[Embedding]:
         """Nothing is to be embedded here."""
         kind = "references" if as_references else "probes"
         raise NotImplementedError(f"{len(images)} {kind} can't be embedded here")
 
-    def local_features(self, images: list[InkImage]) -> list[np.ndarray]:
+    def local_features(self, images: Sequence[InkImage]) -> list[npt.NDArray[np.int8]]:
         """Nothing is to be looked at closer here."""
         raise NotImplementedError(f"{len(images)} probes can't be embedded here")
 
 
-@dataclass(frozen=True)
-class Acquired:
-    """What a decision wants to know of a probe."""
-
-    digest: str = "0" * 64
-    findings: tuple[()] = ()
+def blank_picture(data: bytes) -> Acquired:
+    """A picture as if it had been decoded and harmonised."""
+    digest = hashlib.sha256(data).hexdigest()
+    ink = InkImage(BLANK.astype(np.float32), digest, "benchmark", 1.0)
+    return Acquired(data, SignatureImage(BLANK, digest, 1, 1), PreparedSignature(ink, (), None))
 
 
 def main() -> int:
@@ -117,16 +124,21 @@ def measure(vault: Vault, folder: Path, count: int, each: int, local: bool) -> l
         f"| the same with making the random vectors | {count / whole:,.0f} |",
     ]
     signers = [SignerId(f"{place:07d}") for place in rng.permutation(count // each)]
-    lines += rows("flush of 4 KB to the disk", spent(lambda _: flush(folder), signers[:PROBES]))
-    lines += verify(vault, signers[:PROBES], rng, local=local)
-    lines += erase_some(vault, signers[PROBES : PROBES + ERASED])
+    erased = max(1, min(ERASED, len(signers) // 5))
+    leaving, probed = signers[:erased], signers[erased:][:PROBES]
+    lines += rows("flush of 4 KB to the disk", spent(lambda _: flush(folder), probed))
+    probe = made(rng, read_card(bundled_model()).id, local=local)
+    decide = decision_of(vault, probe)
+    lines += verify(vault, probed, probe, decide)
+    lines += erase_some(vault, leaving, lambda: spent(decide, probed[:BETWEEN]))
     checkpoint(engine)
     return lines
 
 
 def fill_signers(vault: Vault, count: int, each: int) -> list[ReferenceId]:
     """Signers and references without vectors, as enrollment writes them."""
-    now, made = datetime.now(UTC), []
+    now = datetime.now(UTC)
+    references: list[ReferenceId] = []
     with write_session(vault._resources.engine) as session:  # noqa: SLF001
         for start in range(0, count // each, BATCH):
             keys = [
@@ -147,9 +159,12 @@ def fill_signers(vault: Vault, count: int, each: int) -> list[ReferenceId]:
                     for key, name in keys
                 ],
             )
+            owners = {
+                ReferenceId(secrets.token_hex(16)): key for key, _ in keys for _ in range(each)
+            }
             rows = [
                 {
-                    "id": ReferenceId(secrets.token_hex(16)),
+                    "id": reference,
                     "signer_key": key,
                     "image_digest": secrets.token_hex(32),
                     "image_bytes": 30_000,
@@ -157,12 +172,11 @@ def fill_signers(vault: Vault, count: int, each: int) -> list[ReferenceId]:
                     "enrolled_at": now,
                     "enrolled_by": "benchmark",
                 }
-                for key, _ in keys
-                for _ in range(each)
+                for reference, key in owners.items()
             ]
             session.execute(insert(ReferenceRow), rows)
-            made += [row["id"] for row in rows]
-    return sorted(made)  # as a re-index takes them
+            references += owners
+    return sorted(references)  # as a re-index takes them
 
 
 def fill_vectors(
@@ -181,7 +195,7 @@ def fill_vectors(
     return spent_writing
 
 
-def made(rng: np.random.Generator, model: str, *, local: bool) -> Embedding:
+def made(rng: np.random.Generator, model: ModelId, *, local: bool) -> Embedding:
     """A random unit vector, with a random grid of local features or an empty one."""
     vector = rng.standard_normal(DIMENSION, dtype=np.float32)
     grid = np.zeros(GRID if local else (1, 1, 1), np.int8)
@@ -190,26 +204,17 @@ def made(rng: np.random.Generator, model: str, *, local: bool) -> Embedding:
         cells[rng.choice(len(cells), INKED, replace=False)] = rng.integers(
             -40, 41, (INKED, GRID[2]), dtype=np.int8
         )
-    return Embedding(vector / np.float32(np.linalg.norm(vector)), grid, model)  # type: ignore[arg-type]
+    return Embedding(vector / np.float32(np.linalg.norm(vector)), grid, model)
 
 
 def verify(
-    vault: Vault, signers: list[SignerId], rng: np.random.Generator, *, local: bool
+    vault: Vault, signers: list[SignerId], probe: Embedding, decide: Callable[[SignerId], object]
 ) -> list[str]:
     """From the embedded probe to the committed event, and its parts."""
-    resources = vault._resources  # noqa: SLF001
-    probe = made(rng, resources.models.find(read_card(bundled_model()).id).model, local=local)
+    engine = vault._resources.engine  # noqa: SLF001
 
     def read(signer: SignerId) -> Claim:
-        return verification.read_claim(resources.engine, signer)
-
-    def decide(signer: SignerId) -> object:
-        claim = read(signer)
-        active, gallery = claim.generation, claim.gallery
-        threshold = verification.require_threshold(active, len(gallery.references))
-        score = compare(probe, gallery, threshold.fusion)
-        evidence = verification.weigh(score, Acquired(), signer, threshold, active)
-        return verification._record(resources, claim, evidence, "benchmark")  # noqa: SLF001
+        return verification.read_claim(engine, signer)
 
     galleries = {signer: read(signer).gallery for signer in signers}
 
@@ -225,29 +230,50 @@ def verify(
     ]
 
 
-def erase_some(vault: Vault, signers: list[SignerId]) -> list[str]:
-    """From the call until nobody can find the signer, and until everything is gone."""
+def decision_of(vault: Vault, probe: Embedding) -> Callable[[SignerId], object]:
+    """What decides about a signer from the embedded probe on, and records it."""
+    resources, picture = vault._resources, blank_picture(b"a probe")  # noqa: SLF001
+
+    def decide(signer: SignerId) -> object:
+        claim = verification.read_claim(resources.engine, signer)
+        active, gallery = claim.generation, claim.gallery
+        threshold = verification.require_threshold(active, len(gallery.references))
+        score = compare(probe, gallery, threshold.fusion)
+        evidence = verification.weigh(score, picture, signer, threshold, active)
+        return verification._record(resources, claim, evidence, "benchmark")  # noqa: SLF001
+
+    return decide
+
+
+def erase_some(vault: Vault, signers: list[SignerId], between: Callable[[], object]) -> list[str]:
+    """From the call until nobody can find the signer, and until everything is gone.
+
+    Args:
+        vault: the vault.
+        signers: whom to erase.
+        between: done before each: an erasure reads the whole file, and what follows it at once
+            finds the processor's caches full of that.
+    """
     resources = vault._resources  # noqa: SLF001
     seen: list[float] = []
 
-    def gone(signer: SignerId) -> object:
+    def gone(signer: SignerId) -> float:
+        between()
         began = time.perf_counter()
         original = resources.pending.settle
 
-        def first(*arguments: object) -> int:
+        def first(session: Session, images: ImageFolder) -> int:
             seen.append(1000 * (time.perf_counter() - began))
-            return original(*arguments)  # type: ignore[arg-type]
+            return original(session, images)
 
-        object.__setattr__(resources.pending, "settle", first)
-        try:
-            return erase(resources, vault._index, signer, by="benchmark")  # noqa: SLF001
-        finally:
-            object.__setattr__(resources.pending, "settle", original)
+        with patch.object(resources.pending, "settle", first):
+            erase(resources, vault._index, signer, by="benchmark")  # noqa: SLF001
+        return 1000 * (time.perf_counter() - began)
 
-    whole = spent(gone, signers)
+    whole = [gone(signer) for signer in signers]
     return [
         *rows("erase: until it is committed", np.array(seen)),
-        *rows("erase: until files and log are clean", whole),
+        *rows("erase: until files and log are clean", np.array(whole)),
     ]
 
 

@@ -25,7 +25,7 @@ class FaissPeer(Peer):
 
     def create(self, vectors: Vectors) -> None:
         """Add all, and write the file."""
-        self.index = faiss.IndexIDMap2(faiss.IndexFlatIP(DIMENSION))
+        self.index: faiss.Index = faiss.IndexIDMap2(faiss.IndexFlatIP(DIMENSION))
         self.index.add_with_ids(np.asarray(vectors), np.arange(len(vectors)))
         self.save()
 
@@ -50,7 +50,7 @@ class FaissPeer(Peer):
 
     def erase(self, signer: int, numbers: list[int]) -> None:  # noqa: ARG002
         """Remove, which moves all that come after."""
-        self.index.remove_ids(np.array(numbers))
+        self.index.remove_ids(faiss.IDSelectorBatch(np.array(numbers)))
 
     def save(self) -> None:
         """Write the whole file and wait for the disk."""

@@ -43,7 +43,8 @@ class HnswlibPeer(Peer):
 
     def search(self, probes: Vectors) -> Numbers:
         """The index's own search."""
-        return self.index.knn_query(probes, K)[0].astype(np.int64)
+        found: Numbers = self.index.knn_query(probes, K)[0].astype(np.int64)
+        return found
 
     def verify(self, signer: int, probe: Vectors) -> Vectors:
         """Gather, then one product."""

@@ -53,7 +53,8 @@ class LanceScan(Peer):
         query = self.table.search(probe).distance_type("dot").bypass_vector_index()
         found = query.where(f"signer = {signer}", prefilter=True).limit(K)
         distances = found.select(["id", "_distance"]).to_arrow()["_distance"].to_numpy()
-        return (1.0 - distances).astype(np.float32)
+        scores: Vectors = (1.0 - distances).astype(np.float32)
+        return scores
 
     def add(self, number: int, signer: int, vector: Vectors) -> None:
         """Append a row."""

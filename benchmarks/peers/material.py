@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,8 +98,8 @@ def nearest(vectors: Vectors, probes: Vectors) -> Numbers:
     return numbers
 
 
-def recall(found: Numbers, truth: Numbers) -> float:
-    """The share of the nearest references that were found."""
+def recall(found: Iterable[Numbers], truth: Numbers) -> float:
+    """The share of the nearest references that were found, a row a probe."""
     hits = [np.isin(some, wanted).sum() for some, wanted in zip(truth, found, strict=True)]
     return float(np.sum(hits) / truth.size)
 
@@ -110,4 +111,5 @@ def _signatures(rng: np.random.Generator, centres: Vectors) -> Vectors:
 
 
 def _unit(vectors: npt.NDArray[np.float32]) -> Vectors:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return scaled

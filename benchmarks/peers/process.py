@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -153,7 +154,7 @@ class Measuring:
             if not suffix:  # that of the largest batch counts
                 answers = found[: len(parts)]
                 truth = self.material.truth[: sum(map(len, answers))]
-                self.recall = recall([row for got in answers for row in got], truth)
+                self.recall = recall(chain.from_iterable(answers), truth)
 
     def verify(self) -> None:
         """Compare with the claimed signer's references."""

@@ -48,12 +48,13 @@ def cold_start(result: Result) -> tuple[float, float]:
 
 def memory(result: Result) -> int:
     """Bytes: the largest peak, with what a server's processes held."""
-    return max(each["memory"]["peak"] + each["memory"]["server"] for each in result["rounds"])
+    held = (each["memory"]["peak"] + each["memory"]["server"] for each in result["rounds"])
+    return int(max(held))
 
 
 def recall_of(result: Result) -> float:
     """The lowest recall of the rounds."""
-    return min(each["recall"] for each in result["rounds"])
+    return float(min(each["recall"] for each in result["rounds"]))
 
 
 def as_markdown(document: dict[str, Any]) -> str:

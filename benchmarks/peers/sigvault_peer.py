@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from sqlalchemy import insert
-from vault_operations import NoNetwork
+from vault_operations import NoNetwork, blank_picture
 
 from peers.adapter import EACH, Deciding, Facts, K, Numbers, Peer, Recording, Vectors
 from sigvault.bootstrap import create_vault, open_vault
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId, SignerKey
-from sigvault.domain.image import InkImage, SignatureImage
-from sigvault.imaging.prepared import PreparedSignature
+from sigvault.domain.image import InkImage
 from sigvault.services import enrollment, identification, verification
-from sigvault.services.acquisition import Acquired
+from sigvault.services.repeated_scans import RepeatedScans
+from sigvault.services.resources import load_active
 from sigvault.services.verification import read_claim
 from sigvault.settings import Settings
 from sigvault.storage.embeddings import add_embeddings
-from sigvault.storage.engine import write_session
+from sigvault.storage.engine import read_session, write_session
 from sigvault.storage.tables import ReferenceRow, SignerRow, SignerStatus
 
 GENERATION = GenerationId(1)
 BATCH = 10_000
 IMAGE_BYTES = 30_000
 NO_LOCAL = np.zeros((1, 1, 1), np.int8)
-BLANK = np.zeros((1, 1), np.uint8)
 
 
 class GivenEmbedding(NoNetwork):
@@ -39,22 +39,14 @@ class GivenEmbedding(NoNetwork):
 
     embedding: Embedding
 
-    def embed(self, images: list[InkImage], *, as_references: bool = False) -> list[Embedding]:
+    def embed(self, images: Sequence[InkImage], *, as_references: bool = False) -> list[Embedding]:
         """What was given, whatever the images."""
         del as_references  # of a single view
         return [self.embedding for _ in images]
 
 
-def _picture(data: bytes) -> Acquired:
-    """A picture as if it had been decoded and harmonised."""
-    digest = hashlib.sha256(data).hexdigest()
-    ink = InkImage(BLANK.astype(np.float32), digest, "benchmark", 1.0)
-    image = SignatureImage(BLANK, digest, 1, 1)
-    return Acquired(data, image, PreparedSignature(ink, (), None))
-
-
 NETWORK = GivenEmbedding()
-PROBE = _picture(b"a probe")
+PROBE = blank_picture(b"a probe")
 
 
 class SigvaultPeer(Peer, Recording, Deciding):
@@ -98,7 +90,8 @@ class SigvaultPeer(Peer, Recording, Deciding):
         """Open the vault as every process does."""
         self.vault = open_vault(Settings(self.folder / "vault", by="benchmark"), embedder=NETWORK)
         for use_case in (verification, identification):
-            use_case.acquire_probe = lambda *_, **__: PROBE  # nothing is decoded
+            # Nothing is decoded, to the end of the process.
+            patch.object(use_case, "acquire_probe", lambda *_, **__: PROBE).start()
 
     def settle(self) -> None:
         """Make the codes, which a thread makes beside the first searches."""
@@ -136,12 +129,14 @@ class SigvaultPeer(Peer, Recording, Deciding):
 
     def add(self, number: int, signer: int, vector: Vectors) -> None:  # noqa: ARG002
         """One reference with its picture, as `enroll` settles it after embedding."""
+        with read_session(self._resources.engine) as session:
+            scans = RepeatedScans(load_active(session))
         run = enrollment._Run(  # noqa: SLF001
-            self._resources, NETWORK, GENERATION, "benchmark", {}, force=False
+            self._resources, NETWORK, GENERATION, scans, "benchmark", {}, force=False
         )
         data = os.urandom(IMAGE_BYTES)
         item = enrollment.EnrollmentItem(_name(signer), data)
-        run._enroll_one(item, _picture(data), self._embedding(vector))  # noqa: SLF001
+        run._enroll_one(item, blank_picture(data), self._embedding(vector))  # noqa: SLF001
 
     def erase(self, signer: int, numbers: list[int]) -> None:  # noqa: ARG002
         """`Vault.erase`: rows, vectors, personal parts of the log, pictures, write-ahead log."""

@@ -38,7 +38,8 @@ class UsearchPeer(Peer):
 
     def search(self, probes: Vectors) -> Numbers:
         """The index's own search."""
-        return self.index.search(probes, K).keys.astype(np.int64).reshape(len(probes), -1)
+        keys: Numbers = self.index.search(probes, K).keys.astype(np.int64)
+        return keys.reshape(len(probes), -1)
 
     def verify(self, signer: int, probe: Vectors) -> Vectors:
         """Gather, then one product."""

@@ -1,0 +1,410 @@
+"""The benchmarks in their smallest form: they work and print whole tables. Times are not judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import find_chromium
+
+from sigvault.domain.population import Population
+from sigvault.synthesis import (
+    SynthesisSettings,
+    generate_signer,
+    write_dataset,
+    write_forged,
+    write_genuine,
+)
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Markdown table.
+
+    Attributes:
+        header: its first line.
+        lines: the cells of the others.
+    """
+
+    header: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+
+    @property
+    def rows(self) -> dict[str, tuple[str, ...]]:
+        """The other cells by the first of each line."""
+        rows = {line[0]: line[1:] for line in self.lines}
+        assert len(rows) == len(self.lines), "no two lines are of the same"
+        return rows
+
+
+def tables(page: str) -> list[Table]:
+    """The tables of a page, each of which is whole and has figures that are numbers."""
+    found = []
+    for is_table, group in groupby(page.splitlines(), lambda line: line.startswith("|")):
+        if is_table:
+            lines = [tuple(cell.strip() for cell in line[1:-1].split("|")) for line in group]
+            assert set(lines[1]) == {"---"}, lines[1]
+            assert len({len(line) for line in lines}) == 1, page
+            assert len(lines) > 2, page
+            assert not re.search(r"\b(nan|inf|None)\b", str(lines)), page
+            found.append(Table(lines[0], tuple(lines[2:])))
+    return found
+
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    """Run a benchmark as a person does, and say what it prints."""
+
+    def run_benchmark(name: str, *arguments: object) -> str:
+        environment = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+        environment |= {
+            "OMP_NUM_THREADS": "1",
+            "TMPDIR": str(tmp_path),
+            "XDG_DATA_HOME": str(tmp_path / "data-home"),
+        }
+        done = subprocess.run(
+            [sys.executable, str(BENCHMARKS / f"{name}.py"), *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run_benchmark
+
+
+@pytest.fixture(scope="module")
+def signatures(tmp_path_factory) -> Path:
+    """Of so many signers that folds and a split leave enough on each side, a few each."""
+    return draw(tmp_path_factory, signers=11, genuine=6)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory) -> Path:
+    """As few signers and signatures as a data set may have."""
+    return draw(tmp_path_factory, signers=5, genuine=6)
+
+
+@pytest.fixture(scope="module")
+def galleries(tmp_path_factory) -> Path:
+    """Ten references and a probe of each of a few signers."""
+    return draw(tmp_path_factory, signers=5, genuine=12)
+
+
+def draw(tmp_path_factory, **numbers: int) -> Path:
+    """Synthetic signers whose signatures differ as recorded ones do."""
+    folder = tmp_path_factory.mktemp("signatures") / "drawn"
+    write_dataset(folder, SynthesisSettings(forged=1, population=Population.VARIED, **numbers))
+    return folder
+
+
+# --------------------------------------------------------------------------------------- stores
+
+
+def test_beside_peers(run: Run, tmp_path):
+    """With the two stores that this environment has; the others are another's."""
+    figures, plots = tmp_path / "figures.json", tmp_path / "plots"
+
+    page = run(
+        "beside_peers",
+        *("--peers", "sigvault", "faiss", "--references", 400, "--rounds", 1, "--seconds", 0.1),
+        *("--json", figures, "--plots", plots),
+    )
+
+    document = json.loads(figures.read_text("utf-8"))
+    assert [one["reason"] for one in document["results"]] == ["", ""]
+    assert [one["left_out"] for each in document["results"] for one in each["rounds"]] == [{}, {}]
+    assert "Not measured" not in page
+    assert "did not bring up" not in page
+    identify, changes, filling, facts = tables(page)
+    own = ("sigvault", "sigvault, index alone", "sigvault, decided and recorded")
+    assert list(identify.rows) == [*own, "faiss"]
+    assert [identify.rows[name][0] for name in ("sigvault", "faiss")] == ["1.000", "1.000"]
+    assert all(identify.rows[own[0]])
+    assert all(identify.rows[own[1]][1:])
+    assert identify.rows[own[2]][1]
+    assert list(changes.rows) == list(filling.rows) == list(facts.rows) == ["sigvault", "faiss"]
+    assert all(changes.rows["sigvault"][place] for place in (0, 1, 2, 4))
+    assert all(all(cells) for cells in (*filling.rows.values(), *facts.rows.values()))
+    names = {path.name for path in plots.iterdir() if path.stat().st_size > 1000}
+    assert names == {"identify.png", "operations.png", "resources.png"}
+    assert run("beside_peers", "--draw", figures) == page
+
+
+@pytest.mark.parametrize("local", [(), ("--local",)], ids=["vectors", "local features"])
+def test_vault_operations(run: Run, tmp_path, local):
+    page = run("vault_operations", "--references", 400, "--out", tmp_path / "table.md", *local)
+
+    (table,) = tables(page)
+    assert (tmp_path / "table.md").read_text("utf-8") == page
+    assert f"{'with' if local else 'without'} local features" in page
+    assert [sum(row.startswith(what) for row in table.rows) for what in ("verify", "erase")] == [
+        3,
+        2,
+    ]
+    assert len(table.rows) == 12
+
+
+def test_backups(run: Run):
+    (table,) = tables(run("backups", "--references", 40, "--alone", 0.2))
+
+    assert table.rows["references, images"] == ("40",)
+    assert len(table.rows) == 7
+
+
+# -------------------------------------------------------------------------------------- indexes
+
+
+def test_index_search(run: Run, tmp_path):
+    figures = tmp_path / "figures.json"
+
+    page = run("index_search", "--vectors", 2000, "--brief", "--approximate", "--json", figures)
+
+    (table,) = tables(page)
+    assert set(table.rows) == {
+        "FAISS IndexFlatIP as it comes",
+        "sigvault codes",
+        "sigvault exact (chosen)",
+        "sigvault flat",
+        "sigvault ivf",
+        "sigvault torch",
+    }
+    exact = {name: row[0] for name, row in table.rows.items() if name != "sigvault ivf"}
+    assert set(exact.values()) == {"1.000"}
+    assert "Cold start to the first right answer" in page
+    assert len(json.loads(figures.read_text("utf-8"))["timings"]) == 4 * len(table.rows)
+
+
+def test_index_kernels(run: Run):
+    kernels, opening = tables(run("index_kernels", "--vectors", 2000))
+
+    assert {"reading float32 alone", "FAISS 8 bit, whole numbers", "torch int8 weights"} <= set(
+        kernels.rows
+    )
+    assert len(kernels.rows) >= 11  # numba and SimSIMD may be there
+    assert len(opening.rows) == 3
+
+
+# ---------------------------------------------------------------- pictures, models, the service
+
+
+def test_imaging(run: Run):
+    (table,) = tables(run("imaging", "--turns", 1))
+
+    assert len(table.rows) == 5
+    assert all(all(cells) for cells in table.rows.values())
+
+
+def test_model_cost(run: Run):
+    (table,) = tables(run("model_cost", "--turns", 1))
+
+    (row,) = table.rows.values()
+    assert all(row)
+
+
+def test_reindexing(run: Run, tmp_path):
+    figures = tmp_path / "figures.json"
+
+    page = run(
+        *("reindexing", "--images", 5, "--rounds", 1, "--verifications", 2, "--json", figures)
+    )
+
+    speed, verifications = tables(page)
+    assert [int(threads) for threads in speed.rows] == sorted({1, os.cpu_count() or 1})
+    assert set(verifications.rows) == {"at rest", "beside a re-index", "ratio"}
+    taken = json.loads(figures.read_text("utf-8"))["verify"]
+    assert [len(times) for times in taken.values()] == [2, 2]
+
+
+def test_http_service(run: Run, tmp_path):
+    """With the app beside it, which is a benchmark's file of its own."""
+    figures = tmp_path / "figures.json"
+
+    page = run(
+        *("http_service", "--seconds", 0.3, "--turns", 1, "--requests", 2, "--minutes", 0.05),
+        *("--threads", 1, "--json", figures),
+    )
+
+    (table,) = tables(page)
+    assert len(table.rows) == 16
+    assert table.rows["overload: audit log whole"][0] == "True"
+    overload = json.loads(figures.read_text("utf-8"))["overload"]
+    assert set(overload["statuses"]) <= {"200", "503"}
+    assert overload["once_each"]
+    assert overload["acknowledged"] == overload["statuses"].get("200", 0)
+
+
+def test_model_in_request_says_who_starts_it(run: Run):
+    assert "http_service.py" in run("model_in_request", "--help")
+
+
+@pytest.mark.skipif(find_chromium() is None, reason="no chromium: `apt-get install chromium`")
+def test_page_times(run: Run):
+    pages, interactions = tables(run("page_times", "--rounds", 1))
+
+    assert {"queue", "case", "signer", "audit", "thresholds", "generations"} <= set(pages.rows)
+    assert {"moving the accept point", "a verdict"} <= set(interactions.rows)
+
+
+# ------------------------------------------------------------------ what is measured on data sets
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "firsts"),
+    [
+        ("half_vectors", ("--draws", 1), ["32 bits", "16 bits"]),
+        ("ruled_paper", ("--most", 2), ["drawn"]),
+        ("faint_pen", ("--most", 2), ["drawn"]),
+    ],
+)
+def test_on_a_data_set(run: Run, few, name, options, firsts):
+    (table,) = tables(run(name, few, *options))
+
+    assert list(table.rows) == firsts
+
+
+def test_repeated_scans(run: Run, few):
+    (table,) = tables(run("repeated_scans", few, "--signers", 2))
+
+    assert {"1", "5", "10"} <= set(table.rows)
+
+
+def test_attacks(run: Run, few):
+    page = run("attacks", few, "--signers", 1, "--queries", 2)
+
+    copies, noise, changed = tables(page)
+    assert "(no copy: the signer's other genuine signatures)" in copies.rows
+    assert len(copies.rows) > 10
+    assert len(noise.rows) == 4
+    assert set(changed.rows) == {"refuse before", "review before"}
+
+
+def test_turned_copies(run: Run, signatures):
+    (table,) = tables(run("turned_copies", signatures))
+
+    assert "turned by 1.5 degrees" in table.rows
+    assert "other genuine signatures" in table.rows
+
+
+def test_signer_thresholds(run: Run, signatures, tmp_path):
+    arguments = ("signer_thresholds", signatures, "--cache", tmp_path / "kept", "--references", 3)
+
+    page = run(*arguments)
+
+    figures, verdict = tables(page)
+    assert {line[0] for line in figures.lines} == {"3"}
+    assert figures.lines[-1][1] == "*oracle: set on the test scores*"
+    assert len(verdict.rows) == len(figures.lines) - 2  # no verdict on none and the oracle
+
+
+def test_gallery_spread(run: Run, galleries, tmp_path):
+    page = run("gallery_spread", galleries, "--cache", tmp_path / "kept", "--draws", 1)
+
+    (table,) = tables(page)
+    assert len(table.rows) == 7
+    assert {"before", "no spread"} <= set(table.rows)
+
+
+def test_gate_power(run: Run, galleries, tmp_path):
+    page = run(
+        *("gate_power", galleries, "--cache", tmp_path / "kept", "--draws", 1),
+        *("--signers", 4, "--bootstraps", 5),
+    )
+
+    (table,) = tables(page)
+    assert len(table.rows) == 6
+
+
+def test_synthesis_fit(run: Run, tmp_path):
+    """The recorded signers are synthetic ones, too."""
+    write_recordings(tmp_path / "set.npz")
+
+    (table,) = tables(run("synthesis_fit", tmp_path / "set.npz", "--signers", 2))
+
+    assert table.header[1:] == ("real", *Population)
+    assert {"duration, s", "within: size, log"} <= set(table.rows)
+    assert table.rows["forged/own shape distance, recorded"][0] != "–"
+
+
+def write_recordings(path: Path) -> None:
+    """A set as `sigvault.synthesis.trajectories` reads it: two signers, each imitated once."""
+    signers = [generate_signer(1, number) for number in (1, 2)]
+    made = [
+        (str(place), genuine, write(signer, number))
+        for place, signer in enumerate(signers)
+        for genuine, write, number in (
+            (True, write_genuine, 1),
+            (True, write_genuine, 2),
+            (False, write_forged, 1),
+        )
+    ]
+    writings = [one for _, _, one in made]
+    strokes = [
+        np.where(one.down, np.cumsum(np.diff(one.down.astype(int), prepend=0) > 0) - 1, -1)
+        for one in writings
+    ]
+    points = np.concatenate([one.points for one in writings])
+    np.savez(
+        path,
+        signer=np.array([signer for signer, _, _ in made]),
+        genuine=np.array([genuine for _, genuine, _ in made]),
+        sample=np.array([str(number) for number in range(len(made))]),
+        start=np.cumsum([0, *(len(one.points) for one in writings)]),
+        x=points[:, 0],
+        y=-points[:, 1],
+        t_ms=np.concatenate([1000 * one.times for one in writings]),
+        pressure=np.concatenate([one.pressure for one in writings]),
+        stroke=np.concatenate(strokes).astype(np.int16),
+    )
+
+
+# ------------------------------------------------------------------------------------- training
+
+
+def test_augmentation_without_training(run: Run, tmp_path):
+    """What each variant costs is measured in any case; no run is begun after no minutes."""
+    page = run(
+        *("augmentation", "--data", tmp_path / "none", "--out", tmp_path / "runs"),
+        *("--minutes", 0),
+    )
+
+    (table,) = tables(page)
+    assert {"none", "affine", "all"} <= set(table.rows)
+    assert {row[1] for row in table.rows.values()} == {"0"}
+
+
+def test_notebook_recipe_of_the_bundled_model(run: Run, signatures, tmp_path):
+    """The one variant that trains nothing and needs no weights of ImageNet's."""
+    for kind, folder, name in (
+        ("genuine", "original", "original"),
+        ("forged", "forged", "forgeries"),
+    ):
+        target = tmp_path / "cedar" / folder
+        target.mkdir(parents=True)
+        for path in sorted((signatures / kind).glob("*/*.png")):
+            number = len(list(target.glob(f"{name}_{int(path.parent.name)}_*"))) + 1
+            (target / f"{name}_{int(path.parent.name)}_{number}.png").symlink_to(path)
+
+    run("notebook_recipe", tmp_path, tmp_path / "out", "--variants", "bundled")
+
+    (table,) = tables((tmp_path / "out" / "table.md").read_text("utf-8"))
+    assert list(table.rows) == ["the bundled model, which never saw CEDAR"]
