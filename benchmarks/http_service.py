@@ -61,7 +61,6 @@ from sigvault.vault import EnrollmentItem
 
 CLIENTS = 32
 REFERENCES = 5
-SIGNERS = 8
 CORES = os.cpu_count() or 1
 TYPE = "application/json"
 
@@ -128,6 +127,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=20.0, help="of each throughput turn")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--signers", type=int, default=8, help="synthetic ones, to ask for")
     parser.add_argument("--requests", type=int, default=300, help="at one client")
     parser.add_argument("--minutes", type=float, default=10.0, help="of overload; 0 for none")
     parser.add_argument("--threads", type=int, default=CORES, help="of torch, on both sides")
@@ -136,7 +136,7 @@ def main() -> int:
     figures = Figures(load=os.getloadavg()[0])
     os.environ["SIGVAULT_THREADS"] = str(chosen.threads)
     with tempfile.TemporaryDirectory() as folder:
-        vault, claims = make_vault(Path(folder))
+        vault, claims = make_vault(Path(folder), chosen.signers)
         with running(serve(vault)) as service:
             bodies = [(signer, body_of(image)) for signer, image in claims]
             with running(call_inside(vault, chosen.threads)) as other:
@@ -152,12 +152,12 @@ def main() -> int:
     return 0
 
 
-def make_vault(folder: Path) -> tuple[Path, list[tuple[SignerId, bytes]]]:
+def make_vault(folder: Path, count: int) -> tuple[Path, list[tuple[SignerId, bytes]]]:
     """A vault of synthetic signers, and other signatures of theirs as probes."""
     # Whose signatures differ as recorded ones do: those for demonstrations are so alike that every
     # other is looked at closer, as if it were a copy.
     chosen = SynthesisSettings(
-        signers=SIGNERS, genuine=REFERENCES + 4, forged=0, population=Population.VARIED
+        signers=count, genuine=REFERENCES + 4, forged=0, population=Population.VARIED
     )
     data = write_dataset(folder / "data", chosen)
     signers = [SignerId(path.name) for path in sorted((data.folder / "genuine").iterdir())]

@@ -38,6 +38,7 @@ import torch
 from torch import Tensor, nn
 
 from sigvault.datasets import Layout
+from sigvault.domain.comparison import Rate
 from sigvault.domain.embedding import Embedding, pack_local
 from sigvault.domain.fusion import FusionRule
 from sigvault.domain.identifiers import ModelId, SignerId
@@ -46,7 +47,6 @@ from sigvault.embedding.architecture import Architecture, Backbone, Head
 from sigvault.embedding.checkpoint import load_model
 from sigvault.embedding.network import EmbeddingNetwork
 from sigvault.evaluation.error_rates import (
-    Rate,
     SignerScores,
     equal_error_rate,
     paired_difference,
@@ -59,7 +59,7 @@ from sigvault.evaluation.protocols import (
     draw_comparisons,
     scores_by_signer,
 )
-from sigvault.training.augmentation.settings import NewSigners
+from sigvault.training.augmentation.settings import Augmentation, NewSigners
 from sigvault.training.config import (
     Batch,
     BatchNormStart,
@@ -131,15 +131,16 @@ def _base() -> TrainingConfig:
 def variants() -> dict[str, dict[str, Variant]]:
     """All rows by group and name; each differs from the base, or from its ``against``."""
     base = _base()
+    body, pen = base.architecture, base.augmentation
 
     def loss(chosen: Loss) -> TrainingConfig:
         return replace(base, loss=chosen)
 
-    def shape(**changes: int | Head) -> TrainingConfig:
-        return replace(base, architecture=replace(base.architecture, **changes))
+    def shape(changed: Architecture) -> TrainingConfig:
+        return replace(base, architecture=changed)
 
-    def change(**changes: float | tuple[float, float] | NewSigners) -> TrainingConfig:
-        return replace(base, augmentation=replace(base.augmentation, **changes))
+    def change(changed: Augmentation) -> TrainingConfig:
+        return replace(base, augmentation=changed)
 
     ranked = ForgeryRanking(skilled=1.0)
     random_start = replace(base, start=Start())
@@ -179,31 +180,44 @@ def variants() -> dict[str, dict[str, Variant]]:
             ),
         },
         "heads": {
-            "pooled": Variant("pooled to one cell", shape(pool_rows=1, pool_columns=1)),
-            "fine": Variant("3 x 5 cells", shape(pool_rows=3, pool_columns=5)),
-            "normed": Variant("batch norm before the linear layer", shape(head=Head.NORMED_LINEAR)),
-            "orthant": Variant(
-                "ReLU before the norm, as in the notebook", shape(head=Head.ONE_ORTHANT)
+            "pooled": Variant(
+                "pooled to one cell", shape(replace(body, pool_rows=1, pool_columns=1))
             ),
-            "narrow": Variant("64 dimensions", shape(dimension=64)),
-            "wide": Variant("1,024 dimensions", shape(dimension=1024)),
+            "fine": Variant("3 x 5 cells", shape(replace(body, pool_rows=3, pool_columns=5))),
+            "normed": Variant(
+                "batch norm before the linear layer", shape(replace(body, head=Head.NORMED_LINEAR))
+            ),
+            "orthant": Variant(
+                "ReLU before the norm, as in the notebook",
+                shape(replace(body, head=Head.ONE_ORTHANT)),
+            ),
+            "narrow": Variant("64 dimensions", shape(replace(body, dimension=64))),
+            "wide": Variant("1,024 dimensions", shape(replace(body, dimension=1024))),
         },
         "canvas": {
-            "small-canvas": Variant("96 x 156", shape(height=96, width=156)),
-            "large-canvas": Variant("160 x 260", shape(height=160, width=260)),
+            "small-canvas": Variant("96 x 156", shape(replace(body, height=96, width=156))),
+            "large-canvas": Variant("160 x 260", shape(replace(body, height=160, width=260))),
         },
         "augmentation": {
             "plain": Variant(
                 "none",
-                change(rotation=0, translation=0, scale=0, shear=0, stroke_width=0, erase=0),
+                change(
+                    replace(
+                        pen, rotation=0, translation=0, scale=0, shear=0, stroke_width=0, erase=0
+                    )
+                ),
             ),
-            "no-width": Variant("strokes never thinner or thicker", change(stroke_width=0)),
-            "no-erase": Variant("nothing erased", change(erase=0)),
-            "crop": Variant("+ the notebook's resized crop", change(crop=(0.9, 1.05))),
-            "elastic": Variant("+ elastic, 3 pixels", change(elastic=3.0)),
-            "gaps": Variant("+ gaps in strokes", change(gaps=0.3)),
+            "no-width": Variant(
+                "strokes never thinner or thicker", change(replace(pen, stroke_width=0))
+            ),
+            "no-erase": Variant("nothing erased", change(replace(pen, erase=0))),
+            "crop": Variant(
+                "+ the notebook's resized crop", change(replace(pen, crop=(0.9, 1.05)))
+            ),
+            "elastic": Variant("+ elastic, 3 pixels", change(replace(pen, elastic=3.0))),
+            "gaps": Variant("+ gaps in strokes", change(replace(pen, gaps=0.3))),
             "new-signers": Variant(
-                "+ new signers, 0.6", change(new_signers=NewSigners(probability=0.6))
+                "+ new signers, 0.6", change(replace(pen, new_signers=NewSigners(probability=0.6)))
             ),
         },
         "starts": {
@@ -307,7 +321,7 @@ def key_of(figure: tuple[str, FusionRule, Kind, int]) -> str:
 def embed(network: EmbeddingNetwork, material: Material) -> Iterator[EvaluationSigner]:
     """The validation signers' embeddings."""
     for number, group in enumerate(material.validation):
-        sides = []
+        sides: list[tuple[Embedding, ...]] = []
         for rows in (group.genuine, group.forged):
             found: list[Embedding] = []
             for part in np.array_split(rows, -(-len(rows) // 64)) if len(rows) else ():
@@ -322,7 +336,8 @@ def embed(network: EmbeddingNetwork, material: Material) -> Iterator[EvaluationS
                     )
                 ]
             sides.append(tuple(found))
-        yield EvaluationSigner(SignerId(str(number)), *sides)
+        genuine, forged = sides
+        yield EvaluationSigner(SignerId(str(number)), genuine, forged)
 
 
 @contextmanager
@@ -361,15 +376,16 @@ class Stage(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """Layer after layer."""
-        result: Tensor = super().forward(x)
-        return result
+        for layer in self:
+            x = layer(x)
+        return x
 
 
 def timm_stages(name: str) -> SimpleNamespace:
     """A backbone of timm with random weights, cut where its grid has 8, 16 and 32 pixels a cell."""
     import timm  # noqa: PLC0415 - needed here alone
 
-    found = timm.create_model(name, features_only=True, in_chans=1, pretrained=False)
+    found: Any = timm.create_model(name, features_only=True, in_chans=1, pretrained=False)
     places = {
         each["module"].replace(".", "_"): (each["reduction"], each["num_chs"])
         for each in found.feature_info.info

@@ -241,7 +241,7 @@ def test_http_service(run: Run, tmp_path):
 
     page = run(
         *("http_service", "--seconds", 0.3, "--turns", 1, "--requests", 2, "--minutes", 0.05),
-        *("--threads", 1, "--json", figures),
+        *("--threads", 1, "--signers", 2, "--json", figures),
     )
 
     (table,) = tables(page)
@@ -283,7 +283,7 @@ def test_on_a_data_set(run: Run, few, name, options, firsts):
 
 
 def test_repeated_scans(run: Run, few):
-    (table,) = tables(run("repeated_scans", few, "--signers", 2))
+    (table,) = tables(run("repeated_scans", few, "--signers", 1))
 
     assert {"1", "5", "10"} <= set(table.rows)
 
@@ -378,18 +378,6 @@ def write_recordings(path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------- training
-
-
-def test_augmentation_without_training(run: Run, tmp_path):
-    """What each variant costs is measured in any case; no run is begun after no minutes."""
-    page = run(
-        *("augmentation", "--data", tmp_path / "none", "--out", tmp_path / "runs"),
-        *("--minutes", 0),
-    )
-
-    (table,) = tables(page)
-    assert {"none", "affine", "all"} <= set(table.rows)
-    assert {row[1] for row in table.rows.values()} == {"0"}
 
 
 def test_notebook_recipe_of_the_bundled_model(run: Run, signatures, tmp_path):
