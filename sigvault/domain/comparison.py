@@ -338,12 +338,9 @@ class Threshold:
                 f"{found}; the smallest aim that these support is {least:.5f}"
             )
 
+    @cached_property
     def without_points(self) -> Threshold:
         """What a decision rests on alone, for evidence."""
-        return self._without_points
-
-    @cached_property
-    def _without_points(self) -> Threshold:
         return replace(self, points=())
 
     def __hash__(self) -> int:

@@ -61,7 +61,7 @@ def _threshold_kept(threshold: Threshold) -> dict[str, Any]:
 
 
 def evidence_to_json(evidence: Evidence) -> str:
-    """What `canonical_json` makes of `evidence_to_dict`, in a quarter of the time.
+    """What `canonical_json` makes of `evidence_to_dict`, without making that first.
 
     Raises:
         ValueError: If it holds what JSON can't; the message names the field.

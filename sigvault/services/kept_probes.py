@@ -43,9 +43,10 @@ def keeping(resources: Resources, probe: bytes | None) -> Iterator[Keeper]:
         StorageFailed: If the disk is full or the folder can't be written.
     """
     if probe is None:
-        yield Keeper(resources, b"", "")
+        yield Keeper(resources)
         return
-    keeper = Keeper(resources, probe, resources.pending.note(digest_of(probe), probe))
+    digest = digest_of(probe)
+    keeper = Keeper(resources, probe, digest, resources.pending.note(digest, probe))
     try:
         yield keeper
     except BaseException:
@@ -65,10 +66,13 @@ class Keeper:
         begun: whether there may be an image.
     """
 
-    def __init__(self, resources: Resources, probe: bytes, note: str) -> None:
-        """Take the bytes and their note."""
+    def __init__(
+        self, resources: Resources, probe: bytes = b"", digest: str = "", note: str = ""
+    ) -> None:
+        """Take the bytes, their SHA-256 and their note; none of them to keep nothing."""
         self._resources = resources
         self._probe = probe
+        self._digest = digest
         self.note = note
         self.begun = False
 
@@ -80,8 +84,7 @@ class Keeper:
         """
         if not self.note:
             return
-        resources, self.begun = self._resources, True
-        digest = self.note.partition(".")[0]
+        resources, digest, self.begun = self._resources, self._digest, True
         if resources.pending.has(self.note):
             resources.images.adopt(resources.pending.path(self.note), digest, self._probe)
         else:  # whoever settled meanwhile took it for left over

@@ -162,7 +162,7 @@ def weigh(
         decision=threshold.judge(score),
         score=score,
         llr=threshold.likelihood_ratio.llr(score.value),
-        threshold=threshold.without_points(),
+        threshold=threshold.without_points,
         findings=(*alarms, *acquired.findings),
         model=active.model,
         preprocessing=active.preprocessing,

@@ -91,7 +91,7 @@ def read_directly(engine: Engine) -> AbstractContextManager[DriverTransaction]:
         StorageFailed: If the database is unreachable.
         VaultDamaged: If the database is broken or tables are missing.
     """
-    return _Whole(engine, None, _READ)
+    return _OneTransaction(engine, None, _READ)
 
 
 def write_directly(engine: Engine) -> AbstractContextManager[DriverTransaction]:
@@ -101,7 +101,7 @@ def write_directly(engine: Engine) -> AbstractContextManager[DriverTransaction]:
         StorageFailed: If the database is full, locked for too long, unreachable or refuses.
         VaultDamaged: If the database is broken or tables are missing.
     """
-    return _Whole(engine, Mode.WRITE, _WRITE)
+    return _OneTransaction(engine, Mode.WRITE, _WRITE)
 
 
 _Begin = tuple[tuple[Any, ...], tuple[Any, ...]]
@@ -111,7 +111,7 @@ _READ: _Begin = ("BEGIN",), ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ RE
 _WRITE: _Begin = ("BEGIN IMMEDIATE",), ("SELECT pg_advisory_xact_lock(%s)", (WRITER_LOCK,))
 
 
-class _Whole:
+class _OneTransaction:
     """One transaction, for one ``with``; a class, since every decision enters two of them."""
 
     def __init__(self, engine: Engine, mode: Mode | None, begin: _Begin) -> None:
@@ -148,7 +148,7 @@ class _Whole:
                 if error is None:
                     self._commit()
                 else:
-                    self._leave()
+                    self._roll_back()
             except BaseException:
                 self._pooled.close()
                 raise
@@ -165,10 +165,10 @@ class _Whole:
         try:
             self._end("COMMIT")
         except BaseException:
-            self._leave()
+            self._roll_back()
             raise
 
-    def _leave(self) -> None:
+    def _roll_back(self) -> None:
         with suppress(self._engine.dialect.loaded_dbapi.Error):  # the first error is the one
             self._end("ROLLBACK")
 

@@ -59,7 +59,7 @@ def test_the_evidence_is_complete(enrolled, embedder, tmp_path):
     assert evidence.signer == "3"
     assert evidence.probe_digest == digest_of(probe.read_bytes())
     for_three = embedder.card.thresholds[1]
-    assert evidence.threshold == for_three.without_points()
+    assert evidence.threshold == for_three.without_points
     enrolled_ids = [each.id for each in enrolled.signer("3").references]
     assert [each.reference for each in evidence.score.per_reference] == enrolled_ids
     assert evidence.llr == evidence.threshold.likelihood_ratio.llr(evidence.score.value)

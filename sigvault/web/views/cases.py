@@ -145,7 +145,7 @@ def _view_machine(visit: Visit, case: ReviewCase) -> MachineView:
 def _with_points(visit: Visit, evidence: Evidence) -> Threshold | None:
     """The threshold that the decision rests on, with its points, if the vault still has it."""
     for threshold in visit.vault.thresholds():
-        if threshold.without_points() == evidence.threshold:
+        if threshold.without_points == evidence.threshold:
             return threshold
     return None
 

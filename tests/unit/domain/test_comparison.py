@@ -402,5 +402,5 @@ def test_thresholds_that_are_equal_have_one_hash_and_are_freed_of_points_once():
     assert (same, hash(same)) == (THRESHOLD, hash(THRESHOLD))
     assert other != THRESHOLD
     assert len({THRESHOLD, same, other}) == 2
-    assert THRESHOLD.without_points() is THRESHOLD.without_points()
-    assert THRESHOLD.without_points() == replace(THRESHOLD, points=())
+    assert THRESHOLD.without_points is THRESHOLD.without_points
+    assert THRESHOLD.without_points == replace(THRESHOLD, points=())

@@ -101,7 +101,7 @@ def test_points_aims_and_knots_survive_writing():
     ratio = LikelihoodRatio(1.0, 0.0, -1.0, 2.0, "kernel", (0.0, 1.0), (-3.0, 3.0))
     moved = replace(THRESHOLD.at_fmr(0.03), likelihood_ratio=ratio)
     assert threshold_from_dict(threshold_to_dict(moved)) == moved
-    assert "points" not in threshold_to_dict(moved.without_points())
+    assert "points" not in threshold_to_dict(moved.without_points)
 
 
 def test_knots_are_joined_by_straight_lines_within_the_bounds():
