@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
@@ -43,6 +43,7 @@ from sigvault.storage.blobs import ImageFolder
 from sigvault.storage.claims import Claim
 from sigvault.storage.embeddings import add_embeddings
 from sigvault.storage.engine import checkpoint, write_session
+from sigvault.storage.ordered_keys import ordered_key
 from sigvault.storage.tables import ReferenceRow, SignerRow, SignerStatus
 from sigvault.vault import Vault
 
@@ -53,6 +54,8 @@ BLANK = np.zeros((1, 1), np.uint8)
 BATCH = 10_000
 PROBES = 300
 ERASED = 20
+APART = timedelta(milliseconds=100)
+"""Between one signer's enrollment and the next one's: their keys hold when they were made."""
 BETWEEN = 10
 """Verifications before each erasure."""
 
@@ -142,7 +145,7 @@ def fill_signers(vault: Vault, count: int, each: int) -> list[ReferenceId]:
     with write_session(vault._resources.engine) as session:  # noqa: SLF001
         for start in range(0, count // each, BATCH):
             keys = [
-                (SignerKey(secrets.token_hex(16)), SignerId(f"{place:07d}"))
+                (SignerKey(ordered_key(now + place * APART)), SignerId(f"{place:07d}"))
                 for place in range(start, min(start + BATCH, count // each))
             ]
             session.execute(
@@ -160,7 +163,9 @@ def fill_signers(vault: Vault, count: int, each: int) -> list[ReferenceId]:
                 ],
             )
             owners = {
-                ReferenceId(secrets.token_hex(16)): key for key, _ in keys for _ in range(each)
+                ReferenceId(ordered_key(now + int(name) * APART)): key
+                for key, name in keys
+                for _ in range(each)
             }
             rows = [
                 {

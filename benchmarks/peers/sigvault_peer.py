@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 from unittest.mock import patch
@@ -26,11 +26,14 @@ from sigvault.services.verification import read_claim
 from sigvault.settings import Settings
 from sigvault.storage.embeddings import add_embeddings
 from sigvault.storage.engine import read_session, write_session
+from sigvault.storage.ordered_keys import ordered_key
 from sigvault.storage.tables import ReferenceRow, SignerRow, SignerStatus
 
 GENERATION = GenerationId(1)
 BATCH = 10_000
 IMAGE_BYTES = 30_000
+APART = timedelta(milliseconds=10)
+"""Between one reference and the next: their keys hold when they were made."""
 NO_LOCAL = np.zeros((1, 1, 1), np.int8)
 
 
@@ -162,7 +165,8 @@ def _rows(
     start: int, stop: int, now: datetime
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Whole rows of signers and of their references, in order."""
-    keys = [SignerKey(secrets.token_hex(16)) for _ in range(start, stop, EACH)]
+    times = [now + number * APART for number in range(start, stop)]
+    keys = [SignerKey(ordered_key(at)) for at in times[::EACH]]
     signers = [
         {
             "key": key,
@@ -176,14 +180,14 @@ def _rows(
     ]
     references = [
         {
-            "id": ReferenceId(secrets.token_hex(16)),
-            "signer_key": keys[(number - start) // EACH],
+            "id": ReferenceId(ordered_key(at)),
+            "signer_key": keys[place // EACH],
             "image_digest": secrets.token_hex(32),
             "image_bytes": IMAGE_BYTES,
             "findings": [],
             "enrolled_at": now,
             "enrolled_by": "benchmark",
         }
-        for number in range(start, stop)
+        for place, at in enumerate(times)
     ]
     return signers, references

@@ -8,10 +8,10 @@ SignerId = NewType("SignerId", str)
 """The signer's identifier outside sigvault, such as ``"53"``: personal data."""
 
 SignerKey = NewType("SignerKey", str)
-"""The signer's random identifier inside sigvault, 32 hex digits: says nothing about the person."""
+"""The signer inside sigvault, 32 hex digits: when it was enrolled, and nothing of the person."""
 
 ReferenceId = NewType("ReferenceId", str)
-"""An enrolled reference, 32 random hex digits."""
+"""An enrolled reference, 32 hex digits that sort by when it was enrolled."""
 
 ModelId = NewType("ModelId", str)
 """A model: its name, a hyphen and the first 12 hex digits of its weights' SHA-256."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +18,7 @@ from sigvault.storage.driver import DriverTransaction
 from sigvault.storage.gallery_spreads import drop_spreads
 from sigvault.storage.index_changes import record_changes
 from sigvault.storage.namespaces import begins_with
+from sigvault.storage.ordered_keys import ordered_key
 from sigvault.storage.orphaned_images import note_orphans
 from sigvault.storage.tables import ChangeKind, ReferenceRow, SignerRow
 
@@ -79,9 +79,9 @@ def add_reference(
     at: datetime,
     by: str,
 ) -> ReferenceRow:
-    """Add a reference under a random identifier; the signer must not hold the image yet."""
+    """Add a reference under a key of its own; the signer must not hold the image yet."""
     reference = ReferenceRow(
-        id=ReferenceId(uuid.uuid4().hex),
+        id=ReferenceId(ordered_key(at)),
         signer_key=signer,
         image_digest=image_digest,
         image_bytes=image_bytes,

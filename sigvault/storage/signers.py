@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from sigvault.storage.answers import drop_answers_about
 from sigvault.storage.driver import DriverTransaction, directly
 from sigvault.storage.gallery_spreads import drop_spreads
 from sigvault.storage.namespaces import begins_with
+from sigvault.storage.ordered_keys import ordered_key
 from sigvault.storage.orphaned_images import note_orphans
 from sigvault.storage.references import ErasedRows, delete_references
 from sigvault.storage.reviews import drop_reviews
@@ -36,9 +36,9 @@ class SignerCount:
 
 
 def add_signer(session: Session, external_id: SignerId, name: str, at: datetime) -> SignerRow:
-    """Add a signer under a random key; the identifier must be free."""
+    """Add a signer under a key of its own; the identifier must be free."""
     signer = SignerRow(
-        key=SignerKey(uuid.uuid4().hex),
+        key=SignerKey(ordered_key(at)),
         external_id=external_id,
         name=name,
         status=SignerStatus.ACTIVE,

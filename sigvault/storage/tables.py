@@ -133,7 +133,7 @@ class SignerRow(Base):
     """A signer; once erased, only the key and the times remain.
 
     Attributes:
-        key: 32 random hex digits.
+        key: 32 hex digits, see `ordered_keys`.
         external_id: the identifier outside sigvault; None once erased.
         name: the name shown to people, may be empty; None once erased.
         status: active or erased.
@@ -155,7 +155,7 @@ class ReferenceRow(Base):
     """An enrolled reference.
 
     Attributes:
-        id: 32 random hex digits.
+        id: 32 hex digits, see `ordered_keys`.
         signer_key: whose signature it is.
         image_digest: SHA-256 of the enrolled bytes, hex: where the image lies.
         image_bytes: how many bytes the image has.

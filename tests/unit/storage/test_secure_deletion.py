@@ -174,6 +174,21 @@ def test_a_trace_is_found_where_two_readings_meet(tmp_path, monkeypatch):
     assert not is_traced(make_engine(path), [b"98"])
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_search_in_parts_finds_what_a_search_of_the_whole_finds(tmp_path, monkeypatch, seed):
+    rng = random.Random(seed)
+    monkeypatch.setattr("sigvault.storage.traces._CHUNK", rng.randint(1, 12))
+    content = bytes(rng.choices(b"\0ab", k=rng.randint(0, 60)))
+    path = tmp_path / "vault.sqlite3"
+    path.write_bytes(content)
+    engine, found = make_engine(path), 0
+    for _ in range(50):
+        traces = [bytes(rng.choices(b"\0ab", k=rng.randint(1, 9))) for _ in range(2)]
+        assert is_traced(engine, traces) == any(trace in content for trace in traces)
+        found += is_traced(engine, traces)
+    assert found or len(content) < 10
+
+
 def test_a_file_that_is_gone_says_so(tmp_path):
     with pytest.raises(StorageFailed, match="can't be used"):
         is_traced(make_engine(tmp_path / "vault.sqlite3"), [b"trace"])
