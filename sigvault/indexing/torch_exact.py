@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from sigvault.domain.embedding import UNIT_NORM_TOLERANCE
 from sigvault.domain.errors import IndexFailed
 from sigvault.indexing.candidates import FEW_SPARE, MemoryUse, Proposals, Stored, rounding_error
 
 if TYPE_CHECKING:
     import torch
 
-_BLOCK = {"cpu": 2048, "cuda": 262_144}
-"""Vectors multiplied at a time: 2 MB of float32 at D = 256, which stays in a processor's cache."""
+_BLOCK = {"cpu": 2048, "amx": 8192, "cuda": 262_144}
+"""Vectors multiplied at a time: 2 MB of float32 at D = 256, which stays in a processor's cache;
+processors with AMX have larger ones."""
+_BFLOAT16_FROM = 32
+"""The smallest batch that AMX multiplies in 16 bits sooner than they are made from the vectors."""
+_BFLOAT16_ROUNDOFF = 2.0**-8
+"""Of float32 rounded to the nearest bfloat16, which keeps 8 bits."""
+_BFLOAT16_SPARE = 54
+"""Candidates fetched beyond those wanted where groups are chosen by products in bfloat16."""
 _GROUP = 8
 """Neighbouring vectors of which only the best score is kept at first."""
 _FEW_PROBES = 16
@@ -34,18 +45,40 @@ TF32 keeps 10 bits of each factor, bfloat16 keeps 7."""
 _setting = threading.Lock()
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How a batch is multiplied.
+
+    Attributes:
+        block: how many vectors at a time.
+        narrow: whether in bfloat16, which only chooses groups: their members are scored again.
+    """
+
+    block: int
+    narrow: bool
+
+
 class TorchSource:
     """Multiplies blocks of vectors with all probes: quickest for batches.
 
     Choosing the best among all scores would take as long as the products. So only the maximum
     of each group of neighbours is kept; the best ``count`` vectors lie in the best ``count``
-    groups, whose members are then scored again.
+    groups, whose members are then scored again. Where the processor has units for matrices of
+    bfloat16 (AMX), groups of a large batch are chosen by these.
     """
 
     exact = True
 
-    def __init__(self, vectors: Stored, *, device: str = "cpu") -> None:
+    def __init__(
+        self, vectors: Stored, *, device: str = "cpu", narrow_from: int | None = None
+    ) -> None:
         """Take the vectors (N, D): as they are on the CPU, and copied to another device.
+
+        Args:
+            vectors: (N, D).
+            device: torch's name of the device.
+            narrow_from: the smallest batch whose groups are chosen by products in bfloat16, or
+                None for those that this gives sooner.
 
         Raises:
             IndexFailed: If the device can't be had, or its memory does not suffice.
@@ -53,6 +86,10 @@ class TorchSource:
         with _translated(device):
             self._vectors = tensor(vectors).to(device)
         self.device = device
+        self._amx = device == "cpu" and _has_amx()
+        if narrow_from is None:
+            narrow_from = _BFLOAT16_FROM if self._amx else sys.maxsize
+        self._narrow_from = narrow_from
         self.size = self.reach = len(vectors)
 
     @property
@@ -63,59 +100,71 @@ class TorchSource:
         working = _BLOCK["cuda"] * (self._vectors.shape[1] + _PROBES) + 2 * _MAXIMA_AT_ONCE
         return MemoryUse(gpu=self._vectors.nbytes + 4 * working)
 
-    def spare(self, probes: int) -> int:  # noqa: ARG002 - the same for any batch
+    def spare(self, probes: int) -> int:
         """See CandidateSource."""
-        return FEW_SPARE
+        return _BFLOAT16_SPARE if self._way(probes).narrow else FEW_SPARE
 
     def nearest(self, probes: npt.NDArray[np.float32], count: int) -> Proposals:
         """See CandidateSource."""
         import torch
 
+        way = self._way(len(probes))
         step = max(1, _MAXIMA_AT_ONCE * _GROUP // self.size)
         found = []
         with _translated(self.device), torch.inference_mode():
             for start in range(0, len(probes), step):
                 some = tensor(probes[start : start + step]).to(self._vectors.device)
-                found.append(self._best_of(some, count))
-            once = rounding_error(probes.shape[1])
-            once += _REDUCED_PRECISION[torch.get_float32_matmul_precision()]
-            # A vector may score too little in its group, and those proposed before it too much.
-            return Proposals(
-                np.concatenate([places.cpu().numpy() for places, _ in found]),
-                np.concatenate([scores.cpu().numpy() for _, scores in found]),
-                np.full(len(probes), 3 * once),
-            )
+                found.append([each.cpu().numpy() for each in self._best_of(some, count, way)])
+        places, scores, unseen = map(np.concatenate, zip(*found, strict=True))
+        once = rounding_error(probes.shape[1])
+        once += _REDUCED_PRECISION[torch.get_float32_matmul_precision()]
+        # Whoever is in a chosen group scores no more than the last proposed, but for rounding, and
+        # whoever is in another one no more than the last group chosen, but for that way's errors.
+        elsewhere = unseen.astype(np.float64) - scores[:, -1]
+        elsewhere += _narrowing_error(probes) if way.narrow else once
+        return Proposals(places, scores, once + np.maximum(once, elsewhere))
 
-    def _best_of(self, probes: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Places and scores (Q, count) of the best for so many probes."""
+    def _way(self, probes: int) -> _Way:
+        """How so many probes are multiplied."""
+        where = "cuda" if self.device != "cpu" else "amx" if self._amx else "cpu"
+        return _Way(_BLOCK[where], narrow=probes >= self._narrow_from)
+
+    def _best_of(
+        self, probes: torch.Tensor, count: int, way: _Way
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Places and scores (Q, count) of the best, and (Q,) the score of the last group chosen."""
         import torch
 
-        maxima = self._maxima(probes)
-        groups = maxima.topk(min(count, maxima.shape[1]), dim=1).indices
-        step = max(1, _NUMBERS_AT_ONCE // (groups.shape[1] * _GROUP * probes.shape[1]))
+        maxima = self._maxima(probes, way)
+        groups = maxima.topk(min(count, maxima.shape[1]), dim=1)
+        step = max(1, _NUMBERS_AT_ONCE // (groups.indices.shape[1] * _GROUP * probes.shape[1]))
         found = [
-            self._best_in(groups[start : start + step], probes[start : start + step], count)
+            self._best_in(groups.indices[start : start + step], probes[start : start + step], count)
             for start in range(0, len(probes), step)
         ]
-        return torch.cat([places for places, _ in found]), torch.cat([each for _, each in found])
+        places, scores = (torch.cat(each) for each in zip(*found, strict=True))
+        return places, scores, groups.values[:, -1]
 
-    def _maxima(self, probes: torch.Tensor) -> torch.Tensor:
+    def _maxima(self, probes: torch.Tensor, way: _Way) -> torch.Tensor:
         """The best score of each group of vectors, float32 (Q, groups)."""
         import torch
 
-        block = _BLOCK["cpu" if self.device == "cpu" else "cuda"]
+        block, kind = way.block, torch.bfloat16 if way.narrow else torch.float32
         room = probes.new_empty((block, probes.shape[1]))
+        narrow_room = room.new_empty(room.shape, dtype=kind) if way.narrow else room
         count, groups = len(probes), -(-self.size // _GROUP)
         # Products with few columns are slow: those of few probes are laid out by probe.
         by_probe = count < _FEW_PROBES
-        products = probes.new_empty((count, block) if by_probe else (block, count))
-        maxima = probes.new_empty((count, groups) if by_probe else (groups, count))
+        products = probes.new_empty((count, block) if by_probe else (block, count), dtype=kind)
+        maxima = probes.new_empty((count, groups) if by_probe else (groups, count), dtype=kind)
         products, maxima = (products.T, maxima.T) if by_probe else (products, maxima)
-        across = probes.T if by_probe else probes.T.contiguous()
+        across = (probes.T if by_probe else probes.T.contiguous()).to(kind)
         for start in range(0, self.size, block):
             part = self._vectors[start : start + block]
             if part.dtype != torch.float32:
                 part = room[: len(part)].copy_(part)
+            if way.narrow:  # by way of 32 bits, from which torch rounds three times as fast
+                part = narrow_room[: len(part)].copy_(part)
             scores = torch.mm(part, across, out=products[: len(part)])
             into = maxima[start // _GROUP : -(-(start + len(part)) // _GROUP)]
             whole = len(part) // _GROUP
@@ -123,7 +172,7 @@ class TorchSource:
             torch.amax(grouped, dim=1, out=into[:whole])
             if whole < len(into):
                 into[whole] = scores[whole * _GROUP :].amax(dim=0)
-        return maxima.T.contiguous()
+        return maxima.T.float().contiguous()
 
     def _best_in(
         self, groups: torch.Tensor, probes: torch.Tensor, count: int
@@ -146,6 +195,30 @@ def tensor(array: npt.NDArray[np.floating]) -> torch.Tensor:
     import torch
 
     return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
+def _narrowing_error(probes: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """How far products in bfloat16 may lie from the true ones, for each probe, float64 (Q,).
+
+    |q v - r w| is at most |q - r| |w| + |q| |v - w|, for the roundings r of q and w of v; sums are
+    made in 32 bits, and rounded to bfloat16 at the end.
+    """
+    rounded = tensor(probes).bfloat16().float().numpy()
+    off = np.linalg.norm((probes - rounded).astype(np.float64), axis=1)
+    longest = 1.0 + UNIT_NORM_TOLERANCE
+    rounded_longest = (1.0 + _BFLOAT16_ROUNDOFF) * longest
+    product = off * rounded_longest + longest * longest * _BFLOAT16_ROUNDOFF
+    product += rounded_longest**2 * rounding_error(probes.shape[1])
+    error: npt.NDArray[np.float64] = product + _BFLOAT16_ROUNDOFF * (longest**2 + product)
+    return error
+
+
+@functools.cache
+def _has_amx() -> bool:
+    """Whether this processor multiplies matrices of bfloat16 by units of their own."""
+    import torch
+
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 def work_alone() -> None:

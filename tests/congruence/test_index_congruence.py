@@ -45,6 +45,7 @@ def by_size(vectors):
 SOURCES = {
     "product": ProductSource,
     "torch": TorchSource,
+    "torch-bfloat16": functools.partial(TorchSource, narrow_from=1),
     "flat": lambda vectors: flat_source(vectors, Processor()),
     "flat-shards": lambda vectors: in_shards(
         lambda part: flat_source(part, Processor()), vectors, 3, 1

@@ -30,6 +30,7 @@ from sigvault.indexing.faiss_index import (
 )
 from sigvault.indexing.gpu_worker import OnGpu, gpu_worker
 from sigvault.indexing.layered import LayeredIndex
+from sigvault.indexing.packing import coded
 from sigvault.indexing.recall import measure_recall
 
 VECTORS = halved(unit(np.random.default_rng(0), 900, 16))
@@ -59,6 +60,20 @@ class FailingPlace(Processor):
 
     def flat(self, dimension, *, half):
         return FailingFlat(*self._arguments)
+
+
+def test_codes_are_the_bytes_that_faiss_would_have_made():
+    source = CodedSource(VECTORS)
+    own = faiss.IndexScalarQuantizer(
+        16, faiss.ScalarQuantizer.QT_8bit_direct_signed, faiss.METRIC_INNER_PRODUCT
+    )
+    own.is_trained = True
+    for block in coded(VECTORS):
+        own.add(block.codes)
+    kept = faiss.vector_to_array(source._index.codes)
+    np.testing.assert_array_equal(kept, faiss.vector_to_array(own.codes))
+    assert len(np.unique(kept)) > 200
+    assert source._index.ntotal == own.ntotal == len(VECTORS)
 
 
 @pytest.mark.parametrize(

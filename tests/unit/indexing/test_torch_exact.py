@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import numpy as np
@@ -36,10 +37,10 @@ def test_a_device_that_can_not_be_had_is_refused():
 def test_any_division_of_the_work_gives_the_same(
     monkeypatch, dtype, probes, block, maxima, numbers
 ):
-    monkeypatch.setitem(torch_exact._BLOCK, "cpu", block)
+    monkeypatch.setattr(torch_exact, "_BLOCK", dict.fromkeys(torch_exact._BLOCK, block))
     monkeypatch.setattr(torch_exact, "_MAXIMA_AT_ONCE", maxima)
     monkeypatch.setattr(torch_exact, "_NUMBERS_AT_ONCE", numbers)
-    source = TorchSource(VECTORS.astype(dtype))
+    source = TorchSource(VECTORS.astype(dtype), narrow_from=sys.maxsize)
     for count in (1, 9, 700):
         found = source.nearest(PROBES[:probes], count)
         np.testing.assert_array_equal(found.places, best_places(PROBES[:probes], count))
@@ -50,7 +51,7 @@ def test_any_division_of_the_work_gives_the_same(
 
 @pytest.mark.parametrize("size", [1, 7, 8, 9, 65])
 def test_groups_that_are_not_full_have_no_members_beyond_the_end(size, monkeypatch):
-    monkeypatch.setitem(torch_exact._BLOCK, "cpu", 16)
+    monkeypatch.setattr(torch_exact, "_BLOCK", dict.fromkeys(torch_exact._BLOCK, 16))
     source = TorchSource(-np.abs(VECTORS[:size]))  # scores below 0, which an empty place has
     found = source.nearest(np.abs(PROBES[:3]), size)
     assert np.sort(found.places, axis=1).tolist() == [list(range(size))] * 3
@@ -59,8 +60,47 @@ def test_groups_that_are_not_full_have_no_members_beyond_the_end(size, monkeypat
 @pytest.mark.parametrize("precision", ["highest", "high", "medium"])
 def test_reduced_products_are_allowed_for(monkeypatch, precision):
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: precision)
-    (error,) = TorchSource(VECTORS).nearest(PROBES[:1], 1).errors
-    assert error == 3 * (rounding_error(8) + torch_exact._REDUCED_PRECISION[precision])
+    (error,) = TorchSource(VECTORS).nearest(PROBES[:1], 700).errors
+    assert error >= 2 * (rounding_error(8) + torch_exact._REDUCED_PRECISION[precision])
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("count", [1, 5, 60, 88, 700])
+@pytest.mark.parametrize("dimension", [8, 64])
+@pytest.mark.parametrize("spread", [1.0, 0.05, 0.003])
+def test_no_vector_that_was_not_proposed_scores_more_than_it_says(narrow, count, dimension, spread):
+    """Vectors about one another, so that their scores differ by less than bfloat16 can tell."""
+    rng = np.random.default_rng(count)
+    middle = unit(rng, 1, dimension)
+    vectors = middle + spread * unit(rng, 700, dimension)
+    vectors = halved((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32))
+    probes = middle + spread * unit(rng, 40, dimension)
+    probes = (probes / np.linalg.norm(probes, axis=1, keepdims=True)).astype(np.float32)
+    source = TorchSource(vectors, narrow_from=1 if narrow else None)
+    found = source.nearest(probes, count)
+    true = probes.astype(np.float64) @ vectors.T.astype(np.float64)
+    np.put_along_axis(true, found.places, -np.inf, axis=1)
+    assert (true.max(axis=1) <= found.scores[:, -1] + found.errors).all()
+    if narrow and spread < 1.0 and count == 5:
+        best = np.argsort(-(probes @ vectors.T), axis=1)[:, :count]
+        assert (np.sort(found.places) != np.sort(best)).any(), "bfloat16 told all of them apart"
+
+
+def test_large_batches_alone_are_multiplied_in_bfloat16(monkeypatch):
+    source = TorchSource(VECTORS, narrow_from=9)
+    assert source.spare(8) < source.spare(9)
+    kinds = set()
+    original = torch.mm
+
+    def watched(first, *args, **kwargs):
+        kinds.add(first.dtype)
+        return original(first, *args, **kwargs)
+
+    monkeypatch.setattr(torch, "mm", watched)
+    source.nearest(PROBES[:8], 5)
+    assert kinds == {torch.float32}
+    source.nearest(PROBES[:9], 5)
+    assert kinds == {torch.float32, torch.bfloat16}
 
 
 def test_what_torch_raises_becomes_index_failed(monkeypatch):
