@@ -11,7 +11,9 @@ process on the same computer, in one run:
    all of torch's threads and with half of them. All are measured in turns, and their medians are
    compared.
 2. At one client, the latency beyond decoding, preprocessing and embedding, which each answer tells
-   in ``Server-Timing``.
+   in ``Server-Timing``; and beside it what an empty answer takes (``/health/live``), one after the
+   other and after pauses as long as these three: on a computer that is shared, much of what comes
+   after a pause is waking up.
 3. The same network called inside each request by a web app without a vault
    (``model_in_request.py``), at 32 clients and at one, for comparison.
 4. Arrivals at 1.5 times the measured throughput for some minutes: no error but 503, memory, and
@@ -102,6 +104,8 @@ class Figures:
         beyond_p50_ms: of latency beyond the three stages at one client.
         beyond_p99_ms: the same.
         latency_p50_ms: of the whole at one client.
+        empty_p50_ms: of an empty answer, one after the other.
+        paused_p50_ms: the same after pauses as long as the three stages.
         beside: verifications a second of the app that calls the model inside each request, at 32
             clients, a list of the turns.
         beside_p50_ms: its whole latency at one client.
@@ -117,6 +121,8 @@ class Figures:
     looked: float = 0.0
     beyond_p50_ms: float = 0.0
     beyond_p99_ms: float = 0.0
+    empty_p50_ms: float = 0.0
+    paused_p50_ms: float = 0.0
     beside: list[float] = field(default_factory=list)
     beside_p50_ms: float = 0.0
     overload: Overload | None = None
@@ -387,6 +393,20 @@ def latency(figures: Figures, service: Service, bodies: Bodies, requests: int) -
     beyond = np.subtract(whole, three)
     figures.beyond_p50_ms = float(np.median(beyond))
     figures.beyond_p99_ms = float(np.quantile(beyond, 0.99))
+    figures.empty_p50_ms = empty_answers(service, requests, 0.0)
+    figures.paused_p50_ms = empty_answers(service, requests, float(np.median(three)) / 1000)
+
+
+def empty_answers(service: Service, requests: int, pause: float) -> float:
+    """The median of milliseconds that an answer takes for which nothing is done."""
+    connection, taken = service.connect(), []
+    for _ in range(requests):
+        time.sleep(pause)
+        began = time.perf_counter()
+        connection.request("GET", "/health/live")
+        connection.getresponse().read()
+        taken.append(1000 * (time.perf_counter() - began))
+    return float(np.median(taken))
 
 
 def ask_in_turn(service: Service, bodies: Bodies, requests: int) -> tuple[list[float], list[str]]:
@@ -469,6 +489,8 @@ def page(figures: Figures) -> str:
         f"| one client: of them looked at closer | {figures.looked:.0%} | |",
         f"| one client: beyond the three stages, ms: p50 | {figures.beyond_p50_ms:.1f} | 5 |",
         f"| one client: beyond the three stages, ms: p99 | {figures.beyond_p99_ms:.1f} | 20 |",
+        f"| one client: an empty answer, ms: p50 | {figures.empty_p50_ms:.1f} | |",
+        f"| the same after as long a pause, ms: p50 | {figures.paused_p50_ms:.1f} | |",
     ]
     other = statistics.median(figures.beside)
     times = statistics.median(figures.with_http) / other
