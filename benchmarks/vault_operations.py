@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -35,7 +36,7 @@ from sigvault.domain.identifiers import GenerationId, ModelId, ReferenceId, Sign
 from sigvault.domain.image import InkImage, SignatureImage
 from sigvault.embedding.card import bundled_model, read_card
 from sigvault.imaging.prepared import PreparedSignature
-from sigvault.services import verification
+from sigvault.services import cleaning, verification
 from sigvault.services.acquisition import Acquired
 from sigvault.services.erasure import erase
 from sigvault.settings import Settings
@@ -128,12 +129,16 @@ def measure(vault: Vault, folder: Path, count: int, each: int, local: bool) -> l
     ]
     signers = [SignerId(f"{place:07d}") for place in rng.permutation(count // each)]
     erased = max(1, min(ERASED, len(signers) // 5))
-    leaving, probed = signers[:erased], signers[erased:][:PROBES]
+    leaving, also = signers[:erased], signers[erased : 2 * erased]
+    probed = signers[2 * erased :][:PROBES]
     lines += rows("flush of 4 KB to the disk", spent(lambda _: flush(folder), probed))
     probe = made(rng, read_card(bundled_model()).id, local=local)
     decide = decision_of(vault, probe)
     lines += verify(vault, probed, probe, decide)
-    lines += erase_some(vault, leaving, lambda: spent(decide, probed[:BETWEEN]))
+    between = partial(spent, decide, probed[:BETWEEN])
+    lines += erase_some(vault, leaving, between)
+    with patch.object(cleaning, "SEARCHED_AT_MOST", 0):  # as with a larger file
+        lines += erase_some(vault, also, between, "erase, the file not being searched")
     checkpoint(engine)
     return lines
 
@@ -250,7 +255,9 @@ def decision_of(vault: Vault, probe: Embedding) -> Callable[[SignerId], object]:
     return decide
 
 
-def erase_some(vault: Vault, signers: list[SignerId], between: Callable[[], object]) -> list[str]:
+def erase_some(
+    vault: Vault, signers: Sequence[SignerId], between: Callable[[], object], what: str = "erase"
+) -> list[str]:
     """From the call until nobody can find the signer, and until everything is gone.
 
     Args:
@@ -258,6 +265,7 @@ def erase_some(vault: Vault, signers: list[SignerId], between: Callable[[], obje
         signers: whom to erase.
         between: done before each: an erasure reads the whole file, and what follows it at once
             finds the processor's caches full of that.
+        what: this is.
     """
     resources = vault._resources  # noqa: SLF001
     seen: list[float] = []
@@ -277,8 +285,8 @@ def erase_some(vault: Vault, signers: list[SignerId], between: Callable[[], obje
 
     whole = [gone(signer) for signer in signers]
     return [
-        *rows("erase: until it is committed", np.array(seen)),
-        *rows("erase: until files and log are clean", np.array(whole)),
+        *rows(f"{what}: until it is committed", np.array(seen)),
+        *rows(f"{what}: until files and log are clean", np.array(whole)),
     ]
 
 
