@@ -27,8 +27,8 @@ class Proposals:
         places: int64 (Q, count): where the vectors lie in what the source was made from; -1 for
             none.
         scores: float32 (Q, count): about their inner products, falling; -inf beside -1.
-        errors: float64 (Q,): how far a score, of these or of a vector that was not proposed, may
-            lie from the true inner product.
+        errors: float64 (Q,): how far above the last of these scores the true inner product of a
+            vector may lie that was not proposed.
     """
 
     places: npt.NDArray[np.int64]

@@ -118,8 +118,8 @@ class TorchSource:
         places, scores, unseen = map(np.concatenate, zip(*found, strict=True))
         once = rounding_error(probes.shape[1])
         once += _REDUCED_PRECISION[torch.get_float32_matmul_precision()]
-        # Whoever is in a chosen group scores no more than the last proposed, but for rounding, and
-        # whoever is in another one no more than the last group chosen, but for that way's errors.
+        # A vector in a chosen group scores no more than the last proposed, but for rounding, and
+        # one in another group no more than the last group chosen, but for its products' error.
         elsewhere = unseen.astype(np.float64) - scores[:, -1]
         elsewhere += _narrowing_error(probes) if way.narrow else once
         return Proposals(places, scores, once + np.maximum(once, elsewhere))
