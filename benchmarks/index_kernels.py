@@ -17,12 +17,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from sigvault.indexing.faiss_index import ZERO_CODE, index_over
 
 TURNS = 7
 MILLION = 1_000_000
@@ -71,13 +72,8 @@ def faiss_kernels(
 
 def faiss_over_numpy(codes: npt.NDArray[np.int8]) -> Iterator[Kernel]:
     """FAISS's eight bits in NumPy's memory, for which the system gives large pages."""
-    held = (codes.astype(np.int16) + 128).astype(np.uint8)
-    kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
-    index = faiss.IndexScalarQuantizer(codes.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
-    index.is_trained = True
-    view: Any = faiss.MaybeOwnedVectorUInt8
-    index.codes = view.create_view(faiss.swig_ptr(held), held.size, view().owner)
-    index.ntotal = len(codes)
+    held = (codes.astype(np.int16) + ZERO_CODE).astype(np.uint8)
+    index = index_over(held)
     probe = codes[:1].astype(np.float32)
 
     def search() -> object:

@@ -38,7 +38,7 @@ then take over five times as long. Below 4, products are the slower way."""
 _CODES_SPARE = 240
 """Candidates fetched beyond those wanted where scores come from eight bits: at a million vectors
 without clusters about 50 lie within the error of the tenth best."""
-_ZERO_CODE = 128
+ZERO_CODE = 128
 """The byte that FAISS keeps for the whole number 0."""
 _HALF_SPARE = 48
 _TRAINING = 64
@@ -161,28 +161,18 @@ class CodedSource:
         Raises:
             IndexFailed: If FAISS is not installed or memory runs out.
         """
-        faiss = _faiss()
-        dimension = vectors.shape[1]
-        kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
+        _faiss()  # is it there, before memory is taken
         self.size = self.reach = len(vectors)
         with translated("be made"):
-            # In memory of NumPy's, which asks the system for large pages; FAISS's own has small
-            # ones, and reading that takes up to twice as long.
             self._codes = np.empty(vectors.shape, np.uint8)
             self._residual = 0.0
             end = 0
             for block in coded(vectors):
                 begin, end = end, end + len(block.codes)
-                np.add(block.codes, _ZERO_CODE, out=self._codes[begin:end], casting="unsafe")
+                np.add(block.codes, ZERO_CODE, out=self._codes[begin:end], casting="unsafe")
                 self._scale = block.scale
                 self._residual = max(self._residual, block.residual)
-            self._index = faiss.IndexScalarQuantizer(dimension, kind, faiss.METRIC_INNER_PRODUCT)
-            self._index.is_trained = True
-            nobody = faiss.MaybeOwnedVectorUInt8().owner  # this object is who keeps the codes
-            self._index.codes = faiss.MaybeOwnedVectorUInt8.create_view(
-                faiss.swig_ptr(self._codes), self._codes.size, nobody
-            )
-            self._index.ntotal = self.size
+            self._index = index_over(self._codes)
         self.memory = MemoryUse(host=vectors.size)
 
     def spare(self, probes: int) -> int:  # noqa: ARG002 - the same for any batch
@@ -202,6 +192,23 @@ class CodedSource:
         longest = 1.0 + UNIT_NORM_TOLERANCE
         errors = off * (longest + self._residual) + longest * self._residual
         return Proposals(places, scores, errors + rounding_error(probes.shape[1]))
+
+
+def index_over(codes: npt.NDArray[np.uint8]) -> Any:
+    """FAISS's index of eight-bit codes (N, D) that looks at these, and doesn't keep them.
+
+    NumPy asks the system for large pages for them; FAISS's own memory has small ones, and reading
+    that takes up to twice as long.
+    """
+    faiss = _faiss()
+    kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
+    index = faiss.IndexScalarQuantizer(codes.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
+    index.is_trained = True
+    nobody = faiss.MaybeOwnedVectorUInt8().owner
+    view = faiss.MaybeOwnedVectorUInt8.create_view(faiss.swig_ptr(codes), codes.size, nobody)
+    index.codes = view
+    index.ntotal = len(codes)
+    return index
 
 
 def flat_source(vectors: Stored, place: FaissPlace, *, half: bool = False) -> FaissSource:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,19 +43,6 @@ TF32 keeps 10 bits of each factor, bfloat16 keeps 7."""
 _setting = threading.Lock()
 
 
-@dataclass(frozen=True)
-class _Way:
-    """How a batch is multiplied.
-
-    Attributes:
-        block: how many vectors at a time.
-        narrow: whether in bfloat16, which only chooses groups: their members are scored again.
-    """
-
-    block: int
-    narrow: bool
-
-
 class TorchSource:
     """Multiplies blocks of vectors with all probes: quickest for batches.
 
@@ -86,9 +71,10 @@ class TorchSource:
         with _translated(device):
             self._vectors = tensor(vectors).to(device)
         self.device = device
-        self._amx = device == "cpu" and _has_amx()
+        where = "cuda" if device != "cpu" else "amx" if has_amx() else "cpu"
+        self._block = _BLOCK[where]
         if narrow_from is None:
-            narrow_from = _BFLOAT16_FROM if self._amx else sys.maxsize
+            narrow_from = _BFLOAT16_FROM if where == "amx" else sys.maxsize
         self._narrow_from = narrow_from
         self.size = self.reach = len(vectors)
 
@@ -102,40 +88,37 @@ class TorchSource:
 
     def spare(self, probes: int) -> int:
         """See CandidateSource."""
-        return _BFLOAT16_SPARE if self._way(probes).narrow else FEW_SPARE
+        return _BFLOAT16_SPARE if probes >= self._narrow_from else FEW_SPARE
 
     def nearest(self, probes: npt.NDArray[np.float32], count: int) -> Proposals:
         """See CandidateSource."""
         import torch
 
-        way = self._way(len(probes))
+        narrow = len(probes) >= self._narrow_from
         step = max(1, _MAXIMA_AT_ONCE * _GROUP // self.size)
         found = []
         with _translated(self.device), torch.inference_mode():
             for start in range(0, len(probes), step):
                 some = tensor(probes[start : start + step]).to(self._vectors.device)
-                found.append([each.cpu().numpy() for each in self._best_of(some, count, way)])
+                found.append(
+                    [each.cpu().numpy() for each in self._best_of(some, count, narrow=narrow)]
+                )
         places, scores, unseen = map(np.concatenate, zip(*found, strict=True))
         once = rounding_error(probes.shape[1])
         once += _REDUCED_PRECISION[torch.get_float32_matmul_precision()]
         # A vector in a chosen group scores no more than the last proposed, but for rounding, and
         # one in another group no more than the last group chosen, but for its products' error.
         elsewhere = unseen.astype(np.float64) - scores[:, -1]
-        elsewhere += _narrowing_error(probes) if way.narrow else once
+        elsewhere += _narrowing_error(probes) if narrow else once
         return Proposals(places, scores, once + np.maximum(once, elsewhere))
 
-    def _way(self, probes: int) -> _Way:
-        """How so many probes are multiplied."""
-        where = "cuda" if self.device != "cpu" else "amx" if self._amx else "cpu"
-        return _Way(_BLOCK[where], narrow=probes >= self._narrow_from)
-
     def _best_of(
-        self, probes: torch.Tensor, count: int, way: _Way
+        self, probes: torch.Tensor, count: int, *, narrow: bool
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Places and scores (Q, count) of the best, and (Q,) the score of the last group chosen."""
         import torch
 
-        maxima = self._maxima(probes, way)
+        maxima = self._maxima(probes, narrow=narrow)
         groups = maxima.topk(min(count, maxima.shape[1]), dim=1)
         step = max(1, _NUMBERS_AT_ONCE // (groups.indices.shape[1] * _GROUP * probes.shape[1]))
         found = [
@@ -145,13 +128,13 @@ class TorchSource:
         places, scores = (torch.cat(each) for each in zip(*found, strict=True))
         return places, scores, groups.values[:, -1]
 
-    def _maxima(self, probes: torch.Tensor, way: _Way) -> torch.Tensor:
-        """The best score of each group of vectors, float32 (Q, groups)."""
+    def _maxima(self, probes: torch.Tensor, *, narrow: bool) -> torch.Tensor:
+        """The best score of each group of vectors, float32 (Q, groups); by bfloat16 if narrow."""
         import torch
 
-        block, kind = way.block, torch.bfloat16 if way.narrow else torch.float32
+        block, kind = self._block, torch.bfloat16 if narrow else torch.float32
         room = probes.new_empty((block, probes.shape[1]))
-        narrow_room = room.new_empty(room.shape, dtype=kind) if way.narrow else room
+        narrow_room = room.new_empty(room.shape, dtype=kind) if narrow else room
         count, groups = len(probes), -(-self.size // _GROUP)
         # Products with few columns are slow: those of few probes are laid out by probe.
         by_probe = count < _FEW_PROBES
@@ -163,7 +146,7 @@ class TorchSource:
             part = self._vectors[start : start + block]
             if part.dtype != torch.float32:
                 part = room[: len(part)].copy_(part)
-            if way.narrow:  # by way of 32 bits, from which torch rounds three times as fast
+            if narrow:  # by way of 32 bits, from which torch rounds three times as fast
                 part = narrow_room[: len(part)].copy_(part)
             scores = torch.mm(part, across, out=products[: len(part)])
             into = maxima[start // _GROUP : -(-(start + len(part)) // _GROUP)]
@@ -213,8 +196,7 @@ def _narrowing_error(probes: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]
     return error
 
 
-@functools.cache
-def _has_amx() -> bool:
+def has_amx() -> bool:
     """Whether this processor multiplies matrices of bfloat16 by units of their own."""
     import torch
 

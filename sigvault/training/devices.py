@@ -17,6 +17,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from sigvault.domain.errors import ConfigurationError
+from sigvault.indexing.torch_exact import has_amx
 from sigvault.training.collectives import collect
 from sigvault.training.equipment import Device
 
@@ -45,7 +46,7 @@ def open_fabric(
     if device is Device.CUDA and not torch.cuda.is_available():
         raise ConfigurationError("there is no CUDA device here: use --device cpu or auto")
     on_cuda = device is not Device.CPU and torch.cuda.is_available()
-    if not on_cuda and cpu_precision == "bfloat16" and not has_bfloat16():
+    if not on_cuda and cpu_precision == "bfloat16" and not has_amx():
         raise ConfigurationError(
             "this processor multiplies no matrices in bfloat16 (it has no AMX), which would take "
             "ten times as long as float32: set optimisation.cpu_precision to float32"
@@ -65,11 +66,6 @@ def open_fabric(
     )
     fabric.launch()
     return fabric
-
-
-def has_bfloat16() -> bool:
-    """Whether the processor has instructions for matrices in bfloat16 (AMX)."""
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 def wrap_network(fabric: Fabric, network: nn.Module) -> Any:  # noqa: ANN401  # Fabric's, untyped
@@ -116,7 +112,6 @@ __all__ = [
     "Device",
     "any_process",
     "gather_batch",
-    "has_bfloat16",
     "open_fabric",
     "own_places",
     "wrap_network",

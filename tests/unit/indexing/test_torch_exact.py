@@ -60,8 +60,12 @@ def test_groups_that_are_not_full_have_no_members_beyond_the_end(size, monkeypat
 @pytest.mark.parametrize("precision", ["highest", "high", "medium"])
 def test_reduced_products_are_allowed_for(monkeypatch, precision):
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: precision)
+    allowed = torch_exact._REDUCED_PRECISION[precision]
     (error,) = TorchSource(VECTORS).nearest(PROBES[:1], 700).errors
-    assert error >= 2 * (rounding_error(8) + torch_exact._REDUCED_PRECISION[precision])
+    assert error >= 2 * (rounding_error(8) + allowed)
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "highest")
+    (unreduced,) = TorchSource(VECTORS).nearest(PROBES[:1], 700).errors
+    assert error - unreduced == pytest.approx(2 * allowed)
 
 
 @pytest.mark.parametrize("narrow", [False, True])
