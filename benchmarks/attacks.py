@@ -30,7 +30,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from sigvault.datasets import read_layout
-from sigvault.domain.comparison import Decision, Score, Threshold, compare, select_threshold
+from sigvault.domain.comparison import Decision, Score, Threshold, select_threshold
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import ImageError
 from sigvault.domain.gallery import Gallery, Reference
@@ -41,7 +41,8 @@ from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.imaging.decode import decode_file
 from sigvault.imaging.disturbances import Disturbance, disturb
 from sigvault.imaging.preprocessing import read_preprocessing
-from sigvault.services.closer_look import CloserLook
+from sigvault.services.comparing import Claimed
+from sigvault.services.straightening import look_again
 
 REFERENCES = 5
 MOST_CHANGE = 8
@@ -128,9 +129,8 @@ class Examiner:
 
     def score(self, probe: Examined, gallery: Gallery) -> Score:
         """The probe against the gallery, as `sigvault.services.verification` has it."""
-        score = compare(probe.embedding, gallery, self.threshold.fusion)
-        look = CloserLook(self.embedder, probe.ink, probe.embedding)
-        return look(score, gallery, self.threshold)
+        claimed = Claimed(gallery, self.threshold)
+        return look_again(self.embedder, claimed.compare(probe.ink, probe.embedding), claimed)
 
     def enroll(self, folder: Path, most: int) -> Iterator[Enrolled]:
         """Signers with five references that can serve, in the order of their names."""

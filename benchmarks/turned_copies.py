@@ -22,14 +22,15 @@ import numpy as np
 from attacks import REFERENCES, Examined, Examiner, read, with_pixels
 
 from sigvault.datasets import Dataset, read_layout
-from sigvault.domain.comparison import CLOSER_LOOK, compare
+from sigvault.domain.comparison import CLOSER_LOOK
 from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.domain.image import SignatureImage
 from sigvault.embedding.card import bundled_model
 from sigvault.imaging.disturbances import Disturbance, disturb
 from sigvault.services import closer_look
-from sigvault.services.closer_look import CloserLook
+from sigvault.services.closer_look import look_closer, suspect_copy
+from sigvault.services.comparing import Claimed
 from sigvault.training.config import read_config
 from sigvault.training.splits import split_signers
 
@@ -114,19 +115,19 @@ def turned(picture: SignatureImage, degrees: float, seed: int) -> SignatureImage
 
 def look(examiner: Examiner, probe: Examined, gallery: Gallery) -> Looked:
     """What a closer look finds, whatever the threshold would have decided."""
-    score = compare(probe.embedding, gallery, examiner.threshold.fusion)
     accepting = replace(examiner.threshold, accept=-ALWAYS, refuse=-ALWAYS)
-    looks = CloserLook(examiner.embedder, probe.ink, probe.embedding)
+    claimed = Claimed(gallery, accepting)
+    compared = claimed.compare(probe.ink, probe.embedding)
     closer: list[float | None] = []
     scores: dict[float, float] = {}
     for residual in RESIDUALS:
         closer_look.RESIDUAL = residual
-        degrees = looks.suspect(score, gallery, accepting)
+        degrees = suspect_copy(compared, claimed)
         if degrees is not None and degrees not in scores:
-            seen = looks.take(score, gallery, degrees)
+            seen = look_closer(examiner.embedder, compared, claimed, degrees)
             scores[degrees] = max(one.likest for one in seen.per_reference)
         closer.append(None if degrees is None else scores[degrees])
-    return Looked(max(one.local for one in score.per_reference), tuple(closer))
+    return Looked(max(one.local for one in compared.score.per_reference), tuple(closer))
 
 
 def show(looked: dict[str, list[Looked]], limit: float) -> None:

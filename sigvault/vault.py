@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sigvault.domain.access import ApiKey, IssuedKey, Role, prefix_of
 from sigvault.domain.aims import CALIBRATED_REFERENCES, DEFAULT_FPIR, Aim
 from sigvault.domain.audit import AuditRecord
-from sigvault.domain.comparison import Threshold
+from sigvault.domain.comparison import Score, Threshold
 from sigvault.domain.diagnosis import Finding
 from sigvault.domain.erasure_ledger import ErasureLedger
 from sigvault.domain.errors import SigvaultError
@@ -470,9 +470,9 @@ class Vault:
         """A reference, decoded and harmonised; see `pictures.read_reference_picture`."""
         return pictures.read_reference_picture(self._resources, reference)
 
-    def picture(self, data: bytes) -> SignaturePicture:
+    def picture(self, data: bytes, score: Score | None = None) -> SignaturePicture:
         """Bytes, decoded and harmonised; see `pictures.read_picture`."""
-        return pictures.read_picture(self._resources, data)
+        return pictures.read_picture(self._resources, data, score)
 
     def consistency(self, signer: SignerId) -> Consistency:
         """How well a signer's references go together; see `consistency.measure_consistency`."""

@@ -125,7 +125,7 @@ class FakeEmbedder:
         return ModelCard(
             name=self._name,
             sha256=sha256,
-            architecture={"kind": "fake"},
+            architecture={"kind": "fake", "local_turns": list(self._turns)},
             preprocessing=self._recipe.to_dict(),
             preprocessing_name=self._recipe.name,
             fusion=FUSION,

@@ -139,6 +139,7 @@ def verification(caller: Caller, event: int, evidence: Evidence) -> schemas.Veri
         llr=evidence.llr,
         llr_words=describe_llr(evidence.llr),
         references=_reference_scores(evidence.score.per_reference),
+        straightened=evidence.score.straightened,
         threshold=threshold(evidence.threshold),
         findings=findings(evidence.findings),
         probe_digest=evidence.probe_digest,
@@ -214,6 +215,7 @@ def identification(caller: Caller, found: Identification) -> schemas.Identificat
                 llr=one.llr,
                 llr_words=describe_llr(one.llr, "this signer"),
                 references=_reference_scores(one.score.per_reference),
+                straightened=one.score.straightened,
                 copied=one.copied,
             )
             for one in found.candidates

@@ -44,8 +44,8 @@ class ServiceMetrics:
         )
         self.stages = Histogram(
             "sigvault_stage_seconds",
-            "Stages of a decision: read, prepare, embed, compare, look (for copies), record; and "
-            "waiting for a turn.",
+            "Stages of a decision: read, prepare, embed, compare, straighten, look (for copies), "
+            "record; and waiting for a turn.",
             ["stage"],
             buckets=_SECONDS,
             registry=self.registry,

@@ -30,6 +30,11 @@ IMAGE_SCHEMA: dict[str, Any] = {
 }
 """How a picture looks in JSON; in a form it is a file."""
 
+_STRAIGHTENED = (
+    "Degrees by which the picture was turned before it was compared, anticlockwise positive, since "
+    "it lay turned against the references; null where it was compared as it is."
+)
+
 SIGNER_SCHEMA: dict[str, Any] = {
     "type": "string",
     "format": "signer-id",
@@ -346,6 +351,7 @@ class Verification(Answer):
     llr: float = Field(description="Base-10 log-likelihood ratio, calibrated.")
     llr_words: str
     references: list[ReferenceScore]
+    straightened: float | None = Field(default=None, description=_STRAIGHTENED)
     threshold: Threshold
     findings: list[Finding]
     probe_digest: str
@@ -385,6 +391,7 @@ class Candidate(Answer):
     llr: float
     llr_words: str
     references: list[ReferenceScore]
+    straightened: float | None = Field(default=None, description=_STRAIGHTENED)
     copied: str | None = Field(
         description="The reference that the picture is perhaps a copy of, which is never accepted."
     )

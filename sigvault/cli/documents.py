@@ -71,6 +71,7 @@ def verification_document(verification: Verification, report: Path | None) -> di
         "llr_words": describe_llr(verification.evidence.llr),
         "threshold": evidence["threshold"],
         "references": score["per_reference"],
+        "straightened": verification.evidence.score.straightened,
         "spread": score["spread"],
         "fusion": score["fusion"],
         "findings": evidence["findings"],
@@ -110,6 +111,7 @@ def candidate_document(candidate: Candidate) -> dict[str, Any]:
         "llr": content["llr"],
         "llr_words": describe_llr(candidate.llr, "this signer"),
         "references": score["per_reference"],
+        "straightened": candidate.score.straightened,
         "spread": score["spread"],
         "copied": candidate.copied,
     }

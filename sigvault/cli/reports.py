@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from sigvault.domain.errors import GenerationMismatch
 from sigvault.domain.local_matching import match_local
 from sigvault.imaging.decode import decode_bytes, decode_file
 from sigvault.imaging.preprocessing import Recipe, read_preprocessing
+from sigvault.imaging.turning import as_compared
 from sigvault.reporting import Case, IdentificationCase, Picture, ReferenceView
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def picture_verification(
     evidence = verification.evidence
     preprocessing = read_preprocessing(vault.embedder.card.preprocessing)
     questioned = _read(probe, evidence.probe_digest, preprocessing)
+    questioned = replace(questioned, prepared=as_compared(questioned.prepared, evidence.score))
     pictures = [
         _prepare(vault.reference_image(score.reference), preprocessing)
         for score in evidence.score.per_reference

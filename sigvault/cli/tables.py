@@ -20,6 +20,7 @@ from sigvault.domain.diagnosis import Diagnosis, Finding, Severity
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.model_card import MeasuredRates, ModelCard
 from sigvault.domain.threshold_fit import describe_fit
+from sigvault.domain.turned_probe import once_straightened
 from sigvault.domain.verbal_scale import describe_llr
 
 if TYPE_CHECKING:
@@ -206,10 +207,15 @@ def identification_tables(identification: Identification) -> list[Table | Text]:
         for candidate in identification.candidates
         if (copied := candidate.copied_score) is not None
     ]
+    turned = [
+        Text(f"signer {tidy(candidate.signer)}: compared with the picture{turn}")
+        for candidate in identification.candidates
+        if (turn := once_straightened(candidate.score))
+    ]
     findings = [Text(f"quality: {finding}") for finding in _findings(identification.findings)]
     unsupported = identification.unsupported
     why = [Text(f"nobody can be accepted: {unsupported}")] if unsupported else []
-    return [table, *copies, *findings, *why, Text(searched)]
+    return [table, *copies, *turned, *findings, *why, Text(searched)]
 
 
 def signers_table(signers: Sequence[SignerSummary]) -> Table:

@@ -214,6 +214,8 @@ class Verification:
         model: the model that embedded it.
         preprocessing: the preprocessing that the model is bound to.
         generation: the generation that decided.
+        straightened: by how many degrees the picture was turned before it was compared,
+            anticlockwise positive; None where it was compared as it is.
     """
 
     event: int
@@ -229,6 +231,7 @@ class Verification:
     model: str
     preprocessing: str
     generation: int
+    straightened: float | None = None
 
 
 @dataclass(frozen=True)
@@ -279,6 +282,8 @@ class Candidate:
         references: the probe against each reference.
         copied: the reference that the probe is perhaps a copy of, which is never accepted; None of
             services that don't tell.
+        straightened: by how many degrees the picture was turned before it was compared,
+            anticlockwise positive; None where it was compared as it is.
     """
 
     rank: int
@@ -289,6 +294,7 @@ class Candidate:
     llr_words: str
     references: tuple[ReferenceScore, ...]
     copied: str | None = None
+    straightened: float | None = None
 
 
 @dataclass(frozen=True)

@@ -389,12 +389,16 @@ class Score:
         per_reference: one entry a reference, in the gallery's order.
         spread: the gallery's own variability, or None with a single reference.
         fusion: the rule that made ``value``.
+        straightened: by how many degrees the probe was turned before it was compared, anticlockwise
+            positive, since it lay turned against the references
+            (`sigvault.domain.turned_probe`); None where it was compared as it is.
     """
 
     value: float
     per_reference: tuple[ReferenceScore, ...]
     spread: Spread | None
     fusion: FusionRule
+    straightened: float | None = field(default=None, metadata=OMIT_DEFAULT)
 
 
 def compare(probe: Embedding, gallery: Gallery, fusion: FusionRule) -> Score:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,20 @@ import numpy.typing as npt
 from sigvault.domain.local_matching import TURN_MARGIN, default_radius
 
 Floats = npt.NDArray[np.float64]
+
+
+class ScoredView(NamedTuple):
+    """One view of a reference, compared with a probe.
+
+    Attributes:
+        number: which of the reference's; 0 is the ink as it is.
+        grid: int8 (rows, columns, C).
+        score: the local score, less the margin of a turned view.
+    """
+
+    number: int
+    grid: npt.NDArray[np.int8]
+    score: float
 
 
 def match_local_block(
@@ -49,6 +64,26 @@ def match_local_block(
         scores[turned] -= TURN_MARGIN
         scores = np.maximum.reduceat(scores, firsts, axis=0)
     return np.clip(scores, -1.0, 1.0)
+
+
+def match_views(
+    references: Sequence[npt.NDArray[np.int8]], probe: npt.NDArray[np.int8]
+) -> list[ScoredView]:
+    """The local score of each view of some references with a probe, in their order.
+
+    Args:
+        references: int8 (rows, columns, C) each, or (views, rows, columns, C); at least one.
+        probe: int8 (rows, columns, C).
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    views = [(number, view) for own in references for number, view in enumerate(_views(own))]
+    scores = match_local_block([view for _, view in views], [probe])[:, 0].tolist()
+    return [
+        ScoredView(number, view, score - (TURN_MARGIN if number else 0.0))
+        for (number, view), score in zip(views, scores, strict=True)
+    ]
 
 
 def match_local_pairs(grids: Sequence[npt.NDArray[np.int8]], radius: float | None = None) -> Floats:

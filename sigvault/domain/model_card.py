@@ -71,6 +71,11 @@ class ModelCard:
         return ModelId(f"{self.name}-{self.sha256[:12]}")
 
     @property
+    def local_turns(self) -> tuple[float, ...]:
+        """By how many degrees a reference's ink is turned for each further view of it."""
+        return tuple(self.architecture.get("local_turns", ()))
+
+    @property
     def measured(self) -> tuple[MeasuredRates, ...]:
         """What the release of the model measured; empty before it."""
         return tuple(

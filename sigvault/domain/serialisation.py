@@ -92,10 +92,12 @@ def _score_written(score: Score) -> str:
     alike = "null"
     if spread is not None:
         alike = f'{{"cosine":{_number(spread.cosine)},"local":{_number(spread.local)}}}'
+    degrees = score.straightened
+    straightened = "" if degrees is None else f'"straightened":{_number(degrees)},'
     return (
         f'{{"fusion":{_fusion_written(score.fusion)},'
         f'"per_reference":[{",".join([_row_written(one) for one in rows])}],'
-        f'"spread":{alike},"value":{_number(score.value)}}}'
+        f'"spread":{alike},{straightened}"value":{_number(score.value)}}}'
     )
 
 

@@ -26,6 +26,10 @@ _ROUNDS = 8
 _FEWEST = 8
 """Cells that have to go together for a turn to be told."""
 
+SHORT = 1.0
+"""Degrees that a turn falls short by, mostly: cells that move by less than half their size find
+themselves again."""
+
 _FLAT = 1e-6
 """Curvature of a peak below which it has no top."""
 
@@ -36,14 +40,18 @@ class TurnFit:
 
     Attributes:
         degrees: by how much the probe would have to be turned, anticlockwise positive as a reader
-            sees it; too little by about a degree, since cells that move by less than half their
-            size find themselves again.
+            sees it; too little by about a degree, see `told`.
         residual: the median distance of a counterpart from where the turn brings the cell, in
             cells.
     """
 
     degrees: float
     residual: float
+
+    @property
+    def told(self) -> float:
+        """Degrees to turn the probe by: those of the fit, and what they fall short by."""
+        return self.degrees + math.copysign(SHORT, self.degrees)
 
 
 def fit_turn(

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+
+from sigvault.domain.comparison import Score
+from sigvault.domain.image import InkImage
+from sigvault.imaging.prepared import PreparedSignature
 
 _FAINTEST = 0.1
 """From which presence on a pixel is ink that has to fit."""
@@ -50,3 +55,16 @@ def turn_ink(ink: npt.NDArray[np.float32], degrees: float) -> npt.NDArray[np.flo
     fitted = warp(ink, matrix, order=1, mode="constant", cval=0.0)  # type: ignore[no-untyped-call]
     turned_ink: npt.NDArray[np.float32] = np.clip(fitted, 0.0, 1.0).astype(np.float32)
     return turned_ink
+
+
+def turn_image(image: InkImage, degrees: float) -> InkImage:
+    """The same for ink that knows where it comes from."""
+    return replace(image, ink=turn_ink(image.ink, degrees))
+
+
+def as_compared(prepared: PreparedSignature, score: Score) -> PreparedSignature:
+    """A probe with its ink as it was compared: turned back where that was done."""
+    degrees = score.straightened
+    if degrees is None:
+        return prepared
+    return replace(prepared, ink=turn_image(prepared.ink, degrees))

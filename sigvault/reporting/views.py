@@ -324,6 +324,10 @@ def _view_facts(case: Case) -> tuple[tuple[str, str], ...]:
             f"{fusion.cosine_floor:.2g} and {fusion.local_floor:.2g}",
         ),
     ]
+    degrees = evidence.score.straightened
+    if degrees is not None:
+        way = "anticlockwise" if degrees > 0 else "clockwise"
+        facts.append(("Probe turned", f"{abs(degrees):.1f} degrees {way}, before it was compared"))
     if spread is not None:
         facts.append(
             ("References' own similarity", f"cosine {spread.cosine:.3f}, local {spread.local:.3f}")

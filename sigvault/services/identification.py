@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ from sigvault.domain.image import QualityFinding
 from sigvault.domain.ports import Embedder, VectorIndex
 from sigvault.domain.searching import SearchAim, decide_from
 from sigvault.services.acquisition import Acquired
-from sigvault.services.closer_look import CloserLook
+from sigvault.services.comparing import Claimed, Comparison
 from sigvault.services.gallery_index import GalleryIndex
 from sigvault.services.resources import Resources, load_active
+from sigvault.services.straightening import look_again
 from sigvault.services.verification import acquire_probe
 from sigvault.storage.audit_log import append_directly
 from sigvault.storage.claims import HeldGallery, find_galleries
@@ -135,8 +137,7 @@ def identify(
     galleries, acquired = found.galleries, found.acquired
     compared, undecided = _compare(galleries, found.active, found.embedding)
     aim = SearchAim(fpir, max(1, found.signers))
-    look = CloserLook(found.embedder, acquired.prepared.ink, found.embedding)
-    ranked, unsupported = _rank(compared, top, aim, look)
+    ranked, unsupported = _rank(compared, top, aim, partial(_look_again, found))
     event = Identified(found.active.id, _contents(ranked), by, aim.fpir, aim.signers)
     with write_directly(resources.engine) as transaction:
         number = append_directly(transaction, event, resources.clock())
@@ -345,19 +346,27 @@ def _compare(
 
 
 def _rank(
-    compared: list[_Compared], top: int, aim: SearchAim, look: CloserLook
+    compared: list[_Compared],
+    top: int,
+    aim: SearchAim,
+    look: Callable[[_Compared], _Compared],
 ) -> tuple[list[tuple[SignerKey, Candidate]], str]:
     """The best by decision and what it rests on; the order is always the same.
 
-    Also why none of those compared can be accepted, or an empty string.
+    Those that come up are looked at again as in verification, and sorted anew. Also why none of
+    those compared can be accepted, or an empty string.
     """
     thresholds = {each.threshold.references: each.threshold for each in compared}
     points = {number: aim.accept_point(one) for number, one in thresholds.items()}
-    best = sorted(compared, key=lambda each: each.place(points[each.threshold.references][0]))[:top]
+
+    def place(one: _Compared) -> tuple[int, float, float, float, SignerId]:
+        return one.place(points[one.threshold.references][0])
+
+    best = sorted(compared, key=place)[:top]
+    best = sorted(map(look, best), key=place)
     ranked = []
     for rank, each in enumerate(best, start=1):
-        gallery, threshold = each.held.gallery, each.threshold
-        score = look(each.score, gallery, threshold)
+        gallery, threshold, score = each.held.gallery, each.threshold, each.score
         decision, _ = aim.decide(threshold, score)
         llr, nearest = threshold.likelihood_ratio.llr(score.value), threshold.copied(score)
         copied = None if nearest is None else nearest.reference
@@ -366,6 +375,13 @@ def _rank(
     if not best or not all(reason for _, reason in points.values()):
         return ranked, ""
     return ranked, points[best[0].threshold.references][1]
+
+
+def _look_again(found: _Found, one: _Compared) -> _Compared:
+    """As a verification of the candidate would."""
+    claimed = Claimed(one.held.gallery, one.threshold)
+    compared = Comparison(found.acquired.prepared.ink, found.embedding, one.score)
+    return replace(one, score=look_again(found.embedder, compared, claimed))
 
 
 def _contents(ranked: list[tuple[SignerKey, Candidate]]) -> tuple[dict[str, object], ...]:
@@ -379,5 +395,11 @@ def _contents(ranked: list[tuple[SignerKey, Candidate]]) -> tuple[dict[str, obje
             "decision": candidate.decision.value,
         }
         | ({} if candidate.copied is None else {"copied": True})
+        | _turn_told(candidate.score)
         for key, candidate in ranked
     )
+
+
+def _turn_told(score: Score) -> dict[str, object]:
+    degrees = score.straightened
+    return {} if degrees is None else {"straightened": degrees}

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from sigvault.domain.comparison import Score
 from sigvault.domain.errors import VaultDamaged
 from sigvault.domain.identifiers import ReferenceId
 from sigvault.domain.image import SignatureImage
 from sigvault.imaging.preprocessing import PreparedSignature, Recipe, read_preprocessing
+from sigvault.imaging.turning import as_compared
 from sigvault.services.acquisition import acquire
 from sigvault.services.resources import Resources, load_active
 from sigvault.services.signers import read_reference_image
@@ -30,15 +32,21 @@ class SignaturePicture:
     prepared: PreparedSignature
 
 
-def read_picture(resources: Resources, data: bytes) -> SignaturePicture:
+def read_picture(resources: Resources, data: bytes, score: Score | None = None) -> SignaturePicture:
     """Decode and harmonise bytes; nothing is recorded, and the model's weights are not needed.
+
+    Args:
+        resources: the vault's.
+        data: of one picture.
+        score: of a probe: its ink is turned as it was for that.
 
     Raises:
         ImageError: If the bytes are no usable picture.
         CheckpointMismatch: If the model's preprocessing is not known here.
     """
     acquired = acquire(data, _active_recipe(resources))
-    return SignaturePicture(acquired.image, acquired.prepared)
+    prepared = acquired.prepared if score is None else as_compared(acquired.prepared, score)
+    return SignaturePicture(acquired.image, prepared)
 
 
 def read_reference_picture(resources: Resources, reference: ReferenceId) -> SignaturePicture:

@@ -7,20 +7,22 @@ from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
 
-from sigvault.domain.comparison import Decision, compare, select_threshold
+from sigvault.domain.comparison import Decision, select_threshold
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import SigvaultError, UnknownEvent
 from sigvault.domain.gallery import Gallery
 from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import EventNumber, SignerKey
+from sigvault.domain.image import InkImage
 from sigvault.domain.ports import Embedder
 from sigvault.evaluation.probe_flips import ProbeDecision, ProbeFlips, tally
 from sigvault.imaging.preprocessing import PreparedSignature
 from sigvault.services.acquisition import acquire
-from sigvault.services.closer_look import CloserLook
+from sigvault.services.comparing import Claimed
 from sigvault.services.reading_ahead import read_ahead
 from sigvault.services.resources import Resources, recipe_of
 from sigvault.services.reviews import read_case
+from sigvault.services.straightening import look_again
 from sigvault.storage.embeddings import load_galleries
 from sigvault.storage.engine import read_session
 from sigvault.storage.kept_probes import list_kept
@@ -138,7 +140,8 @@ def _decide(
                     probe,
                     galleries[side].get(one.signer),
                     generation,
-                    CloserLook(embedder, pictures[side].ink, probe),
+                    embedder,
+                    pictures[side].ink,
                 )
                 for probe, (one, pictures) in zip(probes, usable, strict=True)
             ]
@@ -170,7 +173,11 @@ def _told(
 
 
 def _answer(
-    probe: Embedding, gallery: Gallery | None, generation: BoundGeneration, look: CloserLook
+    probe: Embedding,
+    gallery: Gallery | None,
+    generation: BoundGeneration,
+    embedder: Embedder,
+    ink: InkImage,
 ) -> Decision | None:
     """The decision, or None where there is no gallery or no threshold for it."""
     if gallery is None:
@@ -178,4 +185,5 @@ def _answer(
     threshold = select_threshold(generation.thresholds, len(gallery.references))
     if threshold is None:
         return None
-    return threshold.judge(look(compare(probe, gallery, threshold.fusion), gallery, threshold))
+    claimed = Claimed(gallery, threshold)
+    return threshold.judge(look_again(embedder, claimed.compare(ink, probe), claimed))

@@ -2,14 +2,14 @@
 
 References stay as they were scanned; probes are disturbed, each by itself, and then go through
 what every probe goes through: preprocessing, the judgement of whether they can serve, embedding,
-comparison, the model's own threshold.
+comparison, once more where they lie turned, the model's own threshold.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import islice
 
@@ -24,6 +24,7 @@ from sigvault.domain.gallery import Gallery, Reference
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.domain.image import InkImage, SignatureImage
 from sigvault.domain.ports import Embedder
+from sigvault.domain.turned_probe import tell_turn
 from sigvault.evaluation.error_rates import (
     BOOTSTRAPS,
     SignerScores,
@@ -32,7 +33,7 @@ from sigvault.evaluation.error_rates import (
     paired_difference,
 )
 from sigvault.evaluation.operating_points import rates_at
-from sigvault.evaluation.pair_scores import score_pairs
+from sigvault.evaluation.pair_scores import PairScores, score_pairs
 from sigvault.evaluation.protocols import (
     ComparisonScores,
     Kind,
@@ -43,6 +44,7 @@ from sigvault.evaluation.protocols import (
 from sigvault.imaging.decode import decode_bytes
 from sigvault.imaging.disturbances import Disturbance, disturb
 from sigvault.imaging.preprocessing import read_preprocessing
+from sigvault.imaging.turning import turn_image
 from sigvault.services.acquisition import read_source
 from sigvault.services.stress_result import StressResult, StressRow, StressSample
 from sigvault.services.unseen_signers import (
@@ -102,7 +104,8 @@ def run_stress(
     images = sum(len(own.pool) + own.probes * (1 + len(disturbances)) for own in planned)
     run = _Run(embedder, seed, images, progress)
     claimed, lost = _enroll(planned, run, references, draws, seed)
-    measured = _Measured(claimed, card.fusion, select_threshold(card.thresholds, references), seed)
+    threshold = select_threshold(card.thresholds, references)
+    measured = _Measured(claimed, embedder, threshold, seed)
     clean = run.embed(measured.probes, None)
     rows = [measured.row(None, clean, clean)]
     rows += [
@@ -220,6 +223,22 @@ def _chance(seed: int, choice: _Choice, signer: SignerId) -> np.random.Generator
     return np.random.default_rng([seed, choice, *signer.encode()])
 
 
+@dataclass(frozen=True, eq=False)
+class _Embedded:
+    """An image that can serve.
+
+    Attributes:
+        ink: on the model's canvas.
+        embedding: what was made of it.
+        straightened: by gallery, its scores where it is more alike turned back, or None; worked out
+            once.
+    """
+
+    ink: InkImage
+    embedding: Embedding
+    straightened: dict[Gallery, PairScores | None] = field(default_factory=dict)
+
+
 class _Run:
     """Images read, disturbed, harmonised and embedded in batches, and counted."""
 
@@ -240,15 +259,16 @@ class _Run:
         disturbance: Disturbance | None,
         *,
         as_references: bool = False,
-    ) -> dict[Specimen, Embedding]:
+    ) -> dict[Specimen, _Embedded]:
         """Embed what can serve; the rest is missing."""
-        found: dict[Specimen, Embedding] = {}
+        found: dict[Specimen, _Embedded] = {}
         usable = self._acquire(specimens, disturbance)
         while batch := list(islice(usable, BATCH)):
             embeddings = self._embedder.embed(
                 [ink for _, ink in batch], as_references=as_references
             )
-            found.update(zip((one for one, _ in batch), embeddings, strict=True))
+            for (one, ink), embedding in zip(batch, embeddings, strict=True):
+                found[one] = _Embedded(ink, embedding)
         return found
 
     def _acquire(
@@ -291,7 +311,7 @@ def _enroll(
     claimed: list[_Claimed] = []
     lost: list[SignerId] = []
     for own in planned:
-        usable = [found[one] for one in own.pool if one in found]
+        usable = [found[one].embedding for one in own.pool if one in found]
         if len(usable) < references:
             lost.append(own.signer)
             continue
@@ -322,7 +342,7 @@ class _Measured:
     def __init__(
         self,
         claimed: Sequence[_Claimed],
-        rule: FusionRule,
+        embedder: Embedder,
         threshold: Threshold | None,
         seed: int,
     ) -> None:
@@ -330,14 +350,15 @@ class _Measured:
         self.threshold = threshold
         self.probes = [one for own in claimed for one in (*own.plan.genuine, *own.plan.forged)]
         self._claimed = claimed
-        self._rule = rule
+        self._embedder = embedder
+        self._rule = embedder.card.fusion
         self._seed = seed
 
     def row(
         self,
         disturbance: Disturbance | None,
-        found: Mapping[Specimen, Embedding],
-        clean: Mapping[Specimen, Embedding],
+        found: Mapping[Specimen, _Embedded],
+        clean: Mapping[Specimen, _Embedded],
     ) -> StressRow:
         """The figures of some probes: embeddings of those that could serve."""
         scores = self._compare(found)
@@ -357,7 +378,7 @@ class _Measured:
         )
 
     def _failed(
-        self, submitted: Sequence[Sequence[Specimen]], found: Mapping[Specimen, Embedding]
+        self, submitted: Sequence[Sequence[Specimen]], found: Mapping[Specimen, _Embedded]
     ) -> Rate:
         failed = [sum(one not in found for one in own) for own in submitted]
         return clustered_share(failed, [len(own) for own in submitted], 1, BOOTSTRAPS, self._seed)
@@ -375,7 +396,7 @@ class _Measured:
         return rates_at(random, skilled, self.threshold.accept, seed=self._seed)
 
     def _change(
-        self, found: Mapping[Specimen, Embedding], clean: Mapping[Specimen, Embedding]
+        self, found: Mapping[Specimen, _Embedded], clean: Mapping[Specimen, _Embedded]
     ) -> Rate | None:
         both = found.keys() & clean.keys()
         disturbed, undisturbed = (
@@ -398,7 +419,7 @@ class _Measured:
             return random, None
         return random, scores_by_signer(scores, fused, Kind.SKILLED)
 
-    def _compare(self, found: Mapping[Specimen, Embedding]) -> ComparisonScores | None:
+    def _compare(self, found: Mapping[Specimen, _Embedded]) -> ComparisonScores | None:
         """All comparisons; None if there is no genuine probe."""
         genuine = {
             own.plan.signer: [found[one] for one in own.plan.genuine if one in found]
@@ -407,37 +428,34 @@ class _Measured:
         if not any(genuine.values()):
             return None
         return concatenate(
-            [_score(own, _probes(own.plan, genuine, found)) for own in self._claimed]
+            [
+                _score(own, _probes(own.plan, genuine, found), self._embedder)
+                for own in self._claimed
+            ]
         )
 
 
 def _probes(
     plan: _Planned,
-    genuine: Mapping[SignerId, Sequence[Embedding]],
-    found: Mapping[Specimen, Embedding],
-) -> list[tuple[Kind, Embedding]]:
+    genuine: Mapping[SignerId, Sequence[_Embedded]],
+    found: Mapping[Specimen, _Embedded],
+) -> list[tuple[Kind, _Embedded]]:
     """All that one signer's galleries meet: own, forged and all others' genuine signatures."""
-    others = (
-        embedding
-        for signer, embeddings in genuine.items()
-        if signer != plan.signer
-        for embedding in embeddings
-    )
+    others = (one for signer, own in genuine.items() if signer != plan.signer for one in own)
     return [
-        *((Kind.MATED, embedding) for embedding in genuine[plan.signer]),
+        *((Kind.MATED, one) for one in genuine[plan.signer]),
         *((Kind.SKILLED, found[one]) for one in plan.forged if one in found),
-        *((Kind.RANDOM, embedding) for embedding in others),
+        *((Kind.RANDOM, one) for one in others),
     ]
 
 
-def _score(own: _Claimed, probes: Sequence[tuple[Kind, Embedding]]) -> ComparisonScores:
+def _score(
+    own: _Claimed, probes: Sequence[tuple[Kind, _Embedded]], embedder: Embedder
+) -> ComparisonScores:
     """One signer's comparisons, draw by draw."""
     draws, count = len(own.galleries), len(probes)
-    embeddings = [embedding for _, embedding in probes]
-    pairs = [
-        score_pairs([reference.embedding for reference in gallery.references], embeddings)
-        for gallery in own.galleries
-    ]
+    embedded = [one for _, one in probes]
+    pairs = [_compare(gallery, embedded, embedder) for gallery in own.galleries]
     spreads = [
         (math.nan, math.nan) if spread is None else (spread.cosine, spread.local)
         for spread in (gallery.spread for gallery in own.galleries)
@@ -453,3 +471,35 @@ def _score(own: _Claimed, probes: Sequence[tuple[Kind, Embedding]]) -> Compariso
         cosine_spread=np.repeat([cosine for cosine, _ in spreads], count),
         local_spread=np.repeat([local for _, local in spreads], count),
     )
+
+
+def _compare(gallery: Gallery, probes: Sequence[_Embedded], embedder: Embedder) -> PairScores:
+    """A gallery against probes, each as it is or straightened, whichever is more alike."""
+    references = [reference.embedding for reference in gallery.references]
+    pairs = score_pairs(references, [one.embedding for one in probes])
+    for place, one in enumerate(probes):
+        if gallery not in one.straightened:
+            plain = PairScores(pairs.cosine[:, place], pairs.local[:, place])
+            one.straightened[gallery] = _straighten(gallery, one, plain, embedder)
+        straight = one.straightened[gallery]
+        if straight is not None:
+            pairs.cosine[:, place] = straight.cosine
+            pairs.local[:, place] = straight.local
+    return pairs
+
+
+def _straighten(
+    gallery: Gallery, probe: _Embedded, plain: PairScores, embedder: Embedder
+) -> PairScores | None:
+    """The scores of a probe turned back, where it lies turned and is more alike so; else None."""
+    references = [reference.embedding for reference in gallery.references]
+    degrees = tell_turn(probe.embedding, references, embedder.card.local_turns)
+    if degrees is None:
+        return None
+    found = score_pairs(references, embedder.embed([turn_image(probe.ink, degrees)]))
+    straight = PairScores(found.cosine[:, 0], found.local[:, 0])
+    before, after = (
+        embedder.card.fusion.fuse(each.cosine.tolist(), each.local.tolist(), gallery.spread)
+        for each in (plain, straight)
+    )
+    return straight if after > before else None

@@ -14,22 +14,25 @@ from sigvault.domain.comparison import (
     Evidence,
     Score,
     Threshold,
-    compare,
     select_threshold,
 )
 from sigvault.domain.copies import find_copy
+from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import FailureToAcquire, ImageError, NotCalibrated, UnknownSigner
 from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import EventNumber, SignerId, SignerKey
-from sigvault.domain.image import QualityFinding
+from sigvault.domain.image import InkImage, QualityFinding
 from sigvault.domain.ports import Embedder
 from sigvault.domain.serialisation import evidence_to_json, finding_to_dict
+from sigvault.domain.turned_probe import find_turned
 from sigvault.domain.verdicts import KeepProbes
 from sigvault.imaging.preprocessing import PreparedSignature
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
-from sigvault.services.closer_look import CloserLook
+from sigvault.services.closer_look import look_closer, suspect_copy
+from sigvault.services.comparing import Claimed
 from sigvault.services.kept_probes import keeping
 from sigvault.services.resources import Resources, load_active, recipe_of
+from sigvault.services.straightening import straighten, suspect_turn
 from sigvault.storage.audit_log import append, append_directly, read_end
 from sigvault.storage.claims import Claim, HeldGallery, find_claim, is_enrolled
 from sigvault.storage.driver import DriverTransaction, read_directly, write_directly
@@ -111,19 +114,32 @@ def _verify_once(
     acquired = acquire_probe(resources, embedder, probe, signer=(signer, claim.key), by=by)
     with resources.timed("embed"):
         (embedding,) = embedder.embed([acquired.prepared.ink])
-    look = CloserLook(embedder, acquired.prepared.ink, embedding)
-    with resources.timed("compare"):
-        score = compare(embedding, gallery, threshold.fusion)
-        degrees = look.suspect(score, gallery, threshold)
-    if degrees is not None:
-        with resources.timed("look"):
-            score = look.take(score, gallery, degrees)
+    claimed = Claimed(gallery, threshold)
+    score = _compare(resources, embedder, acquired.prepared.ink, embedding, claimed)
     evidence = weigh(score, acquired, gallery.signer, threshold, active)
     asked = evidence.decision is Decision.REVIEW
     keeps = (keep or resources.rules.keep_probes).keeps(asked=asked)
     with resources.timed("record"):
         event = _record(resources, claim, evidence, by, acquired.data if keeps else None)
     return None if event is None else Verification(evidence, event, acquired.prepared)
+
+
+def _compare(
+    resources: Resources, embedder: Embedder, ink: InkImage, embedding: Embedding, claimed: Claimed
+) -> Score:
+    """Compare, once more where the probe lies turned, and look closer where it may be a copy."""
+    with resources.timed("compare"):
+        compared = claimed.compare(ink, embedding)
+        askew = suspect_turn(embedder, compared, claimed)
+        copied = None if askew is not None else suspect_copy(compared, claimed)
+    if askew is not None:
+        with resources.timed("straighten"):
+            compared = straighten(embedder, compared, claimed, askew)
+            copied = suspect_copy(compared, claimed)
+    if copied is None:
+        return compared.score
+    with resources.timed("look"):
+        return look_closer(embedder, compared, claimed, copied)
 
 
 def read_claim(engine: Engine, signer: SignerId) -> Claim:
@@ -155,7 +171,7 @@ def weigh(
     active: BoundGeneration,
 ) -> Evidence:
     """Decide on a score, and put the evidence together; a pure function."""
-    alarms = find_copy(threshold, score)
+    told = (*find_copy(threshold, score), *find_turned(score))
     return Evidence(
         signer=signer,
         probe_digest=acquired.digest,
@@ -163,7 +179,7 @@ def weigh(
         score=score,
         llr=threshold.likelihood_ratio.llr(score.value),
         threshold=threshold.without_points,
-        findings=(*alarms, *acquired.findings),
+        findings=(*told, *acquired.findings),
         model=active.model,
         preprocessing=active.preprocessing,
         generation=active.id,

@@ -37,7 +37,7 @@ def show_probe(visit: Visit) -> Response:
     case = visit.vault.review(event)
     if not visit.someone.sees(case.signer):
         raise UnknownEvent(f"event {event} is no verification of a signer of yours")
-    return _picture(visit, draw_probe(visit.desk, event))
+    return _picture(visit, draw_probe(visit.desk, case))
 
 
 def _picture(visit: Visit, drawn: DrawnPicture) -> Response:

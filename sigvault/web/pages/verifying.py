@@ -64,7 +64,7 @@ def verify(visit: Visit) -> Response:
             todo=advice.todo,
         )
     case = visit.vault.review(verification.event)
-    probe = unkept_probe_panel(draw(visit.vault.picture(data)))
+    probe = unkept_probe_panel(draw(visit.vault.picture(data, verification.evidence.score)))
     view = view_case(visit, case, probe)
     return render(
         visit,

@@ -39,7 +39,7 @@ def _draw(desk: Desk, case: ReviewCase) -> None:
     What can't be drawn is no error here: the case's own page says so.
     """
     try:
-        draw_probe(desk, case.event)
+        draw_probe(desk, case)
         for score in case.evidence.score.per_reference:
             draw_reference(desk, score.reference)
     except SigvaultError:

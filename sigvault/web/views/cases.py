@@ -111,7 +111,7 @@ def view_case(visit: Visit, case: ReviewCase, probe: Panel | None = None) -> Cas
     return CaseView(
         case=case,
         signer=visit.someone.outside(case.signer),
-        sheet=arrange([probe or probe_panel(visit, case.event), *references]),
+        sheet=arrange([probe or probe_panel(visit, case), *references]),
         machine=None if hidden else _view_machine(visit, case),
         findings=tuple(
             finding for finding in evidence.findings if not (hidden and finding.name == COPY)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from sigvault.domain.comparison import ReferenceScore
 from sigvault.domain.errors import ImageError, ProbeNotKept, UnknownReference, VaultDamaged
-from sigvault.domain.identifiers import EventNumber, ReferenceId, SignerId
+from sigvault.domain.identifiers import ReferenceId, SignerId
+from sigvault.domain.reviewing import ReviewCase
 from sigvault.web.pictures import DrawnPicture, Tone, data_uri
 from sigvault.web.rendering import url
 from sigvault.web.visits import Desk, Visit
@@ -67,13 +68,13 @@ def arrange(panels: Sequence[Panel]) -> Sheet:
     )
 
 
-def probe_panel(visit: Visit, event: EventNumber) -> Panel:
+def probe_panel(visit: Visit, case: ReviewCase) -> Panel:
     """A kept probe."""
 
     def address(**view: str) -> str:
-        return url("/pictures/probe", event=event, **view)
+        return url("/pictures/probe", event=case.event, **view)
 
-    return _panel("Probe", lambda: draw_probe(visit.desk, event), address, Tone.PROBE)
+    return _panel("Probe", lambda: draw_probe(visit.desk, case), address, Tone.PROBE)
 
 
 def unkept_probe_panel(drawn: DrawnPicture) -> Panel:
@@ -133,15 +134,15 @@ def draw_reference(desk: Desk, reference: ReferenceId) -> DrawnPicture:
     return desk.pictures.get(f"reference {reference}", lambda: desk.vault.picture(data))
 
 
-def draw_probe(desk: Desk, event: EventNumber) -> DrawnPicture:
-    """A probe that is still kept.
+def draw_probe(desk: Desk, case: ReviewCase) -> DrawnPicture:
+    """A probe that is still kept, its ink as it was compared.
 
     Raises:
         ProbeNotKept: If it isn't.
         VaultDamaged: If its image is missing or changed.
     """
-    data = desk.vault.probe_image(event)
-    return desk.pictures.get(f"probe {event}", lambda: desk.vault.picture(data))
+    data, score = desk.vault.probe_image(case.event), case.evidence.score
+    return desk.pictures.get(f"probe {case.event}", lambda: desk.vault.picture(data, score))
 
 
 def _panel(

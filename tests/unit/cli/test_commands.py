@@ -195,6 +195,7 @@ def test_verify_prints_all_that_the_decision_rests_on(run, enrolled, draw):
         "threshold",
         "references",
         "spread",
+        "straightened",
         "fusion",
         "findings",
         "probe_digest",

@@ -16,7 +16,7 @@ from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.domain.image import InkImage
 from sigvault.domain.local_matching import TURN_MARGIN, match_local
 from sigvault.domain.serialisation import evidence_from_dict, evidence_to_dict
-from sigvault.domain.turn_fit import fit_turn
+from sigvault.domain.turn_fit import SHORT, fit_turn
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
 from sigvault.imaging.turning import turn_ink
 from sigvault.reporting.words import explain_decision
@@ -25,9 +25,10 @@ from sigvault.services.closer_look import (
     LOSS,
     LOSS_A_DEGREE,
     RESIDUAL,
-    SHORT,
-    CloserLook,
+    look_closer,
+    suspect_copy,
 )
+from sigvault.services.comparing import Claimed, Comparison
 from sigvault.services.verification import weigh
 
 
@@ -58,11 +59,25 @@ class Case:
     def limited(self, limit: float) -> Threshold:
         return replace(self.threshold, copy_limit=limit)
 
-    def look(self, probe: Acquired | None = None) -> CloserLook:
+    def suspect(self, threshold: Threshold, probe: Acquired | None = None) -> float | None:
+        return suspect_copy(*self.compared(threshold, probe))
+
+    def look(self, threshold: Threshold, probe: Acquired | None = None) -> Score:
+        """As a verification does."""
+        compared, claimed = self.compared(threshold, probe)
+        degrees = suspect_copy(compared, claimed)
+        if degrees is None:
+            return compared.score
+        return look_closer(self.embedder, compared, claimed, degrees)
+
+    def compared(
+        self, threshold: Threshold, probe: Acquired | None = None
+    ) -> tuple[Comparison, Claimed]:
         ink = (probe or self.probe).prepared.ink
         (embedding,) = self.embedder.embed([ink])
         self.embedder.batches.clear()
-        return CloserLook(self.embedder, ink, embedding)
+        claimed = Claimed(self.gallery, threshold)
+        return claimed.compare(ink, embedding), claimed
 
 
 def turned(picture: Acquired, degrees: float) -> Acquired:
@@ -80,7 +95,7 @@ def test_a_reference_that_was_turned_is_told_as_its_copy(case: Case):
     nearest = max(one.local for one in case.score.per_reference)
     threshold = case.limited(nearest + 0.01)
     assert threshold.judge(case.score) is Decision.ACCEPT
-    seen = case.look()(case.score, case.gallery, threshold)
+    seen = case.look(threshold)
     assert (seen.value, seen.spread) == (case.score.value, case.score.spread)
     likest = max(seen.per_reference, key=lambda one: one.turned or 0.0)
     assert likest.reference == "r1"
@@ -88,7 +103,7 @@ def test_a_reference_that_was_turned_is_told_as_its_copy(case: Case):
     assert threshold.judge(seen) is Decision.REVIEW
     assert case.embedder.batches == [1]
     # The slow way: each reference with the probe turned by as much.
-    degrees = case.look().suspect(case.score, case.gallery, threshold)
+    degrees = case.suspect(threshold)
     assert degrees is not None
     assert degrees == pytest.approx(-3.0, abs=1.5)
     ink = case.probe.prepared.ink
@@ -110,7 +125,7 @@ def test_the_evidence_says_so_and_can_be_replayed(case: Case):
         case.embedder.dimension,
         (threshold,),
     )
-    seen = case.look()(case.score, case.gallery, threshold)
+    seen = case.look(threshold)
     evidence = weigh(seen, case.probe, SignerId("1"), threshold, active)
     assert evidence.decision is Decision.REVIEW is evidence.replay()
     (alarm,) = [finding for finding in evidence.findings if finding.name == "copy"]
@@ -127,11 +142,10 @@ def test_it_is_taken_only_where_it_is_asked_for(case: Case):
     nearest = max(one.local for one in case.score.per_reference)
     far, near = case.limited(nearest + CLOSER_LOOK + 0.01), case.limited(nearest + 0.01)
     unaccepted = replace(near, accept=5.0, refuse=-5.0)
-    look = case.look()
     for threshold in (far, case.threshold, unaccepted, case.limited(nearest)):
-        assert look(case.score, case.gallery, threshold) == case.score
+        assert case.look(threshold) == case.score
     assert case.embedder.batches == []
-    assert look(case.score, case.gallery, near) != case.score
+    assert case.look(near) != case.score
     assert case.embedder.batches == [1]
 
 
@@ -140,7 +154,7 @@ def test_the_turn_is_told_by_the_view_that_explains_it_best(turns):
     case = Case(turns=turns)
     nearest = max(one.local for one in case.score.per_reference)
     for limit in (nearest + 0.005, nearest + 0.03, nearest + 0.06, nearest + 0.1):
-        told = case.look().suspect(case.score, case.gallery, case.limited(limit))
+        told = case.suspect(case.limited(limit))
         assert told == slow_suspect(case, limit)
 
 
@@ -170,9 +184,8 @@ def test_a_second_signature_is_not_looked_at(case: Case):
     nearest = max(one.local for one in score.per_reference)
     threshold = case.limited(min(0.99, nearest + 0.07))
     assert threshold.asks_closer_look(score)
-    look = case.look(other)
-    assert look.suspect(score, case.gallery, threshold) is None
-    assert look(score, case.gallery, threshold) == score
+    assert case.suspect(threshold, other) is None
+    assert case.look(threshold, other) == score
     assert case.embedder.batches == []
     assert threshold.judge(score) is Decision.ACCEPT
 
@@ -181,9 +194,8 @@ def test_what_no_turn_could_bring_to_the_limit_is_not_looked_at(case: Case):
     """The picture as it is, but with a limit that no picture reaches."""
     score = case.compare(case.pictures[1])
     nearest = max(one.local for one in score.per_reference)
-    look = case.look(case.pictures[1])
     asked = case.limited(nearest + LOSS - 0.001), case.limited(nearest + LOSS + 0.05)
-    near, far = (look.suspect(score, case.gallery, threshold) for threshold in asked)
+    near, far = (case.suspect(threshold, case.pictures[1]) for threshold in asked)
     assert near is not None
     assert far is None
 
@@ -192,5 +204,5 @@ def test_the_ink_itself_is_left_alone(case: Case):
     ink: InkImage = case.probe.prepared.ink
     before = ink.ink.copy()
     threshold = case.limited(max(one.local for one in case.score.per_reference) + 0.01)
-    case.look()(case.score, case.gallery, threshold)
+    case.look(threshold)
     np.testing.assert_array_equal(ink.ink, before)

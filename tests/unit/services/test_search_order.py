@@ -45,8 +45,8 @@ def compared(signer, value, by, copied=0.0):
 
 
 def ranked(*each, top=10, aim=AIM):
-    def look(score, gallery, threshold):
-        return score
+    def look(one):
+        return one
 
     found, unsupported = _rank(list(each), top, aim, look)
     assert [candidate.rank for _, candidate in found] == list(range(1, len(found) + 1))
