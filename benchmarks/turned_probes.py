@@ -74,7 +74,7 @@ def main() -> int:
     examiner = Examiner(chosen.model)
     dataset = read_layout(chosen.trajectories)
     watched = split_signers(dataset.signers, read_config(CONFIG).split).validation
-    if len(watched) <= STRANGERS:
+    if len(watched) < 2:
         sys.exit(f"{chosen.trajectories} has too few signers to validate with")
     found: dict[float, list[Scored]] = {degrees: [] for degrees in ANGLES}
     for place, signer in enumerate(watched):
@@ -108,7 +108,8 @@ def plan(
         GenerationId(1),
         tuple(Reference(ReferenceId(str(n)), one) for n, one in enumerate(usable)),
     )
-    strangers = [watched[(place + ahead) % len(watched)] for ahead in range(1, STRANGERS + 1)]
+    most = min(STRANGERS, len(watched) - 1)
+    strangers = [watched[(place + ahead) % len(watched)] for ahead in range(1, most + 1)]
     others = [of(dataset, one, genuine=True)[place % references] for one in strangers]
     kinds = (
         (GENUINE, files[references:]),

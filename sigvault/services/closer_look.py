@@ -9,6 +9,7 @@ most second signatures from it.
 from __future__ import annotations
 
 from dataclasses import replace
+from heapq import nlargest
 
 from sigvault.domain.comparison import CLOSER_LOOK, Score
 from sigvault.domain.local_blocks import match_local_block, match_views
@@ -21,6 +22,9 @@ RESIDUAL = 0.5
 """Cells by which half of the counterparts may lie off where a turn brings them: a copy's lie within
 half a cell, as cells are found; a second signature's mostly don't."""
 
+MOST_VIEWS = 5
+"""So many of the most alike views are asked: a copy is most alike to those of its own reference."""
+
 LOSS = 0.02
 LOSS_A_DEGREE = 0.03
 """What a copy's local score loses at most, and by each degree of the turn that is told: what lies
@@ -30,7 +34,7 @@ lower than that below the limit would not reach it turned back."""
 def suspect_copy(compared: Comparison, claimed: Claimed) -> float | None:
     """By how many degrees to turn a probe, or None where it is no turned copy.
 
-    The turn is told by the view of a reference that explains it best.
+    The turn is told by the view that explains it best, of the most alike ones.
 
     Args:
         compared: the probe.
@@ -44,9 +48,10 @@ def suspect_copy(compared: Comparison, claimed: Claimed) -> float | None:
         for one, reference in zip(score.per_reference, claimed.gallery.references, strict=True)
         if one.local >= limit - CLOSER_LOOK
     ]
+    views = match_views(near, compared.embedding.level)
     fits = [
         fit
-        for view in match_views(near, compared.embedding.level)
+        for view in nlargest(MOST_VIEWS, views, key=lambda view: view.score)
         if view.score >= limit - CLOSER_LOOK
         and (fit := fit_turn(compared.embedding.level, view.grid)) is not None
         and fit.residual <= RESIDUAL

@@ -306,6 +306,18 @@ def test_turned_copies(run: Run, signatures):
     assert "other genuine signatures" in table.rows
 
 
+def test_turned_probes(run: Run, tmp_path_factory):
+    many = draw(tmp_path_factory, signers=30, genuine=6)  # of whom two are validation signers
+
+    (table,) = tables(run("turned_probes", many, "--references", 3))
+
+    assert len(table.lines) == 5 * 7
+    assert [line[0] for line in table.lines if line[1] == "not straightened"] == [
+        "nothing",
+        *(f"{degrees} degrees" for degrees in (10, 15, 20, 25)),
+    ]
+
+
 def test_signer_thresholds(run: Run, signatures, tmp_path):
     arguments = ("signer_thresholds", signatures, "--cache", tmp_path / "kept", "--references", 3)
 

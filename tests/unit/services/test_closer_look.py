@@ -24,6 +24,7 @@ from sigvault.services.acquisition import Acquired, acquire
 from sigvault.services.closer_look import (
     LOSS,
     LOSS_A_DEGREE,
+    MOST_VIEWS,
     RESIDUAL,
     look_closer,
     suspect_copy,
@@ -159,7 +160,7 @@ def test_the_turn_is_told_by_the_view_that_explains_it_best(turns):
 
 
 def slow_suspect(case: Case, limit: float) -> float | None:
-    """Every view of every reference, one after the other."""
+    """Every view of every reference, one after the other, and the most alike of them asked."""
     (probe,) = case.embedder.embed([case.probe.prepared.ink])
     found = []
     for reference in case.gallery.references:
@@ -167,14 +168,17 @@ def slow_suspect(case: Case, limit: float) -> float | None:
         for number, view in enumerate(local if local.ndim == 4 else [local]):
             margin = TURN_MARGIN if number else 0.0
             score = match_local(probe.level, view).score - margin
-            fit = fit_turn(probe.level, view)
-            if score < limit - CLOSER_LOOK or fit.residual > RESIDUAL:
-                continue
-            if score + LOSS + LOSS_A_DEGREE * abs(fit.degrees) >= limit:
-                found.append((fit.residual, fit.degrees))
-    if not found:
+            if score >= limit - CLOSER_LOOK:
+                found.append((score, fit_turn(probe.level, view)))
+    found.sort(key=lambda one: -one[0])
+    told = [
+        (fit.residual, fit.degrees)
+        for score, fit in found[:MOST_VIEWS]
+        if fit.residual <= RESIDUAL and score + LOSS + LOSS_A_DEGREE * abs(fit.degrees) >= limit
+    ]
+    if not told:
         return None
-    _, degrees = min(found)
+    _, degrees = min(told)
     return degrees + math.copysign(SHORT, degrees)
 
 
