@@ -17,6 +17,7 @@ from sigvault.domain.comparison import (
 from sigvault.domain.copies import once_turned
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.threshold_fit import describe_fit
+from sigvault.domain.turned_probe import once_straightened
 from sigvault.domain.verbal_scale import describe_llr
 from sigvault.reporting.case import Case, IdentificationCase, ReferenceView
 from sigvault.reporting.number_line import NumberLine, place_score
@@ -236,7 +237,9 @@ def _widest(case: Case) -> int:
 def _view_probe(case: Case) -> SignatureView:
     crop = crop_to_ink(case.probe)
     share = round(100.0 * crop.width / _widest(case), 2)
-    return SignatureView("Probe", crop, share, ink_view(case.probe), case.evidence.probe_digest)
+    turned = once_straightened(case.evidence.score)
+    label = f"Probe, its ink{turned}" if turned else "Probe"
+    return SignatureView(label, crop, share, ink_view(case.probe), case.evidence.probe_digest)
 
 
 def _view_references(case: Case) -> tuple[SignatureView, ...]:

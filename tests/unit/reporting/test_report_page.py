@@ -244,3 +244,13 @@ def test_page_that_cannot_be_written_leaves_nothing(tmp_path):
         write_page(path, "new")
 
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_probe_that_was_straightened_is_shown_so(make_case):
+    case = make_case()
+    score = replace(case.evidence.score, straightened=-23.2)
+    turned = replace(case, evidence=replace(case.evidence, score=score))
+    page, plain = (_Page(render_verification(each)) for each in (turned, case))
+    assert "Probe, its ink turned back by 23 degrees" in page.text
+    assert "23.2 degrees clockwise, before it was compared" in page.text
+    assert "turned" not in plain.text
