@@ -230,13 +230,13 @@ class _Embedded:
     Attributes:
         ink: on the model's canvas.
         embedding: what was made of it.
-        straightened: by gallery, its scores where it is more alike turned back, or None; worked out
-            once.
+        scores: by gallery, what it scores against each reference, as it is or turned back; worked
+            out once.
     """
 
     ink: InkImage
     embedding: Embedding
-    straightened: dict[Gallery, PairScores | None] = field(default_factory=dict)
+    scores: dict[Gallery, PairScores] = field(default_factory=dict)
 
 
 class _Run:
@@ -475,31 +475,32 @@ def _score(
 
 def _compare(gallery: Gallery, probes: Sequence[_Embedded], embedder: Embedder) -> PairScores:
     """A gallery against probes, each as it is or straightened, whichever is more alike."""
-    references = [reference.embedding for reference in gallery.references]
-    pairs = score_pairs(references, [one.embedding for one in probes])
-    for place, one in enumerate(probes):
-        if gallery not in one.straightened:
-            plain = PairScores(pairs.cosine[:, place], pairs.local[:, place])
-            one.straightened[gallery] = _straighten(gallery, one, plain, embedder)
-        straight = one.straightened[gallery]
-        if straight is not None:
-            pairs.cosine[:, place] = straight.cosine
-            pairs.local[:, place] = straight.local
-    return pairs
+    missing = [one for one in probes if gallery not in one.scores]
+    if missing:
+        references = [reference.embedding for reference in gallery.references]
+        plain = score_pairs(references, [one.embedding for one in missing])
+        for place, one in enumerate(missing):
+            own = PairScores(plain.cosine[:, place], plain.local[:, place])
+            one.scores[gallery] = _straighten(gallery, one, own, embedder)
+    found = [one.scores[gallery] for one in probes]
+    return PairScores(
+        np.stack([each.cosine for each in found], axis=1),
+        np.stack([each.local for each in found], axis=1),
+    )
 
 
 def _straighten(
     gallery: Gallery, probe: _Embedded, plain: PairScores, embedder: Embedder
-) -> PairScores | None:
-    """The scores of a probe turned back, where it lies turned and is more alike so; else None."""
+) -> PairScores:
+    """A probe's scores turned back, where it lies turned and is more alike so; else as they are."""
     references = [reference.embedding for reference in gallery.references]
     degrees = tell_turn(probe.embedding, references, embedder.card.local_turns)
     if degrees is None:
-        return None
+        return plain
     found = score_pairs(references, embedder.embed([turn_image(probe.ink, degrees)]))
     straight = PairScores(found.cosine[:, 0], found.local[:, 0])
     before, after = (
         embedder.card.fusion.fuse(each.cosine.tolist(), each.local.tolist(), gallery.spread)
         for each in (plain, straight)
     )
-    return straight if after > before else None
+    return straight if after > before else plain
