@@ -25,9 +25,11 @@ from sigvault.domain.comparison import (
 from sigvault.domain.embedding import Embedding, pack_local
 from sigvault.domain.errors import GenerationMismatch
 from sigvault.domain.fusion import FusionRule
-from sigvault.domain.identifiers import ModelId
+from sigvault.domain.generation import BoundGeneration
+from sigvault.domain.identifiers import GenerationId, ModelId
 from sigvault.domain.image import InkImage
 from sigvault.domain.model_card import ModelCard
+from sigvault.domain.ports import Embedder
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING, Recipe
 from sigvault.imaging.turning import turn_ink
 
@@ -194,6 +196,13 @@ def _wide_local(ink: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
     rows, columns = GRID
     around = [own[down:, right:][:rows, :columns] for down in range(3) for right in range(3)]
     return pack_local(np.concatenate(around, axis=-1), _reduce(ink) > 0.01)
+
+
+def first_generation(embedder: Embedder, *thresholds: Threshold) -> BoundGeneration:
+    """The first generation of a vault that an embedder serves."""
+    return BoundGeneration(
+        GenerationId(1), embedder.model, embedder.preprocessing, embedder.dimension, thresholds
+    )
 
 
 class OneModel:

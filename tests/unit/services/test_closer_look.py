@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakes import FakeEmbedder, draw_signature, make_threshold
+from fakes import FakeEmbedder, draw_signature, first_generation, make_threshold
 from sigvault.domain.comparison import CLOSER_LOOK, Decision, Score, Threshold, compare
 from sigvault.domain.gallery import Gallery, Reference
-from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.domain.image import InkImage
 from sigvault.domain.local_matching import TURN_MARGIN, match_local
@@ -119,13 +118,7 @@ def test_a_reference_that_was_turned_is_told_as_its_copy(case: Case):
 
 def test_the_evidence_says_so_and_can_be_replayed(case: Case):
     threshold = case.limited(max(one.local for one in case.score.per_reference) + 0.01)
-    active = BoundGeneration(
-        GenerationId(1),
-        case.embedder.model,
-        case.embedder.preprocessing,
-        case.embedder.dimension,
-        (threshold,),
-    )
+    active = first_generation(case.embedder, threshold)
     seen = case.look(threshold)
     evidence = weigh(seen, case.probe, SignerId("1"), threshold, active)
     assert evidence.decision is Decision.REVIEW is evidence.replay()

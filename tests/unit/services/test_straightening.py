@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from fakes import FakeEmbedder, draw_signature, make_threshold
+from fakes import FakeEmbedder, draw_signature, first_generation, make_threshold
 from sigvault.domain.audit import canonical_json
 from sigvault.domain.comparison import Decision, compare
 from sigvault.domain.gallery import Gallery, Reference
-from sigvault.domain.generation import BoundGeneration
 from sigvault.domain.identifiers import GenerationId, ReferenceId, SignerId
 from sigvault.domain.serialisation import (
     evidence_from_dict,
@@ -123,13 +122,7 @@ def test_the_evidence_says_so_and_can_be_replayed(case):
     straight = straighten(case.embedder, case.compared, case.claimed, degrees).score
     accept = 0.5 * (case.compared.score.value + straight.value)
     threshold = replace(case.threshold, accept=accept, refuse=-9.0)
-    active = BoundGeneration(
-        GenerationId(1),
-        case.embedder.model,
-        case.embedder.preprocessing,
-        case.embedder.dimension,
-        (threshold,),
-    )
+    active = first_generation(case.embedder, threshold)
     evidence = weigh(straight, case.probe, SignerId("1"), threshold, active)
     assert evidence.decision is Decision.ACCEPT is evidence.replay()
     (finding,) = [one for one in evidence.findings if one.name == "turned"]
