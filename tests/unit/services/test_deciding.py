@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes import FakeEmbedder, draw_signature, make_threshold
+from fakes import FakeEmbedder, draw_signature, first_generation, make_threshold
 from sigvault.domain.comparison import Decision, compare
 from sigvault.domain.errors import GenerationMismatch, NotCalibrated
 from sigvault.domain.gallery import Gallery, Reference
@@ -21,12 +21,8 @@ EMBEDDER = FakeEmbedder()
 
 
 def make_active(*references: int) -> BoundGeneration:
-    return BoundGeneration(
-        GenerationId(1),
-        EMBEDDER.model,
-        EMBEDDER.preprocessing,
-        EMBEDDER.dimension,
-        tuple(make_threshold(number, EMBEDDER.model) for number in references),
+    return first_generation(
+        EMBEDDER, *(make_threshold(number, EMBEDDER.model) for number in references)
     )
 
 
