@@ -29,6 +29,7 @@ from sigvault.reporting.pictures import (
     ink_view,
 )
 from sigvault.reporting.words import (
+    candidate_strength,
     count,
     explain_decision,
     explain_ratio,
@@ -120,7 +121,7 @@ class CandidateRow:
     Attributes:
         candidate: the candidate itself.
         headline: the decision on the candidate, and whether the probe is perhaps a copy.
-        strength: the likelihood ratio on the verbal scale.
+        strength: the likelihood ratio on the verbal scale; see `words.candidate_strength`.
     """
 
     candidate: Candidate
@@ -198,7 +199,7 @@ def view_identification(case: IdentificationCase, anchor: str) -> Identification
             CandidateRow(
                 candidate,
                 headline(candidate.decision) + _perhaps_copied(candidate),
-                describe_llr(candidate.llr, "this signer"),
+                candidate_strength(candidate),
             )
             for candidate in case.candidates
         ),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sigvault.domain.comparison import Decision, Evidence, Rate, Threshold
+from sigvault.domain.comparison import Candidate, Decision, Evidence, Rate, Threshold
 from sigvault.domain.copies import once_turned
+from sigvault.domain.turned_probe import once_straightened
+from sigvault.domain.verbal_scale import describe_llr
 
 HEADLINES = {
     Decision.ACCEPT: "Accepted",
@@ -63,6 +65,12 @@ def explain_ratio(llr: float, threshold: Threshold, signer: str) -> str:
     if llr >= limits.upper or llr <= limits.lower:
         text += " The calibration data support no stronger statement."
     return text
+
+
+def candidate_strength(candidate: Candidate) -> str:
+    """The likelihood ratio in words, and whether the picture was turned back for it."""
+    turned = once_straightened(candidate.score)
+    return describe_llr(candidate.llr, "this signer") + (f", the picture{turned}" if turned else "")
 
 
 def readable_ratio(exponent: float) -> str:

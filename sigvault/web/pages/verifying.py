@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from sigvault.domain.comparison import Candidate, Decision
 from sigvault.domain.errors import SigvaultError
-from sigvault.domain.verbal_scale import describe_llr
-from sigvault.reporting.words import headline
+from sigvault.reporting.words import candidate_strength, headline
 from sigvault.vault import Identification
 from sigvault.web.advice import Advice, advise
 from sigvault.web.pages.queue import case_address, next_case
@@ -150,5 +149,5 @@ def _row(visit: Visit, candidate: Candidate) -> CandidateRow:
         candidate,
         visit.someone.outside(candidate.signer),
         headline(candidate.decision),
-        describe_llr(candidate.llr, "this signer"),
+        candidate_strength(candidate),
     )

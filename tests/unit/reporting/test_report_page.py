@@ -22,6 +22,7 @@ from sigvault.reporting import (
     render_verification,
     write_page,
 )
+from sigvault.reporting.words import candidate_strength
 
 HOSTILE = "<script>alert(1)</script>\"'&"
 
@@ -254,3 +255,15 @@ def test_a_probe_that_was_straightened_is_shown_so(make_case):
     assert "Probe, its ink turned back by 23 degrees" in page.text
     assert "23.2 degrees clockwise, before it was compared" in page.text
     assert "turned" not in plain.text
+
+
+def test_a_candidate_tells_that_the_picture_was_turned_back_for_it(make_case):
+    evidence = make_case().evidence
+    score = replace(evidence.score, straightened=21.4)
+    level, turned = (
+        Candidate(1, SignerId("1"), each, 2.0, Decision.ACCEPT) for each in (evidence.score, score)
+    )
+    assert (
+        candidate_strength(turned)
+        == f"{candidate_strength(level)}, the picture turned back by 21 degrees"
+    )
