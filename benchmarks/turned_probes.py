@@ -1,6 +1,7 @@
 """What straightening is worth: probes that lie turned, and what it costs those that don't.
 
 Run: ``python benchmarks/turned_probes.py TRAJECTORIES [--model DIR] [--references R]``
+or ``python benchmarks/turned_probes.py DATA --every-signer [--angles 0,20]``
 
 TRAJECTORIES is what ``scripts/render_trajectories`` drew. Scores the validation signers of
 ``configs/strokes.toml``, whom no weight was trained on, so that the rule of
@@ -8,7 +9,8 @@ TRAJECTORIES is what ``scripts/render_trajectories`` drew. Scores the validation
 probe is turned as a picture, to either side, and harmonised anew. Each is scored as it is and
 straightened where a turn is told, by several least turns and residuals; whichever score is higher
 counts. Prints Markdown: equal error rates, what is accepted where 2 % of the level skilled
-forgeries are, and how many are turned back.
+forgeries are, and how many are turned back. With ``--every-signer`` all signers of a data set are
+taken, which the model must not have seen: to report on, not to choose by.
 """
 
 from __future__ import annotations
@@ -70,19 +72,26 @@ def main() -> int:
     parser.add_argument("trajectories", type=Path)
     parser.add_argument("--model", type=Path, default=bundled_model())
     parser.add_argument("--references", type=int, default=5)
+    parser.add_argument("--every-signer", action="store_true")
+    parser.add_argument("--angles", help="0 first; all if left out, such as 0,20")
     chosen = parser.parse_args()
+    angles = tuple(map(float, chosen.angles.split(","))) if chosen.angles else ANGLES
+    if angles[0]:
+        parser.error("the level probes come first: begin with 0")
     examiner = Examiner(chosen.model)
     dataset = read_layout(chosen.trajectories)
-    watched = split_signers(dataset.signers, read_config(CONFIG).split).validation
+    watched: Sequence[SignerId] = tuple(dataset.signers)
+    if not chosen.every_signer:
+        watched = split_signers(dataset.signers, read_config(CONFIG).split).validation
     if len(watched) < 2:
         sys.exit(f"{chosen.trajectories} has too few signers to validate with")
-    found: dict[float, list[Scored]] = {degrees: [] for degrees in ANGLES}
+    found: dict[float, list[Scored]] = {degrees: [] for degrees in angles}
     for place, signer in enumerate(watched):
         gallery, probes = plan(examiner, dataset, watched, place, chosen.references)
         if gallery is None:
             continue
         for number, (kind, picture) in enumerate(probes):
-            for degrees in ANGLES:
+            for degrees in angles:
                 shown = turned(picture, degrees, number) if degrees else picture
                 (one,) = examiner.embed([shown])
                 if one is not None:

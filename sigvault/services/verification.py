@@ -27,6 +27,7 @@ from sigvault.domain.serialisation import evidence_to_json, finding_to_dict
 from sigvault.domain.turned_probe import find_turned
 from sigvault.domain.verdicts import KeepProbes
 from sigvault.imaging.preprocessing import PreparedSignature
+from sigvault.imaging.turning import as_compared
 from sigvault.services.acquisition import Acquired, acquire, describe, read_source
 from sigvault.services.closer_look import look_closer, suspect_copy
 from sigvault.services.comparing import Claimed
@@ -49,7 +50,7 @@ class Verification:
     Attributes:
         evidence: decision, scores, threshold and findings.
         event: where the audit log records it.
-        probe: the harmonised probe, for the report.
+        probe: the harmonised probe as it was compared, for a report.
     """
 
     evidence: Evidence
@@ -121,7 +122,9 @@ def _verify_once(
     keeps = (keep or resources.rules.keep_probes).keeps(asked=asked)
     with resources.timed("record"):
         event = _record(resources, claim, evidence, by, acquired.data if keeps else None)
-    return None if event is None else Verification(evidence, event, acquired.prepared)
+    if event is None:
+        return None
+    return Verification(evidence, event, as_compared(acquired.prepared, evidence.score))
 
 
 def _compare(

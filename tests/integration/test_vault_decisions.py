@@ -373,6 +373,7 @@ def test_a_probe_on_a_crooked_page_is_straightened_and_it_is_said_so(file_settin
     assert stranger.decision is Decision.REFUSE
     turned = turn_image(plain.prepared.ink, evidence.score.straightened)
     assert (shown.prepared.ink.ink == turned.ink).all()
+    assert (verified.probe.ink.ink == turned.ink).all()
     # The report's strokes are those that were compared.
     assert (case.probe.prepared.ink.ink == turned.ink).all()
     assert [view.match.score for view in case.references] == pytest.approx(
