@@ -39,8 +39,12 @@ from sigvault.training.config import read_config
 from sigvault.training.splits import split_signers
 
 ANGLES = (0.0, 10.0, 15.0, 20.0, 25.0)
-RULES = ((14.0, 1.5), (10.0, 1.5), (12.0, 1.5), (16.0, 1.5), (14.0, 1.0), (14.0, 2.5))
-"""Least turn in degrees and residual in cells; the first is what is taken."""
+TAKEN = turned_probe.LEAST_TURN, turned_probe.RESIDUAL
+RULES = (TAKEN, (10.0, 1.5), (12.0, 1.5), (16.0, 1.5), (14.0, 1.0), (14.0, 2.5))
+"""Least turn in degrees and residual in cells."""
+
+MOST = 30
+"""Files of each kind a signer."""
 
 STRANGERS = 6
 """Random forgeries a signer."""
@@ -69,7 +73,7 @@ class Scored:
 def main() -> int:
     """Embed, turn, straighten, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("trajectories", type=Path)
+    parser.add_argument("data", type=Path)
     parser.add_argument("--model", type=Path, default=bundled_model())
     parser.add_argument("--references", type=int, default=5)
     parser.add_argument("--every-signer", action="store_true")
@@ -79,12 +83,12 @@ def main() -> int:
     if angles[0]:
         parser.error("the level probes come first: begin with 0")
     examiner = Examiner(chosen.model)
-    dataset = read_layout(chosen.trajectories)
+    dataset = read_layout(chosen.data)
     watched: Sequence[SignerId] = tuple(dataset.signers)
     if not chosen.every_signer:
         watched = split_signers(dataset.signers, read_config(CONFIG).split).validation
     if len(watched) < 2:
-        sys.exit(f"{chosen.trajectories} has too few signers to validate with")
+        sys.exit(f"{chosen.data} has too few signers to validate with")
     found: dict[float, list[Scored]] = {degrees: [] for degrees in angles}
     for place, signer in enumerate(watched):
         gallery, probes = plan(examiner, dataset, watched, place, chosen.references)
@@ -134,7 +138,7 @@ def of(dataset: Dataset, signer: SignerId, *, genuine: bool) -> list[Path]:
     def fits(one: Specimen) -> bool:
         return one.signer == signer and one.genuine is genuine
 
-    return [one.path for one in islice(filter(fits, dataset.specimens), 30)]
+    return [one.path for one in islice(filter(fits, dataset.specimens), MOST)]
 
 
 def score(examiner: Examiner, kind: str, probe: Examined, gallery: Gallery) -> Scored:
@@ -150,7 +154,7 @@ def score(examiner: Examiner, kind: str, probe: Examined, gallery: Gallery) -> S
         degrees = turned_probe.tell_turn(probe.embedding, references, turns)
         if degrees is not None and degrees not in straight:
             straight[degrees] = straighten(
-                examiner.embedder, compared, claimed, degrees
+                examiner.embedder, compared, gallery, degrees
             ).score.value
         scores.append(compared.score.value if degrees is None else straight[degrees])
         told.append(degrees is not None)

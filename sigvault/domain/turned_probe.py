@@ -72,6 +72,11 @@ def tell_turn(
     return turn if median(residuals) <= RESIDUAL and abs(turn) >= LEAST_TURN else None
 
 
+def direction(degrees: float) -> str:
+    """Which way a turn goes as a reader sees it; anticlockwise ones are positive."""
+    return "anticlockwise" if degrees > 0 else "clockwise"
+
+
 def once_straightened(score: Score) -> str:
     """What to add where a score is told: that the probe was turned back for it, or nothing."""
     degrees = score.straightened
@@ -83,7 +88,6 @@ def find_turned(score: Score) -> tuple[QualityFinding, ...]:
     degrees = score.straightened
     if degrees is None:
         return ()
-    way = "clockwise" if degrees > 0 else "anticlockwise"
     return (
         QualityFinding(
             name=TURNED,
@@ -91,7 +95,7 @@ def find_turned(score: Score) -> tuple[QualityFinding, ...]:
             limit=LEAST_TURN,
             unit="degrees",
             severe=False,
-            message=f"turned {way} by {abs(degrees):.0f} degrees against the references, and "
-            "compared turned back: see that the paper lies straight in the scanner",
+            message=f"turned {direction(-degrees)} by {abs(degrees):.0f} degrees against the "
+            "references, and compared turned back: see that the paper lies straight in the scanner",
         ),
     )

@@ -17,7 +17,7 @@ from sigvault.domain.comparison import (
 from sigvault.domain.copies import once_turned
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.threshold_fit import describe_fit
-from sigvault.domain.turned_probe import once_straightened
+from sigvault.domain.turned_probe import direction, once_straightened
 from sigvault.domain.verbal_scale import describe_llr
 from sigvault.reporting.case import Case, IdentificationCase, ReferenceView
 from sigvault.reporting.number_line import NumberLine, place_score
@@ -330,8 +330,8 @@ def _view_facts(case: Case) -> tuple[tuple[str, str], ...]:
     ]
     degrees = evidence.score.straightened
     if degrees is not None:
-        way = "anticlockwise" if degrees > 0 else "clockwise"
-        facts.append(("Probe turned", f"{abs(degrees):.1f} degrees {way}, before it was compared"))
+        turned = f"{abs(degrees):.1f} degrees {direction(degrees)}, before it was compared"
+        facts.append(("Probe turned", turned))
     if spread is not None:
         facts.append(
             ("References' own similarity", f"cosine {spread.cosine:.3f}, local {spread.local:.3f}")

@@ -395,11 +395,6 @@ def _contents(ranked: list[tuple[SignerKey, Candidate]]) -> tuple[dict[str, obje
             "decision": candidate.decision.value,
         }
         | ({} if candidate.copied is None else {"copied": True})
-        | _turn_told(candidate.score)
+        | ({} if (turn := candidate.score.straightened) is None else {"straightened": turn})
         for key, candidate in ranked
     )
-
-
-def _turn_told(score: Score) -> dict[str, object]:
-    degrees = score.straightened
-    return {} if degrees is None else {"straightened": degrees}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sigvault.domain.comparison import Decision, Score
+from sigvault.domain.comparison import Decision, Score, compare
+from sigvault.domain.gallery import Gallery
 from sigvault.domain.ports import Embedder
 from sigvault.domain.turned_probe import tell_turn
 from sigvault.imaging.turning import turn_image
@@ -32,14 +33,14 @@ def suspect_turn(embedder: Embedder, compared: Comparison, claimed: Claimed) -> 
 
 
 def straighten(
-    embedder: Embedder, compared: Comparison, claimed: Claimed, degrees: float
+    embedder: Embedder, compared: Comparison, gallery: Gallery, degrees: float
 ) -> Comparison:
     """The probe turned by so much and compared again, or as it was where that is more alike.
 
     Args:
         embedder: the model.
         compared: the probe as it is.
-        claimed: whom it was compared with.
+        gallery: what it was compared with.
         degrees: anticlockwise positive.
 
     Raises:
@@ -47,10 +48,10 @@ def straighten(
     """
     ink = turn_image(compared.ink, degrees)
     (embedding,) = embedder.embed([ink])
-    straight = claimed.compare(ink, embedding)
-    if straight.score.value <= compared.score.value:
+    score = compare(embedding, gallery, compared.score.fusion)
+    if score.value <= compared.score.value:
         return compared
-    return replace(straight, score=replace(straight.score, straightened=degrees))
+    return Comparison(ink, embedding, replace(score, straightened=degrees))
 
 
 def look_again(embedder: Embedder, compared: Comparison, claimed: Claimed) -> Score:
@@ -66,6 +67,6 @@ def look_again(embedder: Embedder, compared: Comparison, claimed: Claimed) -> Sc
     """
     degrees = suspect_turn(embedder, compared, claimed)
     if degrees is not None:
-        compared = straighten(embedder, compared, claimed, degrees)
+        compared = straighten(embedder, compared, claimed.gallery, degrees)
     degrees = suspect_copy(compared, claimed)
     return compared.score if degrees is None else look_closer(embedder, compared, claimed, degrees)

@@ -16,7 +16,7 @@ from itertools import islice
 import numpy as np
 
 from sigvault.datasets import Dataset, Specimen
-from sigvault.domain.comparison import ErrorRates, Rate, Threshold, select_threshold
+from sigvault.domain.comparison import ErrorRates, Rate, Threshold, compare, select_threshold
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import DatasetError, ImageError
 from sigvault.domain.fusion import FusionRule
@@ -44,8 +44,9 @@ from sigvault.evaluation.protocols import (
 from sigvault.imaging.decode import decode_bytes
 from sigvault.imaging.disturbances import Disturbance, disturb
 from sigvault.imaging.preprocessing import read_preprocessing
-from sigvault.imaging.turning import turn_image
 from sigvault.services.acquisition import read_source
+from sigvault.services.comparing import Comparison
+from sigvault.services.straightening import straighten
 from sigvault.services.stress_result import StressResult, StressRow, StressSample
 from sigvault.services.unseen_signers import (
     BATCH,
@@ -497,10 +498,12 @@ def _straighten(
     degrees = tell_turn(probe.embedding, references, embedder.card.local_turns)
     if degrees is None:
         return plain
-    found = score_pairs(references, embedder.embed([turn_image(probe.ink, degrees)]))
-    straight = PairScores(found.cosine[:, 0], found.local[:, 0])
-    before, after = (
-        embedder.card.fusion.fuse(each.cosine.tolist(), each.local.tolist(), gallery.spread)
-        for each in (plain, straight)
+    rule = embedder.card.fusion
+    compared = Comparison(probe.ink, probe.embedding, compare(probe.embedding, gallery, rule))
+    score = straighten(embedder, compared, gallery, degrees).score
+    if score.straightened is None:
+        return plain
+    return PairScores(
+        np.array([one.cosine for one in score.per_reference]),
+        np.array([one.local for one in score.per_reference]),
     )
-    return straight if after > before else plain

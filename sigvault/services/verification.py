@@ -137,7 +137,7 @@ def _compare(
         copied = None if askew is not None else suspect_copy(compared, claimed)
     if askew is not None:
         with resources.timed("straighten"):
-            compared = straighten(embedder, compared, claimed, askew)
+            compared = straighten(embedder, compared, claimed.gallery, askew)
             copied = suspect_copy(compared, claimed)
     if copied is None:
         return compared.score

@@ -31,7 +31,6 @@ from sigvault.domain.errors import (
     UnreadableFile,
     UnsupportedImage,
 )
-from sigvault.domain.local_matching import TURN_MARGIN
 from sigvault.imaging.decode import decode_bytes
 from sigvault.imaging.preprocessing import DEFAULT_PREPROCESSING
 from sigvault.imaging.turning import turn_image
@@ -377,7 +376,7 @@ def test_a_probe_on_a_crooked_page_is_straightened_and_it_is_said_so(file_settin
     # The report's strokes are those that were compared.
     assert (case.probe.prepared.ink.ink == turned.ink).all()
     assert [view.match.score for view in case.references] == pytest.approx(
-        [one.local for one in evidence.score.per_reference], abs=TURN_MARGIN + 1e-6
+        [one.local for one in evidence.score.per_reference], abs=1e-6
     )
 
 

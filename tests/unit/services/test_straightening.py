@@ -64,7 +64,7 @@ def test_turned_back_it_is_as_alike_as_it_was_level(case):
     assert degrees == pytest.approx(-21.0, abs=4.0)
     references = [reference.embedding for reference in case.gallery.references]
     assert degrees == tell_turn(case.compared.embedding, references, TURNS)
-    straight = straighten(case.embedder, case.compared, case.claimed, degrees)
+    straight = straighten(case.embedder, case.compared, case.gallery, degrees)
     assert case.embedder.batches == [1]
     assert straight.score.straightened == degrees
     before, after = case.compared.score.value, straight.score.value
@@ -75,7 +75,7 @@ def test_turned_back_it_is_as_alike_as_it_was_level(case):
 
 def test_its_scores_are_those_of_the_ink_turned_by_hand(case):
     degrees = suspect_turn(case.embedder, case.compared, case.claimed)
-    straight = straighten(case.embedder, case.compared, case.claimed, degrees)
+    straight = straighten(case.embedder, case.compared, case.gallery, degrees)
     (embedding,) = case.embedder.embed([turn_image(case.probe.prepared.ink, degrees)])
     by_hand = compare(embedding, case.gallery, case.threshold.fusion)
     assert replace(straight.score, straightened=None) == by_hand
@@ -94,7 +94,7 @@ def test_what_is_accepted_as_it_is_costs_no_pass(case):
 
 def test_what_is_less_alike_turned_stays_as_it_is(case):
     level = case.compare(case.level)
-    assert straighten(case.embedder, level, case.claimed, 30.0) is level
+    assert straighten(case.embedder, level, case.gallery, 30.0) is level
 
 
 def test_a_copy_that_was_turned_far_is_told_once_it_is_straightened(case):
@@ -104,7 +104,7 @@ def test_a_copy_that_was_turned_far_is_told_once_it_is_straightened(case):
     (embedding,) = case.embedder.embed([ink])
     compared = case.claimed.compare(ink, embedding)
     degrees = suspect_turn(case.embedder, compared, case.claimed)
-    straight = straighten(case.embedder, compared, case.claimed, degrees)
+    straight = straighten(case.embedder, compared, case.gallery, degrees)
     nearest = max(straight.score.per_reference, key=lambda one: one.local)
     assert nearest.reference == "r2"
     accept = 0.5 * (compared.score.value + straight.score.value)
@@ -119,7 +119,7 @@ def test_a_copy_that_was_turned_far_is_told_once_it_is_straightened(case):
 
 def test_the_evidence_says_so_and_can_be_replayed(case):
     degrees = suspect_turn(case.embedder, case.compared, case.claimed)
-    straight = straighten(case.embedder, case.compared, case.claimed, degrees).score
+    straight = straighten(case.embedder, case.compared, case.gallery, degrees).score
     accept = 0.5 * (case.compared.score.value + straight.value)
     threshold = replace(case.threshold, accept=accept, refuse=-9.0)
     active = first_generation(case.embedder, threshold)

@@ -177,6 +177,7 @@ def test_references_are_undisturbed_and_no_reference_is_ever_a_probe(dataset):
     embedder = Watching()
     run_stress(dataset, embedder, references=3, disturbances=FEW, draws=5, sample=SMALL)
     times = list(Counter(embedder.seen).values())
+    assert len(times) == 6 * (3 + 3 + 2)
     assert times.count(1) == 6 * 3
     assert sum(many >= 3 for many in times) == 6 * (3 + 2)  # straightened ones more often
     assert max(embedder.batches) <= 32
