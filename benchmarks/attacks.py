@@ -1,6 +1,7 @@
-"""What a pasted copy, noise, or a forgery that is changed until it passes achieves.
+"""What a pasted copy, noise, a traced reference, or a forgery changed until it passes achieves.
 
-Run: ``python benchmarks/attacks.py DATA [DATA ...] [--signers N] [--changed N] [--queries N]``
+Run: ``python benchmarks/attacks.py DATA [DATA ...] [--signers N] [--changed N] [--queries N]
+[--dpi DPI ...] [--only ATTACK ...]``
 
 Each DATA is a folder of signatures of signers that the model was not trained on. Five signatures
 are each signer's references, and the model's own threshold for five decides.
@@ -8,6 +9,10 @@ are each signer's references, and the model's own threshold for five decides.
 - Copies: a reference itself, altered in each way of `sigvault.imaging.disturbances` and in some of
   lesser strength, is the probe.
 - Noise: pictures without a signature are held against every signer.
+- Traced references, simulated: the path of each reference's ink, off by an error of the hand, is
+  drawn by another pen on another sheet. The error wanders along the lines, their ends are off as
+  well, and a fine tremor comes on top; lines that meet stay joined. ``--dpi`` is the resolution of
+  each DATA's scans, or one for all, so that errors are in millimetres.
 - Changed forgeries: grey levels of the scan of a forgery that was not accepted are changed by at
   most 8 of 255, square by square at random, and a change stays if the score rose. In the manner of
   Square Attack (Andriushchenko, Croce, Flammarion, Hein, ECCV 2020), which needs no gradient: there
@@ -27,7 +32,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from scipy import ndimage
+from scipy import ndimage, sparse
+from scipy.sparse.csgraph import laplacian
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
 
 from sigvault.datasets import read_layout
 from sigvault.domain.comparison import Decision, Score, Threshold, select_threshold
@@ -40,9 +48,13 @@ from sigvault.embedding.card import bundled_model
 from sigvault.embedding.torch_embedder import TorchEmbedder
 from sigvault.imaging.decode import decode_file
 from sigvault.imaging.disturbances import Disturbance, disturb
-from sigvault.imaging.preprocessing import read_preprocessing
+from sigvault.imaging.one_pen import trace
+from sigvault.imaging.preprocessing import Recipe, finer_canvas, read_preprocessing
 from sigvault.services.comparing import Claimed
 from sigvault.services.straightening import look_again
+from sigvault.synthesis.rendering import render
+from sigvault.synthesis.scans import draw_scan
+from sigvault.synthesis.specimen import Writing
 
 REFERENCES = 5
 MOST_CHANGE = 8
@@ -72,6 +84,24 @@ ALTERATIONS = (
     (Disturbance.PRINTED, 1.0, "over print"),
 )
 
+ATTACKS = ("copies", "noise", "traced", "changed")
+"""The tables, in their order."""
+
+HAND_ERRORS = (0.1, 0.2, 0.4, 0.8)
+"""How far a traced line is off, in millimetres: the standard deviation in each direction."""
+
+WANDERING = (3.0, 10.0)
+"""Ways along a line over which that stays about the same, in millimetres: two hands."""
+
+TREMOR, TREMBLING = 0.05, 0.5
+"""Its standard deviation in each direction and its way, in millimetres."""
+
+STAIRS = 0.1
+"""Way over which a path is smoothed, in millimetres, so that no line is as jagged as pixels."""
+
+FINENESS = 4
+"""Pixels, in each direction, of the canvas that paths are taken from for one of the model's."""
+
 
 @dataclass(frozen=True, eq=False)
 class Enrolled:
@@ -88,6 +118,19 @@ class Enrolled:
     pictures: tuple[SignatureImage, ...]
     genuine: tuple[Path, ...]
     forged: tuple[Path, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """The path of a signature's ink.
+
+    Attributes:
+        points: float64 (N, 2), in millimetres; x grows to the right, y upwards.
+        joins: numbers of the two points of each step of the pen, intp (M, 2).
+    """
+
+    points: np.ndarray
+    joins: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,18 +206,27 @@ def main() -> int:
     parser.add_argument("--signers", type=int, default=1000, help="of each data set, at most")
     parser.add_argument("--queries", type=int, default=100, help="for each changed forgery")
     parser.add_argument("--changed", type=int, default=1, help="forgeries a signer to change")
+    parser.add_argument("--dpi", type=float, nargs="+", default=[300.0], help="of each DATA")
+    parser.add_argument("--only", choices=ATTACKS, nargs="+", default=ATTACKS)
     chosen = parser.parse_args()
+    if len(chosen.dpi) not in {1, len(chosen.data)}:
+        parser.error("--dpi takes one resolution, or one for each DATA")
     examiner = Examiner(chosen.model)
     limit = examiner.threshold.copy_limit
     if limit is None:
         sys.exit("the model's thresholds know no copies: run `sigvault release` again")
     write(f"{examiner.embedder.model}, copies from a local score of {limit:.3f}.\n")
-    for folder in chosen.data:
+    for folder, dpi in zip(chosen.data, chosen.dpi * len(chosen.data), strict=False):
         signers = list(examiner.enroll(folder, chosen.signers))
         write(f"## {folder.name}, {len(signers)} signers\n")
-        show_copies(examiner, signers)
-        show_noise(examiner, signers)
-        show_changed(examiner, signers, chosen.changed, chosen.queries)
+        if "copies" in chosen.only:
+            show_copies(examiner, signers)
+        if "noise" in chosen.only:
+            show_noise(examiner, signers)
+        if "traced" in chosen.only:
+            show_traced(examiner, signers, dpi)
+        if "changed" in chosen.only:
+            show_changed(examiner, signers, chosen.changed, chosen.queries)
     return 0
 
 
@@ -201,9 +253,7 @@ def with_pixels(picture: SignatureImage, pixels: np.ndarray) -> SignatureImage:
 
 def show_copies(examiner: Examiner, signers: Sequence[Enrolled]) -> None:
     """A reference of each signer, altered; and what genuine signatures would have had."""
-    columns = ("A copy of a reference, altered", *TALLIED.values())
-    write(f"| {' | '.join(columns)} |")
-    write(f"|{'---|' * len(columns)}")
+    write_columns("A copy of a reference, altered")
     for disturbance, strength, title in ALTERATIONS:
         tally: Counter[str] = Counter()
         for number, own in enumerate(signers):
@@ -240,6 +290,13 @@ def answer(examiner: Examiner, gallery: Gallery, probes: Sequence[SignatureImage
         tally["without"] += threshold.decide(score.value) is Decision.ACCEPT
         tally["looked"] += score.per_reference[0].turned is not None
     return tally
+
+
+def write_columns(title: str) -> None:
+    """The head of a table of shares."""
+    columns = (title, *TALLIED.values())
+    write(f"| {' | '.join(columns)} |")
+    write(f"|{'---|' * len(columns)}")
 
 
 def write_shares(title: str, tally: Counter[str]) -> None:
@@ -298,6 +355,78 @@ NOISE: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "a random scribble": _scribble,
     "printed letters": _print,
 }
+
+
+def show_traced(examiner: Examiner, signers: Sequence[Enrolled], dpi: float) -> None:
+    """Every reference, traced by each hand; and what skilled forgeries achieve."""
+    hands = [(0.0, 0.0), *((error, way) for way in WANDERING for error in HAND_ERRORS)]
+    tallies: dict[tuple[float, float], Counter[str]] = {hand: Counter() for hand in hands}
+    for number, own in enumerate(signers):
+        for place, picture in enumerate(own.pictures):
+            lines = find_lines(picture, examiner.recipe, dpi)
+            for hand in hands:
+                # The same chance, pen and sheet for each hand, so that nothing else differs.
+                rng = np.random.default_rng((number, place))
+                probe = with_pixels(picture, draw_traced(lines, *hand, dpi, rng))
+                tallies[hand] += answer(examiner, own.gallery, [probe])
+    write_columns("A reference traced by hand (simulated)")
+    for (error, way), tally in tallies.items():
+        off = f"off by {error:g} mm, wandering over {way:g} mm"
+        write_shares(off if error else "not off at all, another pen", tally)
+    tally = Counter()
+    for own in signers:
+        tally += answer(examiner, own.gallery, list(read(own.forged)))
+    write_shares("(not traced: the signer's skilled forgeries)", tally)
+    write("")
+
+
+def find_lines(picture: SignatureImage, recipe: Recipe, dpi: float) -> Lines:
+    """The path of a picture's ink, as somebody sees it who looks at where the lines are."""
+    ink = finer_canvas(recipe, FINENESS).prepare(picture).ink
+    path = trace(ink.ink > 0.5)
+    joins = cKDTree(path).query_pairs(1.5, output_type="ndarray")  # each pixel and the eight about
+    return Lines(path[:, ::-1] * (1, -1) / (ink.scale * dpi / 25.4), joins)
+
+
+def draw_traced(
+    lines: Lines, error: float, way: float, dpi: float, rng: np.random.Generator
+) -> np.ndarray:
+    """A scan of lines that a hand has followed, pressing evenly; exactly without an error."""
+    scan = draw_scan(rng, dpi)
+    points = smooth(lines.points, lines, STAIRS)
+    if error:
+        points = points + error * wander(lines, way, rng)
+        points = points + TREMOR * wander(lines, TREMBLING, rng)
+    # Every step is drawn by itself, after a way in the air that leads to where it begins.
+    points = points[lines.joins[:, [0, 0, 1]].ravel()]
+    down = np.tile([False, True, True], len(lines.joins))
+    lengths = np.hypot(*np.diff(points, axis=0, prepend=points[:1]).T)
+    times = np.arange(len(points), dtype=np.float64)
+    writing = Writing(points, down, lengths, np.full(len(points), 0.5), times)
+    return render(writing, scan, rng)
+
+
+def wander(lines: Lines, way: float, rng: np.random.Generator) -> np.ndarray:
+    """Smooth noise of unit variance for each point; so far along a line, correlated by 1 / e."""
+    noise = smooth(rng.standard_normal((len(lines.points), 100)), lines, way / 2)
+    # How much of the noise is left depends on how lines end and meet: all drawings together say.
+    wandered: np.ndarray = noise[:, :2] / np.sqrt(np.mean(noise**2, axis=1, keepdims=True))
+    return wandered
+
+
+def smooth(values: np.ndarray, lines: Lines, spread: float) -> np.ndarray:
+    """Values (N, K) of points averaged along the lines, with about this standard deviation in mm.
+
+    They diffuse from each point to those that it is joined to, in four implicit steps of Euler's.
+    """
+    count, (one, other) = len(lines.points), lines.joins.T
+    step = np.hypot(*(lines.points[one] - lines.points[other]).T).mean()
+    joined = sparse.coo_array((np.ones(len(one)), (one, other)), (count, count))
+    flow = laplacian(joined + joined.T)
+    solver = splu((sparse.eye_array(count) + (spread / step) ** 2 / 8 * flow).tocsc())
+    for _ in range(4):
+        values = solver.solve(values)
+    return values
 
 
 def show_changed(
