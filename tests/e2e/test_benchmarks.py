@@ -292,10 +292,14 @@ def test_repeated_scans(run: Run, few):
 def test_attacks(run: Run, few):
     page = run("attacks", few, "--signers", 1, "--queries", 2)
 
-    copies, noise, changed = tables(page)
+    copies, noise, traced, changed = tables(page)
     assert "(no copy: the signer's other genuine signatures)" in copies.rows
     assert len(copies.rows) > 10
     assert len(noise.rows) == 4
+    assert len([row for row in traced.rows if row.startswith("off by")]) == 8
+    assert {"not off at all, another pen", "(not traced: the signer's skilled forgeries)"} < set(
+        traced.rows
+    )
     assert set(changed.rows) == {"refuse before", "review before"}
 
 
@@ -345,6 +349,32 @@ def test_gate_power(run: Run, galleries, tmp_path):
 
     (table,) = tables(page)
     assert len(table.rows) == 6
+
+
+def test_rendered_or_scanned(run: Run, few, tmp_path):
+    """All sets hold the same synthetic signers, under the names of real sets."""
+    for path in sorted((few / "genuine").glob("*/*.png")):
+        signer, number = path.parent.name, path.stem
+        targets = [f"{name}/genuine/{signer}/{number}" for name in ("cedar", "sigcomp2011_dutch")]
+        targets += [f"trajectories/genuine/{name}-{signer}/{number}" for name in ("one", "other_a")]
+        targets += [f"crossmedia_chinese/w{signer}_n{number}/{medium}_1" for medium in (1, 2, 3)]
+        for target in targets:
+            link = tmp_path / f"{target}.png"
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+
+    page = run(
+        *("rendered_or_scanned", tmp_path, "--signers", 5, "--signatures", 2, "--patches", 3)
+    )
+
+    told, elsewhere, traits = tables(page)
+    assert {
+        *("scanned, rendered", "cedar, rendered", "paper, tablet", "*cedar, sigcomp2011_dutch*"),
+        *("*other, other rendered*", "*halves of scanned*"),
+    } <= set(told.rows)
+    assert told.rows["scanned, rendered"][0] == "10"
+    assert len(elsewhere.lines) == 5
+    assert "all of them" in traits.rows
 
 
 def test_synthesis_fit(run: Run, tmp_path):
