@@ -2,8 +2,8 @@
 
 A model card names its recipe; what the name stands for is found here. ``sauvola-1`` keeps strokes
 as thick as the pen drew them, ``onepen-2`` redraws their path by one pen, ``onepen-3`` takes ruled
-lines off first, and ``onepen-4`` besides follows strokes of a faint pen; the others only show what
-leaks do, and never serve.
+lines off first, ``onepen-4`` besides follows strokes of a faint pen, and ``onepen-5`` takes rows of
+print off, too; the others only show what leaks do, and never serve.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sigvault.imaging.sauvola import (
     FAINT,
     ONE_PEN,
     PLAIN,
+    PRINTED,
     RULED,
     Preprocessing,
 )
@@ -42,7 +43,7 @@ LEAST_FINENESS = 4
 With three, the share of half tones fails a gate on SigComp 2011 (Dutch) on a canvas of 192 x 312.
 """
 
-RECIPES = (PLAIN, ONE_PEN, RULED, FAINT, *(str(fit) for fit in Fit))
+RECIPES = (PLAIN, ONE_PEN, RULED, FAINT, PRINTED, *(str(fit) for fit in Fit))
 """The names that can be asked for."""
 
 
@@ -63,14 +64,15 @@ def preprocessing_by_name(
     """
     if name == PLAIN:
         return Preprocessing(height=height, width=width)
-    if name in {ONE_PEN, RULED, FAINT}:
+    if name in {ONE_PEN, RULED, FAINT, PRINTED}:
         return Preprocessing(
             height=height,
             width=width,
             pen=PEN,
             fineness=max(LEAST_FINENESS, math.ceil(TRACED_ROWS / height)),
             ruled=name != ONE_PEN,
-            faint_k=FAINT_K if name == FAINT else 0.0,
+            faint_k=FAINT_K if name in {FAINT, PRINTED} else 0.0,
+            printed=name == PRINTED,
         )
     if name in tuple(Fit):
         return Unharmonised(Fit(name), height, width)

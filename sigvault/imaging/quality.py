@@ -65,6 +65,7 @@ def inspect_ink(
     zoom: float,
     contrast: float,
     rulings: int = 0,
+    printed: int = 0,
     limits: QualityLimits = DEFAULT_QUALITY_LIMITS,
 ) -> tuple[QualityFinding, ...]:
     """The findings about a picture.
@@ -74,6 +75,7 @@ def inspect_ink(
         zoom: pixels of ``ink`` per pixel of the source.
         contrast: of ink against paper in the picture, in [0, 1].
         rulings: how many ruled lines were taken off.
+        printed: how many rows of print were.
         limits: from where on something counts.
 
     Returns:
@@ -89,6 +91,7 @@ def inspect_ink(
         _parts(ink[box.top : box.bottom, box.left : box.right], limits),
         _contrast(contrast, limits),
         _ruled(rulings),
+        _printed(printed),
     ]
     found = [finding for finding in findings if finding is not None]
     return tuple(sorted(found, key=lambda finding: not finding.severe))
@@ -290,5 +293,22 @@ def _ruled(rulings: int) -> QualityFinding | None:
         message=(
             f"{lines} taken off the picture, with any stroke that ran along one: if in doubt, have"
             " a signature written on plain paper."
+        ),
+    )
+
+
+def _printed(rows: int) -> QualityFinding | None:
+    if not rows:
+        return None
+    lines = "1 row of print was" if rows == 1 else f"{rows} rows of print were"
+    return QualityFinding(
+        name="printed",
+        value=float(rows),
+        limit=1.0,
+        unit="rows",
+        severe=False,
+        message=(
+            f"{lines} taken off the picture, with small strokes that lay in one; letters that touch"
+            " the signature stay: if in doubt, have a signature written beside the print."
         ),
     )

@@ -1,4 +1,4 @@
-"""The recipes sauvola-1 and onepen-2 to onepen-4: a decoded picture becomes ink on a canvas."""
+"""The recipes sauvola-1 and onepen-2 to onepen-5: a decoded picture becomes ink on a canvas."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from PIL import Image
 from sigvault.domain.errors import CheckpointMismatch
 from sigvault.domain.image import InkImage, SignatureImage
 from sigvault.imaging.canvas import Box, fit_scale, ink_box, place_on_canvas
-from sigvault.imaging.ink import Separated, find_ink
+from sigvault.imaging.ink import find_ink
 from sigvault.imaging.levels import measure_levels
 from sigvault.imaging.one_pen import draw, fit_path, shrink, trace
 from sigvault.imaging.prepared import PreparedSignature
+from sigvault.imaging.printed_text import Unprinted, clear_print
 from sigvault.imaging.quality import inspect_ink
 from sigvault.imaging.specks import remove_specks
 
@@ -25,14 +26,30 @@ PLAIN = "sauvola-1"
 ONE_PEN = "onepen-2"
 RULED = "onepen-3"
 FAINT = "onepen-4"
+PRINTED = "onepen-5"
 _MOST_ENLARGED = 4
 _LACKED = {
-    PLAIN: frozenset({"pen", "fineness", "ruled", "faint_k"}),
-    ONE_PEN: frozenset({"ruled", "faint_k"}),
-    RULED: frozenset({"faint_k"}),
-    FAINT: frozenset[str](),
+    PLAIN: frozenset({"pen", "fineness", "ruled", "faint_k", "printed"}),
+    ONE_PEN: frozenset({"ruled", "faint_k", "printed"}),
+    RULED: frozenset({"faint_k", "printed"}),
+    FAINT: frozenset({"printed"}),
+    PRINTED: frozenset[str](),
 }
 """The recipes, and the parameters that came after each."""
+
+
+class _CleanInk(NamedTuple):
+    """Ink without what is no writing.
+
+    Attributes:
+        ink: bool (H, W).
+        rulings: how many ruled lines were taken off.
+        printed: how many rows of print were.
+    """
+
+    ink: npt.NDArray[np.bool_]
+    rulings: int
+    printed: int
 
 
 class _FoundInk(NamedTuple):
@@ -44,6 +61,7 @@ class _FoundInk(NamedTuple):
         left: column of the decoded picture at which ``ink`` begins.
         zoom: pixels of ``ink`` per pixel of the decoded picture.
         rulings: how many ruled lines were taken off.
+        printed: how many rows of print were.
     """
 
     ink: npt.NDArray[np.bool_]
@@ -51,6 +69,7 @@ class _FoundInk(NamedTuple):
     left: int
     zoom: float
     rulings: int
+    printed: int
 
 
 @dataclass(frozen=True)
@@ -84,6 +103,7 @@ class Preprocessing:
         ruled: whether ruled lines are looked for and taken off; with a pen alone.
         faint_k: Sauvola's weight that strokes are followed by where contrast is low; 0 follows
             none; with ``pen`` and ``ruled`` alone.
+        printed: whether rows of small print are looked for and taken off; with ``faint_k`` alone.
     """
 
     height: int = 128
@@ -106,6 +126,7 @@ class Preprocessing:
     fineness: int = 4
     ruled: bool = False
     faint_k: float = 0.0
+    printed: bool = False
 
     @property
     def name(self) -> str:
@@ -113,7 +134,7 @@ class Preprocessing:
         if not self.pen:
             return PLAIN
         if self.faint_k:
-            return FAINT
+            return PRINTED if self.printed else FAINT
         return RULED if self.ruled else ONE_PEN
 
     @property
@@ -163,7 +184,11 @@ class Preprocessing:
         contrast = measure_levels(image.pixels).contrast
         shrink = image.pixels.shape[1] / image.source_width
         findings = inspect_ink(
-            found.ink, zoom=found.zoom * shrink, contrast=contrast, rulings=found.rulings
+            found.ink,
+            zoom=found.zoom * shrink,
+            contrast=contrast,
+            rulings=found.rulings,
+            printed=found.printed,
         )
         box = ink_box(found.ink)
         if box is None:
@@ -218,10 +243,10 @@ class Preprocessing:
         if longest < self.smallest_side:
             factor = min(_MOST_ENLARGED, math.ceil(self.smallest_side / longest))
             clean = self._clean_ink(_enlarge(pixels, factor))
-            return _FoundInk(clean.ink, 0, 0, float(factor), clean.rulings)
+            return _FoundInk(clean.ink, 0, 0, float(factor), clean.rulings, clean.printed)
         factor = self._reduction(pixels)
         clean = self._clean_ink(_reduce(pixels, factor))
-        whole = _FoundInk(clean.ink, 0, 0, 1 / factor, clean.rulings)
+        whole = _FoundInk(clean.ink, 0, 0, 1 / factor, clean.rulings, clean.printed)
         box = ink_box(clean.ink)
         if factor == 1 or box is None:
             return whole
@@ -232,13 +257,13 @@ class Preprocessing:
         if finer == factor:
             return whole
         clean = self._clean_ink(_reduce(near, finer))
-        return _FoundInk(clean.ink, top, left, 1 / finer, clean.rulings)
+        return _FoundInk(clean.ink, top, left, 1 / finer, clean.rulings, clean.printed)
 
     def _reduction(self, pixels: npt.NDArray[np.uint8]) -> int:
         longest: int = max(pixels.shape)
         return max(1, math.ceil(longest / self.working_side))
 
-    def _clean_ink(self, pixels: npt.NDArray[np.uint8]) -> Separated:
+    def _clean_ink(self, pixels: npt.NDArray[np.uint8]) -> _CleanInk:
         found = find_ink(
             pixels,
             smoothing=self.smoothing,
@@ -249,15 +274,16 @@ class Preprocessing:
             ruled=self.ruled,
             faint_k=self.faint_k,
         )
+        unprinted = clear_print(found.ink) if self.printed else Unprinted(found.ink, 0)
         cleaned = remove_specks(
-            found.ink,
+            unprinted.ink,
             edge=self.edge,
             gap=self.gap,
             speck_area=self.speck_area,
             dirt_share=self.dirt_share,
             reach=self.reach,
         )
-        return Separated(cleaned, found.rulings)
+        return _CleanInk(cleaned, found.rulings, unprinted.rows)
 
 
 DEFAULT_PREPROCESSING = Preprocessing()

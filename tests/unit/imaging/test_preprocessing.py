@@ -156,7 +156,7 @@ class TestScale:
 class TestModelCard:
     def test_it_goes_there_and_back(self):
         card = DEFAULT_PREPROCESSING.to_dict()
-        assert set(card) | {"pen", "fineness", "ruled", "faint_k"} == {
+        assert set(card) | {"pen", "fineness", "ruled", "faint_k", "printed"} == {
             "name",
             *(field.name for field in fields(Preprocessing)),
         }
