@@ -64,8 +64,8 @@ _THRESHOLD = {
         "skilled_forgeries": 900,
         "draws": 10,
         "seed": 0,
-        "model": "sigvault-r18-d7011000f3ad",
-        "preprocessing": "onepen-4",
+        "model": "sigvault-r18-onepen-5-d7011000f3ad",
+        "preprocessing": "onepen-5",
     },
 }
 _REFERENCE = "27ad611a4e2443d29e44639990b77507"
@@ -82,8 +82,8 @@ _VERIFICATION = {
     "threshold": _THRESHOLD,
     "findings": [],
     "probe_digest": _DIGEST,
-    "model": "sigvault-r18-d7011000f3ad",
-    "preprocessing": "onepen-4",
+    "model": "sigvault-r18-onepen-5-d7011000f3ad",
+    "preprocessing": "onepen-5",
     "generation": 1,
 }
 _AT = "2026-01-31T09:30:00Z"
@@ -218,8 +218,8 @@ EXAMPLES |= {
             {
                 "id": 1,
                 "status": "active",
-                "model": "sigvault-r18-d7011000f3ad",
-                "preprocessing": "onepen-4",
+                "model": "sigvault-r18-onepen-5-d7011000f3ad",
+                "preprocessing": "onepen-5",
                 "dimension": 256,
                 "vectors": 50,
                 "missing": 0,

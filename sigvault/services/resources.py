@@ -169,7 +169,7 @@ def require_serving(embedder: Embedder) -> None:
         raise DemonstrationModel(
             f"{embedder.model} takes pictures by {embedder.preprocessing}, which leaves paper, pen "
             "and scanner in them on purpose, so its answers are about those: use a model of "
-            "another recipe, such as onepen-4"
+            "another recipe, such as onepen-5"
         )
 
 
