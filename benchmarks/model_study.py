@@ -1,4 +1,4 @@
-"""Losses, heads, canvas sizes, backbones, starts and augmentation: one change at a time.
+"""Losses, heads, canvas sizes, backbones, starts, augmentation and data: one change at a time.
 
 Run: ``python benchmarks/model_study.py DATA OUT [--groups losses,heads] [--batches 100]
 [--bfloat16]``
@@ -10,6 +10,11 @@ fifth of the signers, whom none was trained on, says what it is worth: skilled a
 vector and by the local score, and the difference from the base with an interval that resamples
 signers. The base is trained with two further seeds as well: a difference
 that a seed makes is none.
+
+What each source of training data is worth (group ``sources``) takes DATA's ``crossmedia_chinese``,
+``cedar``, ``sigcomp2011_dutch`` and ``varied-3`` (docs/model.md says how it is made), too. Those
+validation signers are of one of the sources, so all signers of the two sets of scans say it as
+well, for models that were not trained on them.
 
 Some backbones are timm's (``pip install timm``, not needed otherwise); backbones are compared from
 random weights, all of them.
@@ -34,10 +39,11 @@ from typing import Any, Literal
 from unittest.mock import patch
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from sigvault.datasets import Layout
+from sigvault.datasets import Layout, read_layout
 from sigvault.domain.comparison import Rate
 from sigvault.domain.embedding import Embedding, pack_local
 from sigvault.domain.fusion import FusionRule
@@ -69,6 +75,8 @@ from sigvault.training.config import (
     Start,
     TrainingConfig,
 )
+from sigvault.training.datasets import InkSet, load_ink
+from sigvault.training.ink_pool import InkPool
 from sigvault.training.loop import CACHE_FOLDER, MODEL_FOLDER, recipe_of, train
 from sigvault.training.losses.settings import (
     ArcFace,
@@ -81,7 +89,7 @@ from sigvault.training.losses.settings import (
     TripletMargin,
     TupletMargin,
 )
-from sigvault.training.material import Material, gather
+from sigvault.training.material import gather
 
 STEM = Start(
     checkpoint="resnet18_imagenet_stem_to_layer3.pt", batch_norm=BatchNormStart.RE_ESTIMATE
@@ -107,19 +115,30 @@ class Variant:
         config: what it is trained by, but for the number of batches.
         timm: the name of timm's backbone; None for torchvision's that is configured.
         against: the variant that it differs from in one thing.
+        scans: sets of scans that say what it is worth, besides the validation signers.
     """
 
     title: str
     config: TrainingConfig
     timm: str | None = None
     against: str = BASE
+    scans: tuple[DataSource, ...] = ()
+
+
+RECORDED = DataSource("trajectories", Layout.FOLDERS, "research use")
+NAMES = DataSource("crossmedia_chinese", Layout.CROSSMEDIA, "MIT", validates=False)
+SYNTHETIC = DataSource("varied-3", Layout.FOLDERS, "Apache-2.0", validates=False)
+SCANS = (
+    DataSource("cedar", Layout.CEDAR, "research use", validates=False),
+    DataSource("sigcomp2011_dutch", Layout.SIGCOMP2011, "research use", validates=False),
+)
 
 
 def _base() -> TrainingConfig:
     return TrainingConfig(
         name="study",
         licence="for comparison alone",
-        data=(DataSource("trajectories", Layout.FOLDERS, "research use"),),
+        data=(RECORDED,),
         start=STEM,
         split=Split(folds=1, validation_share=0.2, seed=42),
         batch=Batch(signers=12, genuine=4, forged=3),
@@ -148,9 +167,13 @@ def variants() -> dict[str, dict[str, Variant]]:
     def backbone(chosen: Backbone) -> TrainingConfig:
         return replace(random_start, architecture=Architecture(backbone=chosen))
 
+    def learned(title: str, *data: DataSource) -> Variant:
+        strange = tuple(each for each in SCANS if each not in data)
+        return Variant(title, replace(base, data=data), scans=strange)
+
     return {
         "base": {
-            BASE: Variant("multi-similarity, linear head on 2 x 3, ResNet-18", base),
+            BASE: Variant("multi-similarity, linear head on 2 x 3, ResNet-18", base, scans=SCANS),
             "seed-43": Variant("the same with seed 43", replace(base, seed=43)),
             "seed-44": Variant("the same with seed 44", replace(base, seed=44)),
         },
@@ -231,6 +254,15 @@ def variants() -> dict[str, dict[str, Variant]]:
                 for name in ("resnet18d", "regnety_008", "convnext_atto")
             },
         },
+        "sources": {
+            "names": learned("names alone", NAMES),
+            "synthetic": learned("synthetic signers alone", SYNTHETIC),
+            "names-synthetic": learned("names and synthetic signers", NAMES, SYNTHETIC),
+            "and-names": learned("recorded signers and names", RECORDED, NAMES),
+            "and-synthetic": learned("recorded and synthetic signers", RECORDED, SYNTHETIC),
+            "and-both": learned("recorded signers, names, synthetic", RECORDED, NAMES, SYNTHETIC),
+            "and-scans": learned("recorded and scanned signers", RECORDED, *SCANS),
+        },
     }
 
 
@@ -286,22 +318,20 @@ def lasting(config: TrainingConfig, batches: int, *, bfloat16: bool) -> Training
 
 
 def make(variant: Variant, data: Path, folder: Path, kept: Path) -> None:
-    """Train a variant and keep the scores of the validation signers."""
+    """Train a variant and keep the scores of the validation signers, and of those of scans."""
     config = variant.config
     with backbone_of(variant.timm):
         train(config, data, folder)
         network = load_model(folder / MODEL_FOLDER)[0].eval()
-    material = gather(config, recipe_of(config), data, folder.parent / CACHE_FOLDER)
-    signers = list(embed(network, material))
-    pairs = compare_pairs(signers)
-    arrays: dict[str, Any] = {"signers": len(signers)}
-    for figure in FIGURES:
-        scores = draw_comparisons(pairs, figure[3])
-        found = scores_by_signer(scores, apply_fusion(scores, figure[1]), figure[2])
-        for side, values in (("mated", found.mated), ("others", found.non_mated)):
-            arrays[f"{key_of(figure)} {side}"] = np.concatenate(values)
-            arrays[f"{key_of(figure)} {side} counts"] = [len(own) for own in values]
-        arrays[f"{key_of(figure)} draws"] = found.draws
+    recipe, cache = recipe_of(config), folder.parent / CACHE_FOLDER
+    # Whatever it was trained on: the base's validation signers, whom none is trained on.
+    material = gather(replace(config, data=(RECORDED,)), recipe, data, cache)
+    arrays = score(
+        "", [(own.genuine, own.forged) for own in material.validation], material.ink, network
+    )
+    for source in variant.scans:
+        scanned = load_ink(read_layout(data / source.path, source.layout), recipe, cache)
+        arrays |= score(f"{source.path} ", rows_by_signer(scanned), scanned.ink, network)
     metrics = json.loads((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     arrays["images_per_second"] = metrics["images_per_second"]
     arrays["parameters"] = sum(each.numel() for each in network.parameters())
@@ -311,6 +341,37 @@ def make(variant: Variant, data: Path, folder: Path, kept: Path) -> None:
     half_written.replace(kept)
 
 
+Rows = Sequence[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
+"""Of each signer, the pictures that are genuine and those that are forged."""
+
+
+def rows_by_signer(scanned: InkSet) -> Rows:
+    """Of a set of pictures."""
+    owners = np.array([own.signer for own in scanned.specimens])
+    genuine = np.array([own.genuine for own in scanned.specimens])
+    return [
+        (np.flatnonzero((owners == one) & genuine), np.flatnonzero((owners == one) & ~genuine))
+        for one in np.unique(owners)
+    ]
+
+
+def score(
+    prefix: str, rows: Rows, ink: InkPool | npt.NDArray[np.uint8], network: EmbeddingNetwork
+) -> dict[str, Any]:
+    """Scores of some signers by every figure, as arrays whose names start with the prefix."""
+    pairs = compare_pairs(list(embed(network, rows, ink)))
+    arrays: dict[str, Any] = {}
+    for figure in FIGURES:
+        scores = draw_comparisons(pairs, figure[3])
+        found = scores_by_signer(scores, apply_fusion(scores, figure[1]), figure[2])
+        key = f"{prefix}{key_of(figure)}"
+        for side, values in (("mated", found.mated), ("others", found.non_mated)):
+            arrays[f"{key} {side}"] = np.concatenate(values)
+            arrays[f"{key} {side} counts"] = [len(own) for own in values]
+        arrays[f"{key} draws"] = found.draws
+    return arrays
+
+
 def key_of(figure: tuple[str, FusionRule, Kind, int]) -> str:
     """What a figure is called, such as ``vector skilled R=1``."""
     name, _, kind, references = figure
@@ -318,14 +379,16 @@ def key_of(figure: tuple[str, FusionRule, Kind, int]) -> str:
 
 
 @torch.inference_mode()
-def embed(network: EmbeddingNetwork, material: Material) -> Iterator[EvaluationSigner]:
-    """The validation signers' embeddings."""
-    for number, group in enumerate(material.validation):
+def embed(
+    network: EmbeddingNetwork, signers: Rows, ink: InkPool | npt.NDArray[np.uint8]
+) -> Iterator[EvaluationSigner]:
+    """The signers' embeddings."""
+    for number, own in enumerate(signers):
         sides: list[tuple[Embedding, ...]] = []
-        for rows in (group.genuine, group.forged):
+        for rows in own:
             found: list[Embedding] = []
             for part in np.array_split(rows, -(-len(rows) // 64)) if len(rows) else ():
-                output = network(torch.from_numpy(material.ink[part])[:, None].float() / 255)
+                output = network(torch.from_numpy(ink[part])[:, None].float() / 255)
                 found += [
                     Embedding(vector, pack_local(local, inked), ModelId("study"))
                     for vector, local, inked in zip(
@@ -415,11 +478,16 @@ def timm_stages(name: str) -> SimpleNamespace:
 # --------------------------------------------------------------------------------------- table
 
 
-def read_scores(kept: Path) -> dict[str, SignerScores]:
-    """What `make` kept, by figure."""
+Kept = dict[str, SignerScores]
+"""One variant's scores by figure; those of a set of scans with its name before the figure's."""
+
+
+def read_scores(kept: Path) -> Kept:
+    """What `make` kept."""
     with np.load(kept, allow_pickle=False) as found:
+        keys = [name.removesuffix(" draws") for name in found.files if name.endswith(" draws")]
         result = {}
-        for key in map(key_of, FIGURES):
+        for key in keys:
             sides = [
                 tuple(
                     np.split(found[f"{key} {side}"], np.cumsum(found[f"{key} {side} counts"])[:-1])
@@ -439,13 +507,14 @@ def write_table(out: Path, groups: dict[str, dict[str, Variant]], batches: int) 
         if (out / f"{name}.npz").is_file()
     }
     document: dict[str, Any] = {"batches": batches, "variants": {}}
-    signers = len(next(iter(scores[BASE].values())).mated)
+    signers = len(scores[BASE][SHOWN[0]].mated)
     lines = [
         f"EER in per cent of {signers} signers that none was trained on, {batches} batches of 84. "
         "Below a rate: the rate less that of what it is compared with, 95 % over signers; bold: "
         "the interval is off zero.",
         "",
     ]
+    scanned: dict[str, list[str]] = {source.path: [] for source in SCANS}
     for group, members in groups.items():
         there = {name: each for name, each in members.items() if name in scores}
         if not there:
@@ -455,7 +524,13 @@ def write_table(out: Path, groups: dict[str, dict[str, Variant]], batches: int) 
             entry = figures(out / f"{name}.npz", scores, name, variant.against)
             document["variants"][name] = entry
             lines.append(row_of(variant, entry))
+            for source in variant.scans:
+                if f"{source.path} {SHOWN[0]}" in entry:
+                    scanned[source.path].append(row_of(variant, entry, f"{source.path} "))
         lines.append("")
+    for path, rows in scanned.items():
+        if rows:
+            lines += [f"### On the scans of {path}", "", HEADER, RULE, *rows, ""]
     (out / "table.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     (out / "table.md").write_text("\n".join(lines), encoding="utf-8")
 
@@ -472,9 +547,7 @@ HEADER = f"| Variant | {' | '.join(SHOWN)} | images/s |"
 RULE = "|---" * (len(SHOWN) + 2) + "|"
 
 
-def figures(
-    kept: Path, scores: dict[str, dict[str, SignerScores]], name: str, against: str
-) -> dict[str, Any]:
+def figures(kept: Path, scores: dict[str, Kept], name: str, against: str) -> dict[str, Any]:
     """A variant's rates and differences, JSON-ready."""
     with np.load(kept, allow_pickle=False) as found:
         entry: dict[str, Any] = {
@@ -484,15 +557,15 @@ def figures(
         }
     for key, own in scores[name].items():
         entry[key] = asdict(equal_error_rate(own).rate)
-        if name != against:
+        if name != against and key in scores[against]:
             entry[f"{key}, difference"] = asdict(paired_difference(own, scores[against][key]))
     return entry
 
 
-def row_of(variant: Variant, entry: dict[str, Any]) -> str:
-    """A line of the table."""
+def row_of(variant: Variant, entry: dict[str, Any], measured: str = "") -> str:
+    """A line of the table, of the validation signers or of the set that is named."""
     cells = []
-    for key in SHOWN:
+    for key in (f"{measured}{figure}" for figure in SHOWN):
         rate = f"{100 * entry[key]['value']:.1f}"
         if found := entry.get(f"{key}, difference"):
             rate += f"<br>{difference_cell(Rate(**found))}"

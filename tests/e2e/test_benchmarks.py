@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torchvision
 from browser import find_chromium
 
 from sigvault.domain.population import Population
@@ -275,6 +277,7 @@ def test_page_times(run: Run):
         ("half_vectors", ("--draws", 1), ["32 bits", "16 bits"]),
         ("ruled_paper", ("--most", 2), ["drawn"]),
         ("faint_pen", ("--most", 2), ["drawn"]),
+        ("printed_forms", ("--most", 2), ["drawn"]),
     ],
 )
 def test_on_a_data_set(run: Run, few, name, options, firsts):
@@ -349,6 +352,45 @@ def test_gate_power(run: Run, galleries, tmp_path):
 
     (table,) = tables(page)
     assert len(table.rows) == 6
+
+
+def test_model_study(run: Run, tmp_path_factory, tmp_path):
+    """One batch each; synthetic signers stand for recorded and for scanned ones."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    for seed, name in enumerate(("trajectories", "varied-3")):
+        (data / name).symlink_to(draw(tmp_path_factory, signers=16, genuine=6, seed=seed))
+    for path in sorted(draw(tmp_path_factory, signers=5, genuine=6, seed=2).glob("*/*/*.png")):
+        signer, kind = path.parent.name, path.parent.parent.name
+        name = {"genuine": "original/original", "forged": "forged/forgeries"}[kind]
+        link = data / f"cedar/{name}_{int(signer)}_{int(path.stem)}.png"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
+    for path in sorted(draw(tmp_path_factory, signers=5, genuine=6, seed=3).glob("*/*/*.png")):
+        suffix = {"genuine": "", "forged": "_forg"}[path.parent.parent.name]
+        link = data / f"sigcomp2011_dutch/{path.parent.name}{suffix}/{path.name}"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
+    stages = ("conv1", "bn1", "layer1", "layer2", "layer3")
+    stem = {
+        name: value
+        for name, value in torchvision.models.resnet18().state_dict().items()
+        if name.startswith(stages)
+    }
+    torch.save(stem, data / "resnet18_imagenet_stem_to_layer3.pt")  # noqa: TID251 - a file as theirs
+
+    run("model_study", data, out, "--batches", 1, "--variants", "and-synthetic,and-scans")
+
+    page = (out / "table.md").read_text("utf-8")
+    base, sources, cedar, dutch = tables(page)
+    first = "multi-similarity, linear head on 2 x 3, ResNet-18"
+    assert list(base.rows) == [first]
+    assert list(sources.rows) == ["recorded and synthetic signers", "recorded and scanned signers"]
+    assert list(cedar.rows) == list(dutch.rows) == [first, "recorded and synthetic signers"]
+    assert "3 signers that none was trained on, 1 batches" in page
+    variants = json.loads((out / "table.json").read_text("utf-8"))["variants"]
+    assert variants["and-synthetic"]["against"] == "base"
+    assert variants["and-scans"].keys() < variants["and-synthetic"].keys()
 
 
 def test_rendered_or_scanned(run: Run, few, tmp_path):
