@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from ruled_paper import RULED_MOST, Ink, find, read_pictures, write
+from ruled_paper import DRAWN_ON, amiss, find, read_pictures, write
 
 from sigvault.imaging.disturbances import Disturbance, disturb
 from sigvault.imaging.printed_text import clear_print
@@ -44,7 +44,7 @@ def main() -> int:
         if not pictures:
             sys.exit(f"{path} has no picture of a size that ink is looked for in as it is")
         found = sum(clear_print(ink).rows > 0 for _, ink in pictures)
-        some = pictures[:: max(1, len(pictures) // RULED_MOST)]
+        some = pictures[:: max(1, len(pictures) // DRAWN_ON)]
         blind, shares = 0, []
         for number, (pixels, ink) in enumerate(some):
             printed = find(disturb(pixels, Disturbance.PRINTED, seed=number), ruled=True)
@@ -59,12 +59,6 @@ def main() -> int:
         row = [path.name, len(pictures), found, len(some), blind, *cells]
         write(f"| {' | '.join(map(str, row))} |")
     return 0
-
-
-def amiss(ink: Ink, wanted: Ink) -> tuple[float, float]:
-    """(ink too much, ink missing), as shares of what is wanted."""
-    total = np.count_nonzero(wanted)
-    return np.count_nonzero(ink & ~wanted) / total, np.count_nonzero(wanted & ~ink) / total
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ from sigvault.imaging.rulings import find_rulings
 Pixels = npt.NDArray[np.uint8]
 Ink = npt.NDArray[np.bool_]
 
-RULED_MOST = 200
-"""Of so many pictures of each set, lines are drawn on the paper."""
+DRAWN_ON = 200
+"""Of so many pictures of each set, or so, something is drawn on the paper."""
 
 
 def main() -> int:
@@ -53,10 +53,10 @@ def main() -> int:
         cropped = sum(bool(find_rulings(crop(ink))) for ink in inks)
         if not any(ink.any() for ink in inks):
             sys.exit(f"{path} has no picture of a size that ink is looked for in as it is")
-        step = max(1, len(pictures) // RULED_MOST)
+        step = max(1, len(pictures) // DRAWN_ON)
         shares = np.array(
             [
-                amiss(pixels, ink, number)
+                before_and_after(pixels, ink, number)
                 for number, (pixels, ink) in enumerate(
                     zip(pictures[::step], inks[::step], strict=True)
                 )
@@ -65,7 +65,7 @@ def main() -> int:
         )
         cells = [
             f"{100 * before:.1f} → {100 * after:.1f} %"
-            for before, after in np.median(shares, axis=0)
+            for before, after in np.median(shares, axis=0).T
         ]
         row = [path.name, len(pictures), as_scanned, cropped, *cells]
         write(f"| {' | '.join(map(str, row))} |")
@@ -115,15 +115,16 @@ def crop(ink: Ink) -> Ink:
     return ink if box is None else ink[box.top : box.bottom, box.left : box.right]
 
 
-def amiss(pixels: Pixels, wanted: Ink, seed: int) -> list[list[float]]:
-    """Too much and missing, each before and after lines are taken off; shares of the plain ink."""
+def before_and_after(pixels: Pixels, wanted: Ink, seed: int) -> list[tuple[float, float]]:
+    """What is amiss before and after lines that are drawn on are taken off."""
     ruled = disturb(pixels, Disturbance.RULED, seed=seed)
-    left, cleared = find(ruled), find(ruled, ruled=True)
+    return [amiss(find(ruled), wanted), amiss(find(ruled, ruled=True), wanted)]
+
+
+def amiss(ink: Ink, wanted: Ink) -> tuple[float, float]:
+    """(ink too much, ink missing), as shares of what is wanted."""
     total = np.count_nonzero(wanted)
-    return [
-        [np.count_nonzero(ink & ~wanted) / total for ink in (left, cleared)],
-        [np.count_nonzero(wanted & ~ink) / total for ink in (left, cleared)],
-    ]
+    return np.count_nonzero(ink & ~wanted) / total, np.count_nonzero(wanted & ~ink) / total
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Rows of small print taken off, with the signature beside and across them left.
 
 Captions, dates and names are printed about the place where a form is signed. Letters of print stand
-on one line, to a pixel or two, and most of them are of one height, also to a pixel or two; a hand's
-don't and aren't. Letters that touch a stroke of the signature are one piece with it, and stay.
+on one line, to a pixel or two, and many of them are of one height, as exactly; a hand's don't and
+aren't. Letters that touch a stroke of the signature are one piece with it, and stay.
 """
 
 from __future__ import annotations
@@ -64,8 +64,11 @@ _BESIDE = 1.5
 _SMALL = 4.0
 """What is left is at least so many times as high as a small letter of the row."""
 
+_LOW = 0.6
+"""Dots, commas and dashes are lower than this, in the same measure."""
+
 _IN_ROW = 0.75
-"""Share of the pieces within a row's band that stand as letters do, at least."""
+"""Share of the other pieces within a row's band that stand as letters do, at least."""
 
 _ALIKE_SIZE = 0.4
 """By how much rows of about the same size differ."""
@@ -144,11 +147,25 @@ class _Row:
         return self.base - self.roof
 
 
+class _Need(NamedTuple):
+    """What makes a row.
+
+    Attributes:
+        letters: so many at least.
+        pieces: that they are at least.
+        size: the height that small letters have, about; None for any.
+    """
+
+    letters: int
+    pieces: int
+    size: float | None = None
+
+
 def clear_print(ink: Bools) -> Unprinted:
     """Take rows of print off.
 
     A row is found by the pieces that stand on one line, at most 3 degrees askew: eight letters at
-    least in five pieces or more, most of them of one height. Where there is one, shorter rows of
+    least in five pieces or more, two in five of one height. Where there is one, shorter rows of
     about its size are found, too. What lies whole in a row's band, dots and commas and all, goes,
     unless what would be left is not at least four times as high as a small letter: then it may be
     the signature itself that is written in print.
@@ -176,69 +193,61 @@ def clear_print(ink: Bools) -> Unprinted:
 
 def _find_bands(pieces: _Pieces) -> Iterator[Bools]:
     """What goes with each row, bool (N,); the surest row first."""
-    left = np.ones(len(pieces.top), dtype=np.bool_)
+    free = np.ones(len(pieces.top), dtype=np.bool_)
     size: float | None = None
     for _ in range(_MOST_ROWS):
-        row = _find_row(pieces, left, _LETTERS, _PIECES)
+        row = _find_row(pieces, free, _Need(_LETTERS, _PIECES))
         if row is None and size is not None:
-            row = _find_row(pieces, left, _LETTERS_MORE, _PIECES_MORE, size)
-        band = None if row is None else _band(pieces, left, row)
+            row = _find_row(pieces, free, _Need(_LETTERS_MORE, _PIECES_MORE, size))
+        band = None if row is None else _band(pieces, free, row)
         if row is None or band is None:
             return
         size = size or row.size
-        left &= ~band
+        free &= ~band
         yield band
 
 
-def _find_row(
-    pieces: _Pieces, left: Bools, letters: int, least: int, size: float | None = None
-) -> _Row | None:
-    """The row of the most letters among the pieces that are left.
+def _find_row(pieces: _Pieces, free: Bools, need: _Need) -> _Row | None:
+    """The row of the most letters among the pieces of no row yet.
 
     Args:
         pieces: N of them.
-        left: bool (N,), which may be letters.
-        letters: how many make a row.
-        least: pieces that they are at least.
-        size: the height that small letters have, about; None for any.
+        free: bool (N,), which of them are.
+        need: what makes a row.
     """
     height, width = pieces.height, pieces.width
-    likely = left & (height >= _LOWEST) & (height <= height.max() / 2)
+    likely = free & (height >= _LOWEST) & (height <= height.max() / 2)
     likely &= (width > 1) & (width <= _WIDEST * height)
     numbers = np.flatnonzero(likely)
-    if not least <= len(numbers) <= _MOST_PIECES:
+    if not need.pieces <= len(numbers) <= _MOST_PIECES:
         return None
     best: _Row | None = None
     for degrees in np.arange(-_STEEPEST, _STEEPEST + _STEP / 2, _STEP):
         slope = float(np.tan(np.radians(degrees)))
         own = pieces.levelled(slope)[numbers]
-        best = _best_row(own, slope, numbers, (letters, least, size), best)
+        best = _best_row(own, slope, numbers, need, best)
     return best
 
 
 def _best_row(
-    own: _Pieces,
-    slope: float,
-    numbers: Ints,
-    wanted: tuple[int, int, float | None],
-    best: _Row | None,
+    own: _Pieces, slope: float, numbers: Ints, need: _Need, best: _Row | None
 ) -> _Row | None:
     """The row of one slope that holds more letters than the best so far, or that one."""
-    letters, least, size = wanted
     counts = np.clip(np.round(own.width / own.height), 1, _WIDE_LETTERS)
     # Every piece in turn is taken for a small letter of a row, down; all others, across.
     alike, members = _fit(own, own.top[:, None], own.bottom[:, None])
-    fair = (alike.sum(axis=1) >= _LEAST_ALIKE) & (members.sum(axis=1) >= least)
-    if size is not None:
-        fair &= np.abs(own.height / size - 1) <= _ALIKE_SIZE
+    fair = (alike.sum(axis=1) >= _LEAST_ALIKE) & (members.sum(axis=1) >= need.pieces)
+    if need.size is not None:
+        fair &= np.abs(own.height / need.size - 1) <= _ALIKE_SIZE
     found = members @ counts * fair
     for small in np.argsort(-found, kind="stable"):
-        if found[small] < max(letters, best.letters + 1 if best else 0):
+        if found[small] < max(need.letters, best.letters + 1 if best else 0):
             break
         part = _unbroken(own, np.flatnonzero(members[small]), int(small))
         held = float(counts[part].sum())
         enough = max(_LEAST_ALIKE, _ALIKE * len(part))
-        sure = held >= letters and len(part) >= least and alike[small][part].sum() >= enough
+        whole = held >= need.letters and len(part) >= need.pieces
+        sure = whole and alike[small][part].sum() >= enough
         if sure and (best is None or held > best.letters):
             roof, base = float(own.top[small]), float(own.bottom[small])
             best = _Row(slope, roof, base, held, numbers[part])
@@ -266,10 +275,10 @@ def _unbroken(own: _Pieces, part: Ints, small: int) -> Ints:
     return next(each for each in np.split(ordered, cuts) if small in each)
 
 
-def _band(pieces: _Pieces, left: Bools, row: _Row) -> Bools | None:
+def _band(pieces: _Pieces, free: Bools, row: _Row) -> Bools | None:
     """What goes with a row, bool (N,); None if it is no print after all."""
     own, size = pieces.levelled(row.slope), row.size
-    within = left & (own.top >= row.roof - size) & (own.bottom <= row.base + size)
+    within = free & (own.top >= row.roof - size) & (own.bottom <= row.base + size)
     _, letters = _fit(own, row.roof, row.base)
     letters &= within
     first, last = own.left[row.members].min(), own.right[row.members].max()
@@ -281,8 +290,8 @@ def _band(pieces: _Pieces, left: Bools, row: _Row) -> Bools | None:
         first, last = ends
     beyond = _BESIDE * size
     band = within & (own.left >= first - beyond) & (own.right <= last + beyond)
-    whole = band & (own.height >= (1 - _ASCENDER / 2) * size)
-    others = left & ~band
+    whole = band & (own.height >= _LOW * size)
+    others = free & ~band
     if not others.any() or own.height[others].max() < _SMALL * size:
         return None
     return band if (letters & whole).sum() >= _IN_ROW * whole.sum() else None

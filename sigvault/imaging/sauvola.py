@@ -38,20 +38,6 @@ _LACKED = {
 """The recipes, and the parameters that came after each."""
 
 
-class _CleanInk(NamedTuple):
-    """Ink without what is no writing.
-
-    Attributes:
-        ink: bool (H, W).
-        rulings: how many ruled lines were taken off.
-        printed: how many rows of print were.
-    """
-
-    ink: npt.NDArray[np.bool_]
-    rulings: int
-    printed: int
-
-
 class _FoundInk(NamedTuple):
     """Ink at the working size, and where that lies in the decoded picture.
 
@@ -242,12 +228,10 @@ class Preprocessing:
         longest = max(pixels.shape)
         if longest < self.smallest_side:
             factor = min(_MOST_ENLARGED, math.ceil(self.smallest_side / longest))
-            clean = self._clean_ink(_enlarge(pixels, factor))
-            return _FoundInk(clean.ink, 0, 0, float(factor), clean.rulings, clean.printed)
+            return self._clean_ink(_enlarge(pixels, factor), zoom=float(factor))
         factor = self._reduction(pixels)
-        clean = self._clean_ink(_reduce(pixels, factor))
-        whole = _FoundInk(clean.ink, 0, 0, 1 / factor, clean.rulings, clean.printed)
-        box = ink_box(clean.ink)
+        whole = self._clean_ink(_reduce(pixels, factor), zoom=1 / factor)
+        box = ink_box(whole.ink)
         if factor == 1 or box is None:
             return whole
         margin = self.window
@@ -256,14 +240,15 @@ class Preprocessing:
         finer = self._reduction(near)
         if finer == factor:
             return whole
-        clean = self._clean_ink(_reduce(near, finer))
-        return _FoundInk(clean.ink, top, left, 1 / finer, clean.rulings, clean.printed)
+        return self._clean_ink(_reduce(near, finer), zoom=1 / finer, top=top, left=left)
 
     def _reduction(self, pixels: npt.NDArray[np.uint8]) -> int:
         longest: int = max(pixels.shape)
         return max(1, math.ceil(longest / self.working_side))
 
-    def _clean_ink(self, pixels: npt.NDArray[np.uint8]) -> _CleanInk:
+    def _clean_ink(
+        self, pixels: npt.NDArray[np.uint8], *, zoom: float, top: int = 0, left: int = 0
+    ) -> _FoundInk:
         found = find_ink(
             pixels,
             smoothing=self.smoothing,
@@ -283,7 +268,7 @@ class Preprocessing:
             dirt_share=self.dirt_share,
             reach=self.reach,
         )
-        return _CleanInk(cleaned, found.rulings, unprinted.rows)
+        return _FoundInk(cleaned, top, left, zoom, found.rulings, unprinted.rows)
 
 
 DEFAULT_PREPROCESSING = Preprocessing()
