@@ -215,7 +215,10 @@ def main() -> int:
     limit = examiner.threshold.copy_limit
     if limit is None:
         sys.exit("the model's thresholds know no copies: run `sigvault release` again")
-    write(f"{examiner.embedder.model}, copies from a local score of {limit:.3f}.\n")
+    write(
+        f"{examiner.embedder.model}, copies from a local score of {limit:.3f}, perhaps traced from "
+        f"{examiner.threshold.trace_limit or 1.0:.3f}.\n"
+    )
     for folder, dpi in zip(chosen.data, chosen.dpi * len(chosen.data), strict=False):
         signers = list(examiner.enroll(folder, chosen.signers))
         write(f"## {folder.name}, {len(signers)} signers\n")
@@ -272,8 +275,9 @@ def show_copies(examiner: Examiner, signers: Sequence[Enrolled]) -> None:
 
 TALLIED = {
     "alarm": "alarm",
+    "traced": "perhaps traced",
     "accepted": "accepted",
-    "without": "accepted without the alarm",
+    "without": "accepted without either",
     "looked": "looked at closer",
 }
 
@@ -286,6 +290,7 @@ def answer(examiner: Examiner, gallery: Gallery, probes: Sequence[SignatureImage
             continue
         score, threshold = examiner.score(probe, gallery), examiner.threshold
         tally["alarm"] += threshold.copied(score) is not None
+        tally["traced"] += threshold.traced(score) is not None
         tally["accepted"] += threshold.judge(score) is Decision.ACCEPT
         tally["without"] += threshold.decide(score.value) is Decision.ACCEPT
         tally["looked"] += score.per_reference[0].turned is not None

@@ -101,6 +101,7 @@ class FakeEmbedder:
         points: bool = True,
         noise: float = 0.0,
         copy_limit: float | None = None,
+        trace_limit: float | None = None,
         turns: tuple[float, ...] = (),
         wide: bool = False,
     ) -> None:
@@ -114,7 +115,7 @@ class FakeEmbedder:
         self._references = references
         self._points = points
         self._noise = noise
-        self._copy_limit = copy_limit
+        self._limits = {"copy_limit": copy_limit, "trace_limit": trace_limit}
         self._turns = turns
         self._wide = wide
         self.batches: list[int] = []
@@ -135,7 +136,7 @@ class FakeEmbedder:
             training_digests=frozenset(),
             recipe={},
             thresholds=tuple(
-                replace(with_points(plain) if self._points else plain, copy_limit=self._copy_limit)
+                replace(with_points(plain) if self._points else plain, **self._limits)
                 for plain in (make_threshold(number, model) for number in self._references)
             ),
         )

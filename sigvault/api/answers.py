@@ -188,6 +188,7 @@ def threshold(chosen: Threshold) -> schemas.Threshold:
         accept_rates=_rates(chosen.accept_rates),
         refuse_rates=_rates(chosen.refuse_rates),
         copy_limit=chosen.copy_limit,
+        trace_limit=chosen.trace_limit,
         origin=schemas.Origin(**vars(chosen.origin)),
     )
 
@@ -217,6 +218,7 @@ def identification(caller: Caller, found: Identification) -> schemas.Identificat
                 references=_reference_scores(one.score.per_reference),
                 straightened=one.score.straightened,
                 copied=one.copied,
+                traced=one.traced,
             )
             for one in found.candidates
         ],

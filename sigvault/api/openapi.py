@@ -55,6 +55,7 @@ _THRESHOLD = {
     "accept_rates": _RATES,
     "refuse_rates": _RATES,
     "copy_limit": 0.941,
+    "trace_limit": 0.884,
     "origin": {
         "data": "cedar, sigcomp2011_dutch",
         "protocol": "random draws of references, unseen signers",
@@ -122,6 +123,7 @@ _CANDIDATE = {
     "llr_words": "moderate support that this signer wrote it",
     "references": _SCORES,
     "copied": None,
+    "traced": None,
 }
 _RESULT = {
     "image": 1,

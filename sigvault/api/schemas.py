@@ -338,6 +338,11 @@ class Threshold(Answer):
         description="The local score with one reference from which on a probe counts as a copy of "
         "it and is not accepted; null where none was calibrated."
     )
+    trace_limit: float | None = Field(
+        default=None,
+        description="The lower one from which on it is not accepted either, since it was perhaps "
+        "traced; null where none was calibrated.",
+    )
     origin: Origin
 
 
@@ -394,6 +399,10 @@ class Candidate(Answer):
     straightened: float | None = Field(default=None, description=_STRAIGHTENED)
     copied: str | None = Field(
         description="The reference that the picture is perhaps a copy of, which is never accepted."
+    )
+    traced: str | None = Field(
+        default=None,
+        description="The reference that it was perhaps traced from, which is not accepted either.",
     )
 
 

@@ -114,6 +114,7 @@ def candidate_document(candidate: Candidate) -> dict[str, Any]:
         "straightened": candidate.score.straightened,
         "spread": score["spread"],
         "copied": candidate.copied,
+        "traced": candidate.traced,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sigvault.domain.aims import Measure
-from sigvault.domain.comparison import ErrorRates, Rate, Threshold
+from sigvault.domain.comparison import TRACE_MARGIN, ErrorRates, Rate, Threshold
 from sigvault.domain.threshold_fit import describe_fit
 
 
@@ -114,6 +114,19 @@ def _copies(threshold: Threshold) -> str:
         f"{threshold.copy_limit:.3f} or more counts as a copy of it, perhaps pasted: an alarm is "
         "raised, and it is not accepted, whatever its score. Copies among these data apart, at "
         "most 1 in 1000 of their genuine signatures came so near to a reference."
+        + _tracings(threshold)
+    )
+
+
+def _tracings(threshold: Threshold) -> str:
+    if threshold.trace_limit is None:
+        return (
+            " It was made before tracings raised one: run `sigvault calibrate` again for a limit."
+        )
+    return (
+        f" From {threshold.trace_limit:.3f} on, or {TRACE_MARGIN} above what the references score "
+        "with each other if that is more, it was perhaps traced and is not accepted either; at "
+        "most 1 in 100 of the genuine ones came so near."
     )
 
 

@@ -15,7 +15,7 @@ from sigvault.cli.output import tidy
 from sigvault.cli.ruled_table import ruled_table
 from sigvault.domain.audit import AuditRecord, ReferenceErased
 from sigvault.domain.comparison import Decision, Evidence, Rate, Threshold
-from sigvault.domain.copies import COPY, once_turned
+from sigvault.domain.copies import COPY, TRACED, once_turned
 from sigvault.domain.diagnosis import Diagnosis, Finding, Severity
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.model_card import MeasuredRates, ModelCard
@@ -133,7 +133,7 @@ def verification_tables(verification: Verification, report: Path | None) -> list
     if threshold.aim is not None:
         facts.append(("decided at", describe_aim(threshold)))
     facts += [
-        ("alarm" if finding.name == COPY else "quality", text)
+        ("alarm" if finding.name in {COPY, TRACED} else "quality", text)
         for finding, text in zip(evidence.findings, _findings(evidence.findings), strict=True)
     ]
     if report is not None:
@@ -206,6 +206,16 @@ def identification_tables(identification: Identification) -> list[Table | Text]:
         )
         for candidate in identification.candidates
         if (copied := candidate.copied_score) is not None
+    ]
+    copies += [
+        Text(
+            f"alarm: liker to signer {tidy(candidate.signer)}'s reference {traced.reference}"
+            f"{once_turned(traced)} than 99 in 100 signatures get, perhaps traced from it, so it "
+            "is not accepted",
+            style="bold red",
+        )
+        for candidate in identification.candidates
+        if (traced := candidate.traced_score) is not None
     ]
     turned = [
         Text(f"signer {tidy(candidate.signer)}: compared with the picture{turn}")

@@ -185,6 +185,8 @@ class Threshold:
         origin: where it comes from.
         copy_limit: the local score with one reference from which on a probe counts as a copy of
             it and is not accepted; None where none was calibrated.
+        trace_limit: the lower one from which on it was perhaps traced, and is not accepted either;
+            None where none was calibrated.
     """
 
     references: int
@@ -194,6 +196,7 @@ class Threshold:
     refuse_rates: ErrorRates
     origin: Origin
     copy_limit: float | None = None
+    trace_limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -282,6 +285,8 @@ class Candidate:
         references: the probe against each reference.
         copied: the reference that the probe is perhaps a copy of, which is never accepted; None of
             services that don't tell.
+        traced: the reference that it was perhaps traced from, which is not accepted either; None
+            of services that don't tell.
         straightened: by how many degrees the picture was turned before it was compared,
             anticlockwise positive; None where it was compared as it is.
     """
@@ -294,6 +299,7 @@ class Candidate:
     llr_words: str
     references: tuple[ReferenceScore, ...]
     copied: str | None = None
+    traced: str | None = None
     straightened: float | None = None
 
 

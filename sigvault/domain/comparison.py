@@ -153,6 +153,11 @@ class LikelihoodRatio:
         return min(self.upper, max(self.lower, value))
 
 
+TRACE_MARGIN = 0.07
+"""What a probe must be liker to a reference than the references are to each other, before it was
+perhaps traced: whoever signs the same way each time does so once more
+(docs/adr/0033-a-tracing-goes-to-a-person.md)."""
+
 CLOSER_LOOK = 0.12
 """How far below the limit of copies a local score asks whether the probe lies turned as a copy
 would: pictures of references that are turned by an angle between those that references are seen
@@ -177,6 +182,8 @@ class Threshold:
         aim: the rate that ``accept`` was moved to by whoever asked; None as calibrated.
         copy_limit: the local score with one reference from which on a probe counts as a copy of
             it, in [-1, 1]; None where it was calibrated before there was one.
+        trace_limit: the lower one from which on a person should look whether it was traced, in
+            [-1, 1], see `trace_limit_of`; None where it was calibrated before there was one.
     """
 
     references: int
@@ -190,6 +197,7 @@ class Threshold:
     points: tuple[OperatingPoint, ...] = field(default=(), metadata=OMIT_DEFAULT)
     aim: Aim | None = field(default=None, metadata=OMIT_DEFAULT)
     copy_limit: float | None = field(default=None, metadata=OMIT_DEFAULT)
+    trace_limit: float | None = field(default=None, metadata=OMIT_DEFAULT)
 
     def __post_init__(self) -> None:
         """Check the order of the operating points.
@@ -216,24 +224,45 @@ class Threshold:
 
         Nobody signs twice alike to the pixel: such a probe is perhaps a pasted picture of it.
         """
-        nearest = max(score.per_reference, key=lambda one: one.likest)
+        nearest = _likest(score)
         if self.copy_limit is None or nearest.likest < self.copy_limit:
             return None
         return nearest
+
+    def traced(self, score: Score) -> ReferenceScore | None:
+        """The reference that a probe is liker to than most signatures get, but no copy; or None.
+
+        One genuine signature in a hundred is, and so is one that was drawn over it by hand.
+        """
+        limit, nearest = self.trace_limit_of(score), _likest(score)
+        if limit is None or nearest.likest < limit or self.copied(score) is not None:
+            return None
+        return nearest
+
+    def trace_limit_of(self, score: Score) -> float | None:
+        """From which local score on a probe was perhaps traced, higher for references much alike.
+
+        None where nothing is limited.
+        """
+        if self.trace_limit is None or score.spread is None:
+            return self.trace_limit
+        return max(self.trace_limit, score.spread.local + TRACE_MARGIN)
 
     def asks_closer_look(self, score: Score) -> bool:
         """Whether a probe may be a picture of a reference that was turned a little.
 
         Only one that would be accepted, and is nearly as like one reference as a copy.
         """
-        if self.copy_limit is None or self.judge(score) is not Decision.ACCEPT:
+        if self.copy_limit is None or self.decide(score.value) is not Decision.ACCEPT:
+            return False
+        if self.copied(score) is not None:
             return False
         return max(one.local for one in score.per_reference) >= self.copy_limit - CLOSER_LOOK
 
     def judge(self, score: Score) -> Decision:
-        """Decide on a probe: by its fused score, but a copy of a reference is never accepted."""
+        """Decide on a probe: by its fused score, but one too like a reference is not accepted."""
         decision = self.decide(score.value)
-        if decision is Decision.ACCEPT and self.copied(score) is not None:
+        if decision is Decision.ACCEPT and (self.copied(score) or self.traced(score)):
             return Decision.REVIEW
         return decision
 
@@ -464,6 +493,11 @@ class Evidence:
         """The reference that the probe is perhaps a copy of; see `Threshold.copied`."""
         return self.threshold.copied(self.score)
 
+    @property
+    def traced(self) -> ReferenceScore | None:
+        """The reference that the probe was perhaps traced from; see `Threshold.traced`."""
+        return self.threshold.traced(self.score)
+
     def replay(self) -> Decision:
         """Fuse the recorded scores and decide once more."""
         scores = self.score.per_reference
@@ -483,8 +517,9 @@ class Candidate:
         score: the probe against the candidate's whole gallery, fused as in verification.
         llr: calibrated base-10 log-likelihood ratio of that score.
         decision: accept, review or refuse, at the error rate that the search decides at; a copy
-            is never accepted.
+            or a tracing is never accepted.
         copied: the reference that the probe is perhaps a copy of (see `Threshold.copied`), or None.
+        traced: the one that it was perhaps traced from (see `Threshold.traced`), or None.
     """
 
     rank: int
@@ -493,12 +528,26 @@ class Candidate:
     llr: float
     decision: Decision
     copied: ReferenceId | None = field(default=None, metadata=OMIT_DEFAULT)
+    traced: ReferenceId | None = field(default=None, metadata=OMIT_DEFAULT)
 
     @property
     def copied_score(self) -> ReferenceScore | None:
         """The scores of the reference that the probe is perhaps a copy of, or None."""
-        found = (one for one in self.score.per_reference if one.reference == self.copied)
+        return self._score_of(self.copied)
+
+    @property
+    def traced_score(self) -> ReferenceScore | None:
+        """The scores of the reference that the probe was perhaps traced from, or None."""
+        return self._score_of(self.traced)
+
+    def _score_of(self, reference: ReferenceId | None) -> ReferenceScore | None:
+        found = (one for one in self.score.per_reference if one.reference == reference)
         return next(found, None)
+
+
+def _likest(score: Score) -> ReferenceScore:
+    """The reference that a probe is most like stroke for stroke, turned back or as it is."""
+    return max(score.per_reference, key=lambda one: one.likest)
 
 
 def select_threshold(thresholds: tuple[Threshold, ...], references: int) -> Threshold | None:

@@ -1,4 +1,4 @@
-"""The alarm that a picture is perhaps a copy of an enrolled signature."""
+"""The alarm that a picture is perhaps a copy of an enrolled signature, or was traced from it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from sigvault.domain.image import QualityFinding
 COPY = "copy"
 """What the finding is called."""
 
+TRACED = "traced"
+"""What it is called where the probe is not as near as a copy."""
+
 
 def find_copy(threshold: Threshold, score: Score) -> tuple[QualityFinding, ...]:
-    """One finding where a probe is too like one reference to be another signature; else none.
+    """One finding where a probe is too like one reference for another signature; else none.
 
     Args:
         threshold: what decides.
@@ -20,9 +23,8 @@ def find_copy(threshold: Threshold, score: Score) -> tuple[QualityFinding, ...]:
     """
     copied = threshold.copied(score)
     if copied is None or threshold.copy_limit is None:
-        return ()
-    number = score.per_reference.index(copied) + 1
-    which = f"reference {number} ({copied.reference}){once_turned(copied)}"
+        return _find_traced(threshold, score)
+    which = _name(score, copied)
     return (
         QualityFinding(
             name=COPY,
@@ -34,6 +36,29 @@ def find_copy(threshold: Threshold, score: Score) -> tuple[QualityFinding, ...]:
             "signs twice so alike, so it is not accepted; look at the paper itself",
         ),
     )
+
+
+def _find_traced(threshold: Threshold, score: Score) -> tuple[QualityFinding, ...]:
+    traced, limit = threshold.traced(score), threshold.trace_limit_of(score)
+    if traced is None or limit is None:
+        return ()
+    return (
+        QualityFinding(
+            name=TRACED,
+            value=traced.likest,
+            limit=limit,
+            unit="local score",
+            severe=False,
+            message=f"liker to {_name(score, traced)} than 99 in 100 signatures get, perhaps "
+            "traced from it, so it is not accepted; look at the ink: even pressure, blunt ends and "
+            "lifts of the pen give a tracer away",
+        ),
+    )
+
+
+def _name(score: Score, one: ReferenceScore) -> str:
+    number = score.per_reference.index(one) + 1
+    return f"reference {number} ({one.reference}){once_turned(one)}"
 
 
 def copy_limit_for(thresholds: Sequence[Threshold], references: int) -> float | None:

@@ -71,6 +71,12 @@ DEFAULT_AIMS = Aims()
 COPY_ALARMS = 0.001
 """The share of genuine signatures that may be taken for copies of a reference."""
 
+TRACE_ALARMS = 0.01
+"""The share of genuine signatures that may be as like a reference as one traced from it."""
+
+LEAST_TRACE_LIMIT = 0.85
+"""No local score below says that a signature was traced."""
+
 LEAST_COPY_LIMIT = 0.9
 """No local score below counts as a copy: strokes visibly differ there."""
 
@@ -151,6 +157,7 @@ def calibrate(
         origin=_origin(scores, provenance, (*notes, choice.describe())),
         points=measure_points(*kinds, bootstraps=bootstraps, seed=provenance.seed),
         copy_limit=find_copy_limit(scores),
+        trace_limit=find_trace_limit(scores),
     )
 
 
@@ -163,10 +170,26 @@ def find_copy_limit(scores: ComparisonScores) -> float:
     Args:
         scores: comparisons, mated ones among them.
     """
+    return min(MOST_COPY_LIMIT, max(LEAST_COPY_LIMIT, _rarely_reached(scores, COPY_ALARMS)))
+
+
+def find_trace_limit(scores: ComparisonScores) -> float:
+    """The local score with its nearest reference that few genuine signatures reach.
+
+    At most `TRACE_ALARMS` of the mated probes lie at it or above; never below
+    `LEAST_TRACE_LIMIT`. Where it lies above the limit of copies, that one alone counts.
+
+    Args:
+        scores: comparisons, mated ones among them.
+    """
+    return max(LEAST_TRACE_LIMIT, _rarely_reached(scores, TRACE_ALARMS))
+
+
+def _rarely_reached(scores: ComparisonScores, share: float) -> float:
+    """Just above what at most this share of mated probes reach with their nearest reference."""
     nearest = scores.local[scores.kind == Kind.MATED].max(axis=1)
-    reached = float(np.quantile(nearest, 1.0 - COPY_ALARMS, method="higher"))
-    above = float(np.nextafter(reached, 2.0))
-    return min(MOST_COPY_LIMIT, max(LEAST_COPY_LIMIT, above))
+    reached = float(np.quantile(nearest, 1.0 - share, method="higher"))
+    return float(np.nextafter(reached, 2.0))
 
 
 def cap_copy_limits(thresholds: Sequence[Threshold]) -> tuple[Threshold, ...]:

@@ -208,8 +208,11 @@ def view_identification(case: IdentificationCase, anchor: str) -> Identification
 
 
 def _perhaps_copied(candidate: Candidate) -> str:
-    copied = candidate.copied_score
-    return "" if copied is None else f", perhaps a copy of a reference{once_turned(copied)}"
+    if (copied := candidate.copied_score) is not None:
+        return f", perhaps a copy of a reference{once_turned(copied)}"
+    if (traced := candidate.traced_score) is not None:
+        return f", perhaps traced from a reference{once_turned(traced)}"
+    return ""
 
 
 def _identified(case: IdentificationCase) -> str:

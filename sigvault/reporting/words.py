@@ -35,6 +35,15 @@ def explain_decision(evidence: Evidence) -> str:
             f"look at the paper, whatever {score} says; the likelihood ratio weighs imitations by "
             "hand, not copies."
         )
+    traced = evidence.traced
+    if traced is not None and threshold.decide(evidence.score.value) is Decision.ACCEPT:
+        number = evidence.score.per_reference.index(traced) + 1
+        return (
+            f"The probe is liker to reference {number} of signer {signer}{once_turned(traced)} "
+            f"than 99 in 100 signatures get (local score {traced.likest:.3f}, perhaps traced from "
+            f"{threshold.trace_limit_of(evidence.score):.3f}): {score} would be accepted, but a "
+            "person should look at the ink first."
+        )
     if evidence.decision is Decision.ACCEPT:
         return (
             f"The probe resembles signer {signer}'s references as genuine signatures do: "

@@ -368,9 +368,12 @@ def _rank(
     for rank, each in enumerate(best, start=1):
         gallery, threshold, score = each.held.gallery, each.threshold, each.score
         decision, _ = aim.decide(threshold, score)
-        llr, nearest = threshold.likelihood_ratio.llr(score.value), threshold.copied(score)
-        copied = None if nearest is None else nearest.reference
-        candidate = Candidate(rank, gallery.signer, score, llr, decision, copied)
+        llr = threshold.likelihood_ratio.llr(score.value)
+        copied, traced = (
+            None if nearest is None else nearest.reference
+            for nearest in (threshold.copied(score), threshold.traced(score))
+        )
+        candidate = Candidate(rank, gallery.signer, score, llr, decision, copied, traced)
         ranked.append((each.held.key, candidate))
     if not best or not all(reason for _, reason in points.values()):
         return ranked, ""
@@ -395,6 +398,7 @@ def _contents(ranked: list[tuple[SignerKey, Candidate]]) -> tuple[dict[str, obje
             "decision": candidate.decision.value,
         }
         | ({} if candidate.copied is None else {"copied": True})
+        | ({} if candidate.traced is None else {"traced": True})
         | ({} if (turn := candidate.score.straightened) is None else {"straightened": turn})
         for key, candidate in ranked
     )

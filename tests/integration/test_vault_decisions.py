@@ -314,6 +314,33 @@ def test_a_reference_again_is_told_as_a_copy_and_not_accepted(settings):
     assert own.decision is Decision.ACCEPT
 
 
+def test_what_is_as_like_a_reference_as_a_tracing_is_not_accepted(file_settings):
+    """Once without a limit, to learn how near it comes; then with one just below that."""
+
+    def ask(limit):
+        own = replace(file_settings, vault=file_settings.vault.with_name(f"limit-{limit}"))
+        embedder = FakeEmbedder(copy_limit=0.9999, trace_limit=limit)
+        with create_vault(own, embedder=embedder) as vault:
+            pictures = [draw_signature(2, number) for number in range(1)]
+            vault.enroll([EnrollmentItem("2", each) for each in pictures])
+            verified = vault.verify("2", draw_signature(2, 9)).evidence
+            found = vault.identify(draw_signature(2, 9), fpir=0.2)
+            return verified, found, vault.audit_log()[-1].public["candidates"]
+
+    verified, found, (public,) = ask(None)
+    assert verified.decision is found.decision is Decision.ACCEPT
+    assert verified.traced is found.candidates[0].traced is None
+    assert "traced" not in public
+    nearest = max(verified.score.per_reference, key=lambda one: one.local)
+    verified, found, (public,) = ask(nearest.local - 1e-6)
+    assert verified.decision is found.decision is Decision.REVIEW is verified.replay()
+    (finding,) = (each for each in verified.findings if each.name == "traced")
+    assert verified.traced.local == nearest.local == finding.value
+    assert found.candidates[0].traced is not None
+    assert found.candidates[0].copied is None
+    assert public["traced"] is True
+
+
 def test_a_reference_turned_a_little_is_told_as_a_copy_too(file_settings):
     """Once without a limit, to learn how near it comes as it is; then with one just above that."""
     file = io.BytesIO()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sigvault.domain.comparison import Evidence, Threshold
-from sigvault.domain.copies import COPY
+from sigvault.domain.copies import COPY, TRACED
 from sigvault.domain.identifiers import SignerId
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.reviewing import ReviewCase, ReviewVerdict
@@ -64,7 +64,8 @@ class CaseView:
         signer: the claimed signer, as the visitor calls it.
         sheet: the probe and what it was compared with.
         machine: what the machine says; None while it is hidden.
-        findings: what was noticed about the probe; no alarm of a copy while the answer is hidden.
+        findings: what was noticed about the probe; no alarm of a copy or a tracing while the
+            answer is hidden.
         verdicts: what people said, as far as this person may know it by now.
         hidden_verdicts: how many more there are.
         may_decide: whether this person may give a verdict now.
@@ -114,7 +115,9 @@ def view_case(visit: Visit, case: ReviewCase, probe: Panel | None = None) -> Cas
         sheet=arrange([probe or probe_panel(visit, case), *references]),
         machine=None if hidden else _view_machine(visit, case),
         findings=tuple(
-            finding for finding in evidence.findings if not (hidden and finding.name == COPY)
+            finding
+            for finding in evidence.findings
+            if not (hidden and finding.name in {COPY, TRACED})
         ),
         verdicts=() if may_decide else case.verdicts,
         hidden_verdicts=len(case.verdicts) if may_decide else 0,

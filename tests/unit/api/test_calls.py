@@ -193,6 +193,23 @@ def test_a_copied_reference_is_named_and_not_accepted(tmp_path):
     assert other["candidates"][0]["copied"] is None
 
 
+def test_a_traced_reference_is_named_and_not_accepted(tmp_path):
+    embedder = FakeEmbedder(copy_limit=0.9999, trace_limit=0.3)
+    with create_vault(tmp_path / "watchful", embedder=embedder) as vault:
+        vault.enroll([EnrollmentItem("1", draw_signature(1, number)) for number in range(1)])
+        app = create_api(vault, open_to_loopback=True)
+        with TestClient(app, base_url="http://127.0.0.1") as caller:
+            found = caller.post("/v1/identify", files={"image": draw_signature(1, 9)}).json()
+            picture = {"image": draw_signature(1, 9)}
+            verified = caller.post("/v1/signers/1/verify", files=picture).json()
+    (candidate,) = found["candidates"]
+    assert candidate["traced"] in {each["reference"] for each in candidate["references"]}
+    assert candidate["copied"] is None
+    assert found["decision"] == verified["decision"] == "review"
+    assert verified["threshold"]["trace_limit"] == 0.3
+    assert "traced" in {each["name"] for each in verified["findings"]}
+
+
 @pytest.mark.usefixtures("strict")
 def test_a_case_is_reviewed(client, vault):
     event = client.post("/v1/signers/1/verify", files={"image": PROBE}).json()["event"]

@@ -280,6 +280,24 @@ def test_identify_raises_an_alarm_on_a_copy(run, draw, tmp_path):
     assert other["candidates"][0]["copied"] is None
 
 
+def test_what_was_perhaps_traced_raises_an_alarm(run, draw, tmp_path):
+    embedder = FakeEmbedder(copy_limit=0.9999, trace_limit=0.3)
+    folder = tmp_path / "watchful"
+    run("--vault", folder, "init", embedder=embedder)
+    for number in range(1):
+        run("--vault", folder, "enroll", "--signer", "1", draw(1, number), embedder=embedder)
+
+    found = run("--vault", folder, "identify", draw(1, 9), "--json", embedder=embedder).document
+    page = " ".join(run("--vault", folder, "identify", draw(1, 9), embedder=embedder).out.split())
+    verified = run("--vault", folder, "verify", "--signer", "1", draw(1, 9), embedder=embedder)
+
+    traced = found["candidates"][0]["traced"]
+    assert found["decision"] == "review"
+    assert f"alarm: liker to signer 1's reference {traced}" in page
+    assert verified.code == 3
+    assert "perhaps traced from" in " ".join(verified.out.split())
+
+
 def test_further_scans_are_told_at_enrollment_and_of_galleries_that_have_them(
     run, draw, tmp_path, monkeypatch
 ):

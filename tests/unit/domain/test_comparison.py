@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigvault.domain.comparison import (
+    TRACE_MARGIN,
     Decision,
     ErrorRates,
     Evidence,
@@ -280,6 +281,33 @@ def test_a_copy_is_never_accepted_and_never_judged_better(
         assert copied.local == max(locals_)
         expected = Decision.REFUSE if watchful.decide(value) is Decision.REFUSE else Decision.REVIEW
         assert watchful.judge(score) is expected
+
+
+@given(
+    *(st.lists(SCORES, min_size=1, max_size=4), SCORES, SCORES),
+    *(SCORES | st.none(), SCORES | st.none()),
+)
+def test_a_tracing_is_never_accepted_either(
+    locals_: list[float],
+    value: float,
+    limit: float,
+    copy_limit: float | None,
+    alike: float | None,
+):
+    entries = tuple(
+        ReferenceScore(ReferenceId(f"r{n}"), 0.5, 1.0, local) for n, local in enumerate(locals_)
+    )
+    spread = None if alike is None else Spread(0.5, alike)
+    score = Score(value, entries, spread, FusionRule())
+    watchful = replace(THRESHOLD, copy_limit=copy_limit, trace_limit=limit)
+    copied, traced = watchful.copied(score), watchful.traced(score)
+    assert traced is None or copied is None
+    near = max(locals_) >= (limit if alike is None else max(limit, alike + TRACE_MARGIN))
+    assert (traced is not None) == (near and copied is None)
+    if near and watchful.decide(value) is Decision.ACCEPT:
+        assert watchful.judge(score) is Decision.REVIEW
+    elif copied is None:
+        assert watchful.judge(score) is watchful.decide(value)
 
 
 @given(st.floats(-10, 10), st.floats(-10, 10))

@@ -15,11 +15,13 @@ from sigvault.domain.fusion import FusionRule
 from sigvault.domain.identifiers import ModelId, SignerId
 from sigvault.evaluation.calibration import (
     COPY_ALARMS,
+    TRACE_ALARMS,
     Aims,
     Provenance,
     calibrate,
     cap_copy_limits,
     find_copy_limit,
+    find_trace_limit,
 )
 from sigvault.evaluation.protocols import ComparisonScores, Kind, apply_fusion
 
@@ -197,6 +199,32 @@ def test_one_in_a_thousand_genuine_signatures_may_lie_above_the_limit_of_copies(
     local[scores.kind == Kind.MATED, 0] = mated
     limit = find_copy_limit(replace(scores, local=local))
     assert 0 < np.mean(mated >= limit) <= COPY_ALARMS
+
+
+@pytest.mark.parametrize(
+    ("mated", "least", "most"),
+    [
+        ([0.7, 0.8], 0.85, 0.85),  # far below any tracing
+        ([0.7, 0.87], 0.87, 0.8700001),  # as near as genuine ones came
+        ([0.7, 0.95], 0.95, 0.9500001),  # wherever copies begin
+    ],
+)
+def test_the_limit_of_tracings_lies_just_above_what_genuine_signatures_reach(mated, least, most):
+    limit = find_trace_limit(with_locals(mated))
+    assert least <= limit <= most
+    threshold = calibrate(with_locals(mated), RULE, PROVENANCE, bootstraps=1)
+    assert threshold.trace_limit == limit
+    assert threshold.copy_limit >= limit
+
+
+def test_one_in_a_hundred_genuine_signatures_may_lie_above_the_limit_of_tracings():
+    rng = np.random.default_rng(5)
+    scores = made_up(0.8, None, signers=200)
+    mated = 0.8 + 0.09 * rng.random(scores.count(Kind.MATED))
+    local = np.zeros_like(scores.cosine)
+    local[scores.kind == Kind.MATED, 0] = mated
+    limit = find_trace_limit(replace(scores, local=local))
+    assert 0 < np.mean(mated >= limit) <= TRACE_ALARMS
 
 
 def test_fewer_signers_don_t_lift_the_limit_of_copies(threshold: Threshold) -> None:

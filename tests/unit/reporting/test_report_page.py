@@ -184,6 +184,23 @@ def test_identification_tells_of_a_copy(make_case, make_picture):
     assert "turned" not in text
 
 
+def test_identification_tells_of_a_tracing(make_case, make_picture):
+    evidence = make_case().evidence
+    traced = evidence.score.per_reference[0].reference
+    candidate = Candidate(
+        1, SignerId("1"), evidence.score, 1.0, Decision.REVIEW, copied=None, traced=traced
+    )
+    case = IdentificationCase(
+        *("Search", (candidate,), Decision.REVIEW, 3, EventNumber(3)),
+        make_picture(draw_signature(1)),
+    )
+
+    text = _words(_Page(render_collection("All", "", [], [case])))
+
+    assert "perhaps traced from a reference" in text
+    assert "perhaps a copy" not in text
+
+
 def test_identification_tells_that_a_copy_was_turned(make_case, make_picture):
     score = make_case().evidence.score
     first, *others = score.per_reference

@@ -266,6 +266,24 @@ def test_a_copy_of_a_reference_is_an_alarm_that_blind_mode_hides(tmp_path, brows
         assert "<strong>Copy</strong>" in browser.get(f"/cases/{event}").text
 
 
+def test_a_tracing_is_an_alarm_that_blind_mode_hides(tmp_path, browse):
+    settings = Settings(tmp_path / "vault", keep_probes=KeepProbes.REVIEW, by="tester")
+    embedder = FakeEmbedder(copy_limit=0.9999, trace_limit=0.3)
+    with create_vault(settings, embedder=embedder) as vault:
+        pictures = [draw_signature(2, number) for number in range(1)]
+        vault.enroll([EnrollmentItem(SignerId("2"), picture) for picture in pictures])
+        event = vault.verify(SignerId("2"), draw_signature(2, 9)).event
+        browser = browse(vault)
+        page = browser.get(f"/cases/{event}").text
+        assert "perhaps traced from" in page
+        assert "Perhaps traced" in page
+        assert "Perhaps traced" in browser.get("/queue").text
+        browser.post("/blind", {"blind": "on"})
+        hidden = browser.get(f"/cases/{event}").text
+        assert "traced" not in hidden.lower()
+        assert "Perhaps traced" not in browser.get("/queue").text
+
+
 def test_who_saw_the_answer_before_is_not_blind(local, vault, doubtful):
     event = doubtful(vault)
     local.get(f"/cases/{event}")

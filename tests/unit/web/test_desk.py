@@ -113,6 +113,17 @@ def test_identifying_tells_of_a_copy(tmp_path, browse):
         assert "stroke for stroke" not in other
 
 
+def test_identifying_tells_of_a_tracing(tmp_path, browse):
+    embedder = FakeEmbedder(copy_limit=0.9999, trace_limit=0.3)
+    with create_vault(tmp_path / "vault", embedder=embedder) as vault:
+        pictures = [draw_signature(2, number) for number in range(1)]
+        vault.enroll([EnrollmentItem(SignerId("2"), picture) for picture in pictures])
+        page = browse(vault).post("/identify", files=_pictures(draw_signature(2, 9))).text
+    assert "Perhaps traced" in page
+    assert "liker to a reference of signer 2" in page
+    assert "Perhaps a copy" not in page
+
+
 def test_signers_are_found_by_identifier_and_name(local, vault):
     assert local.get("/signers").text.count("/signers/show") == 4
     assert local.get("/signers?search=aDa").text.count("/signers/show") == 1
