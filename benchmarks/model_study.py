@@ -11,7 +11,8 @@ vector and by the local score, and the difference from the base with an interval
 signers. The base is trained with two further seeds as well: a difference
 that a seed makes is none.
 
-What each source of training data is worth (group ``sources``) takes DATA's ``crossmedia_chinese``,
+What each source of training data is worth (group ``sources``), and how much of it there is and for
+how long it is trained on (``amounts``), takes DATA's ``crossmedia_chinese``,
 ``cedar``, ``sigcomp2011_dutch`` and ``varied-3`` (docs/model.md says how it is made), too. Those
 validation signers are of one of the sources, so all signers of the two sets of scans say it as
 well, for models that were not trained on them.
@@ -90,6 +91,7 @@ from sigvault.training.losses.settings import (
     TupletMargin,
 )
 from sigvault.training.material import gather
+from sigvault.training.splits import split_signers
 
 STEM = Start(
     checkpoint="resnet18_imagenet_stem_to_layer3.pt", batch_norm=BatchNormStart.RE_ESTIMATE
@@ -116,6 +118,8 @@ class Variant:
         timm: the name of timm's backbone; None for torchvision's that is configured.
         against: the variant that it differs from in one thing.
         scans: sets of scans that say what it is worth, besides the validation signers.
+        batches: how many times as many batches as the others it is trained for.
+        signers: the share of the recorded signers trained on that it is trained on.
     """
 
     title: str
@@ -123,6 +127,8 @@ class Variant:
     timm: str | None = None
     against: str = BASE
     scans: tuple[DataSource, ...] = ()
+    batches: float = 1.0
+    signers: float = 1.0
 
 
 RECORDED = DataSource("trajectories", Layout.FOLDERS, "research use")
@@ -170,6 +176,9 @@ def variants() -> dict[str, dict[str, Variant]]:
     def learned(title: str, *data: DataSource) -> Variant:
         strange = tuple(each for each in SCANS if each not in data)
         return Variant(title, replace(base, data=data), scans=strange)
+
+    def amount(title: str, *, batches: float = 1.0, signers: float = 1.0) -> Variant:
+        return Variant(title, base, scans=SCANS, batches=batches, signers=signers)
 
     return {
         "base": {
@@ -263,6 +272,13 @@ def variants() -> dict[str, dict[str, Variant]]:
             "and-both": learned("recorded signers, names, synthetic", RECORDED, NAMES, SYNTHETIC),
             "and-scans": learned("recorded and scanned signers", RECORDED, *SCANS),
         },
+        "amounts": {
+            "quarter-signers": amount("a quarter of the signers", signers=0.25),
+            "half-signers": amount("half of the signers", signers=0.5),
+            "half-batches": amount("half as many batches", batches=0.5),
+            "double-batches": amount("twice as many batches", batches=2.0),
+            "four-batches": amount("four times as many batches", batches=4.0),
+        },
     }
 
 
@@ -292,7 +308,8 @@ def main() -> int:
         kept = chosen.out / f"{name}.npz"
         if name in wanted and not kept.is_file():
             note(f"{name}: {variant.title}")
-            config = lasting(variant.config, chosen.batches, bfloat16=chosen.bfloat16)
+            batches = max(1, round(variant.batches * chosen.batches))
+            config = lasting(variant.config, batches, bfloat16=chosen.bfloat16)
             make(replace(variant, config=config), chosen.data, chosen.out / name, kept)
     write_table(chosen.out, groups, chosen.batches)
     return 0
@@ -320,6 +337,8 @@ def lasting(config: TrainingConfig, batches: int, *, bfloat16: bool) -> Training
 def make(variant: Variant, data: Path, folder: Path, kept: Path) -> None:
     """Train a variant and keep the scores of the validation signers, and of those of scans."""
     config = variant.config
+    if variant.signers < 1.0:
+        config = replace(config, data=(thin_out(variant, data, folder.with_suffix(".signers")),))
     with backbone_of(variant.timm):
         train(config, data, folder)
         network = load_model(folder / MODEL_FOLDER)[0].eval()
@@ -339,6 +358,22 @@ def make(variant: Variant, data: Path, folder: Path, kept: Path) -> None:
     with half_written.open("wb") as file:
         np.savez(file, **arrays)
     half_written.replace(kept)
+
+
+def thin_out(variant: Variant, data: Path, folder: Path) -> DataSource:
+    """A share of the recorded signers that the base is trained on, as a folder of links."""
+    dataset = read_layout(data / RECORDED.path, RECORDED.layout)
+    trained = sorted(split_signers(dataset.signers, variant.config.split).training)
+    order = np.random.default_rng(variant.config.seed).permutation(len(trained))
+    kept = {trained[place] for place in order[: round(variant.signers * len(trained))]}
+    for specimen in dataset.specimens:
+        if specimen.signer in kept:
+            kind = "genuine" if specimen.genuine else "forged"
+            link = folder / kind / specimen.signer / specimen.path.name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.is_symlink():
+                link.symlink_to(specimen.path.resolve())
+    return replace(RECORDED, path=str(folder.resolve()), validates=False)
 
 
 Rows = Sequence[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]

@@ -393,6 +393,26 @@ def test_model_study(run: Run, tmp_path_factory, tmp_path):
     assert variants["and-scans"].keys() < variants["and-synthetic"].keys()
 
 
+def test_enrollment_gains(run: Run, tmp_path_factory):
+    """Six of 120 synthetic signers watch the training; others are prototypes and strangers."""
+    recorded = draw(tmp_path_factory, signers=120, genuine=4, seed=4)
+    few = draw(tmp_path_factory, signers=6, genuine=4, seed=5)
+
+    page = run(
+        *("enrollment_gains", recorded, few, "--prototypes", few),
+        *("--references", 1, 2, 9, "--draws", 2, "--duplicates", 2),
+    )
+
+    one, two = tables(page)
+    assert one.header[0] == "R = 1"
+    assert two.header[0] == "R = 2"
+    first, *others = one.lines
+    assert first[0] == "references as they are"
+    assert len(others) == 8
+    assert all("<br>" in cell for line in others for cell in line[2:])
+    assert "R = 9: too few signatures" in page
+
+
 def test_rendered_or_scanned(run: Run, few, tmp_path):
     """All sets hold the same synthetic signers, under the names of real sets."""
     for path in sorted((few / "genuine").glob("*/*.png")):
