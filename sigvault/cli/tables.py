@@ -198,21 +198,17 @@ def identification_tables(identification: Identification) -> list[Table | Text]:
             describe_llr(candidate.llr, "this signer"),
         )
     copies = [
-        Text(
-            f"alarm: stroke for stroke like signer {tidy(candidate.signer)}'s reference "
-            f"{copied.reference}{once_turned(copied)}, perhaps a copy of that picture, "
-            "so it is not accepted",
-            style="bold red",
+        _alarm(
+            f"stroke for stroke like signer {tidy(candidate.signer)}'s reference "
+            f"{copied.reference}{once_turned(copied)}, perhaps a copy of that picture"
         )
         for candidate in identification.candidates
         if (copied := candidate.copied_score) is not None
     ]
-    copies += [
-        Text(
-            f"alarm: liker to signer {tidy(candidate.signer)}'s reference {traced.reference}"
-            f"{once_turned(traced)} than 99 in 100 signatures get, perhaps traced from it, so it "
-            "is not accepted",
-            style="bold red",
+    tracings = [
+        _alarm(
+            f"liker to signer {tidy(candidate.signer)}'s reference {traced.reference}"
+            f"{once_turned(traced)} than 99 in 100 signatures get, perhaps traced from it"
         )
         for candidate in identification.candidates
         if (traced := candidate.traced_score) is not None
@@ -225,7 +221,11 @@ def identification_tables(identification: Identification) -> list[Table | Text]:
     findings = [Text(f"quality: {finding}") for finding in _findings(identification.findings)]
     unsupported = identification.unsupported
     why = [Text(f"nobody can be accepted: {unsupported}")] if unsupported else []
-    return [table, *copies, *turned, *findings, *why, Text(searched)]
+    return [table, *copies, *tracings, *turned, *findings, *why, Text(searched)]
+
+
+def _alarm(why: str) -> Text:
+    return Text(f"alarm: {why}, so it is not accepted", style="bold red")
 
 
 def signers_table(signers: Sequence[SignerSummary]) -> Table:

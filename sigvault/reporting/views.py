@@ -198,7 +198,7 @@ def view_identification(case: IdentificationCase, anchor: str) -> Identification
         rows=tuple(
             CandidateRow(
                 candidate,
-                headline(candidate.decision) + _perhaps_copied(candidate),
+                headline(candidate.decision) + _too_alike(candidate),
                 candidate_strength(candidate),
             )
             for candidate in case.candidates
@@ -207,7 +207,7 @@ def view_identification(case: IdentificationCase, anchor: str) -> Identification
     )
 
 
-def _perhaps_copied(candidate: Candidate) -> str:
+def _too_alike(candidate: Candidate) -> str:
     if (copied := candidate.copied_score) is not None:
         return f", perhaps a copy of a reference{once_turned(copied)}"
     if (traced := candidate.traced_score) is not None:
