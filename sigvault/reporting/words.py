@@ -42,7 +42,8 @@ def explain_decision(evidence: Evidence) -> str:
             f"The probe is liker to reference {number} of signer {signer}{once_turned(traced)} "
             f"than 99 in 100 signatures get (local score {traced.likest:.3f}, perhaps traced from "
             f"{threshold.trace_limit_of(evidence.score):.3f}): {score} would be accepted, but a "
-            "person should look at the ink first."
+            "person should look at the ink first; the likelihood ratio weighs imitations by free "
+            "hand, not tracings."
         )
     if evidence.decision is Decision.ACCEPT:
         return (

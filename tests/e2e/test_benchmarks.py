@@ -393,6 +393,18 @@ def test_model_study(run: Run, tmp_path_factory, tmp_path):
     assert variants["and-scans"].keys() < variants["and-synthetic"].keys()
 
 
+def test_beside_examiners(run: Run, tmp_path_factory, tmp_path):
+    one, other = (draw(tmp_path_factory, signers=10, genuine=8, seed=seed) for seed in (6, 7))
+    other = other.rename(other.with_name("other"))
+
+    page = run("beside_examiners", one, other, "--cache", tmp_path / "cache")
+
+    (table,) = tables(page)
+    assert [line[:3] for line in table.lines] == [
+        (name, "10", aim) for name in ("drawn", "other") for aim in ("0.49", "6.47")
+    ]
+
+
 def test_enrollment_gains(run: Run, tmp_path_factory):
     """Six of 120 synthetic signers watch the training; others are prototypes and strangers."""
     recorded = draw(tmp_path_factory, signers=120, genuine=4, seed=4)
