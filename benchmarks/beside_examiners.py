@@ -86,8 +86,7 @@ def main() -> int:
                 fmr_rate(found.random, 0.0),
             )
             cells = (
-                f"{100 * one.value:.2f} ({100 * one.low:.2f}–{100 * one.high:.2f})"
-                for one in rates
+                f"{100 * one.value:.2f} ({100 * one.low:.2f}–{100 * one.high:.2f})" for one in rates
             )
             signers = len(found.skilled.mated)
             write(f"| {name} | {signers} | {100 * aim:.2f} | {' | '.join(cells)} |")
