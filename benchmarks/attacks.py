@@ -215,10 +215,9 @@ def main() -> int:
     limit = examiner.threshold.copy_limit
     if limit is None:
         sys.exit("the model's thresholds know no copies: run `sigvault release` again")
-    write(
-        f"{examiner.embedder.model}, copies from a local score of {limit:.3f}, perhaps traced from "
-        f"{examiner.threshold.trace_limit or 1.0:.3f}.\n"
-    )
+    traced = examiner.threshold.trace_limit
+    lower = "" if traced is None else f", perhaps traced from {traced:.3f}"
+    write(f"{examiner.embedder.model}, copies from a local score of {limit:.3f}{lower}.\n")
     for folder, dpi in zip(chosen.data, chosen.dpi * len(chosen.data), strict=False):
         signers = list(examiner.enroll(folder, chosen.signers))
         write(f"## {folder.name}, {len(signers)} signers\n")

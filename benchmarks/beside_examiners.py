@@ -23,8 +23,13 @@ import numpy as np
 from gallery_spread import kept_signers, write
 
 from sigvault.domain.identifiers import SignerId
-from sigvault.evaluation.error_rates import Floats, SignerScores, fmr_rate, fnmr_rate
-from sigvault.evaluation.error_rates import threshold_at_fmr as point_at
+from sigvault.evaluation.error_rates import (
+    Floats,
+    SignerScores,
+    fmr_rate,
+    fnmr_rate,
+    threshold_at_fmr,
+)
 from sigvault.evaluation.fusion_choice import choose_fusion
 from sigvault.evaluation.protocols import (
     ComparisonScores,
@@ -42,7 +47,8 @@ CHOSEN_ON = (1, 3, 5)
 
 DRAWS = 10
 FOLDS = 5
-LAY = 0.0647
+EXAMINERS, LAY = 0.0049, 0.0647
+"""The shares of forgeries that passed them."""
 
 Comparisons = Mapping[int, ComparisonScores]
 
@@ -66,7 +72,7 @@ def main() -> int:
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--references", type=int, default=6)
-    parser.add_argument("--passing", type=float, nargs="+", default=[0.0049, LAY])
+    parser.add_argument("--passing", type=float, nargs="+", default=[EXAMINERS, LAY])
     chosen = parser.parse_args()
     chosen.cache.mkdir(parents=True, exist_ok=True)
     numbers = sorted({*CHOSEN_ON, chosen.references})
@@ -140,7 +146,7 @@ def folds(
         development = known[references]
         forged = apply_fusion(development, rule)[development.kind == Kind.SKILLED]
         tested = own.only(held)
-        fused: Floats = apply_fusion(tested, rule) - point_at(forged, aim)
+        fused: Floats = apply_fusion(tested, rule) - threshold_at_fmr(forged, aim)
         yield Tested(
             scores_by_signer(tested, fused, Kind.SKILLED),
             scores_by_signer(tested, fused, Kind.RANDOM),

@@ -26,6 +26,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from gallery_spread import write
+from model_study import difference_cell
 from sklearn.svm import SVC
 
 from sigvault.datasets import Dataset, Layout, Specimen, read_layout
@@ -222,12 +224,6 @@ def main() -> int:
             weight, figures = measure(row, drawn, chosen.draws, first)
             write(f"| {row.title} | {weight:g} | {' | '.join(figures)} |")
     return 0
-
-
-def write(line: str) -> None:
-    """One line to standard output, at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def watched(trajectories: Path) -> Dataset:
@@ -440,10 +436,7 @@ def measure(
         rates = (equal_error_rate(one, bootstraps=2).rate.value for one in (skilled, random))
         text = ", ".join(f"{100 * rate:.1f}" for rate in rates)
         if name in first:
-            apart = paired_difference(skilled, first[name])
-            said = f"{100 * apart.value:+.1f} ({100 * apart.low:+.1f} to {100 * apart.high:+.1f})"
-            certain = apart.low > 0.0 or apart.high < 0.0
-            text += f"<br>{f'**{said}**' if certain else said}"
+            text += f"<br>{difference_cell(paired_difference(skilled, first[name]))}"
         else:
             first[name] = skilled
         figures.append(text)

@@ -15,7 +15,7 @@ from sigvault.cli.output import tidy
 from sigvault.cli.ruled_table import ruled_table
 from sigvault.domain.audit import AuditRecord, ReferenceErased
 from sigvault.domain.comparison import Decision, Evidence, Rate, Threshold
-from sigvault.domain.copies import COPY, TRACED, once_turned
+from sigvault.domain.copies import ALARMS, once_turned
 from sigvault.domain.diagnosis import Diagnosis, Finding, Severity
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.model_card import MeasuredRates, ModelCard
@@ -133,7 +133,7 @@ def verification_tables(verification: Verification, report: Path | None) -> list
     if threshold.aim is not None:
         facts.append(("decided at", describe_aim(threshold)))
     facts += [
-        ("alarm" if finding.name in {COPY, TRACED} else "quality", text)
+        ("alarm" if finding.name in ALARMS else "quality", text)
         for finding, text in zip(evidence.findings, _findings(evidence.findings), strict=True)
     ]
     if report is not None:

@@ -13,8 +13,11 @@ COPY = "copy"
 TRACED = "traced"
 """What it is called where the probe is not as near as a copy."""
 
+ALARMS = frozenset({COPY, TRACED})
+"""The findings that say that a probe is too like a reference."""
 
-def find_copy(threshold: Threshold, score: Score) -> tuple[QualityFinding, ...]:
+
+def find_alarm(threshold: Threshold, score: Score) -> tuple[QualityFinding, ...]:
     """One finding where a probe is too like one reference for another signature; else none.
 
     Args:

@@ -16,7 +16,7 @@ from sigvault.domain.comparison import (
     Threshold,
     select_threshold,
 )
-from sigvault.domain.copies import find_copy
+from sigvault.domain.copies import find_alarm
 from sigvault.domain.embedding import Embedding
 from sigvault.domain.errors import FailureToAcquire, ImageError, NotCalibrated, UnknownSigner
 from sigvault.domain.generation import BoundGeneration
@@ -174,7 +174,7 @@ def weigh(
     active: BoundGeneration,
 ) -> Evidence:
     """Decide on a score, and put the evidence together; a pure function."""
-    told = (*find_copy(threshold, score), *find_turned(score))
+    told = (*find_alarm(threshold, score), *find_turned(score))
     return Evidence(
         signer=signer,
         probe_digest=acquired.digest,

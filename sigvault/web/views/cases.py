@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sigvault.domain.comparison import Evidence, Threshold
-from sigvault.domain.copies import COPY, TRACED
+from sigvault.domain.copies import ALARMS
 from sigvault.domain.identifiers import SignerId
 from sigvault.domain.image import QualityFinding
 from sigvault.domain.reviewing import ReviewCase, ReviewVerdict
@@ -115,9 +115,7 @@ def view_case(visit: Visit, case: ReviewCase, probe: Panel | None = None) -> Cas
         sheet=arrange([probe or probe_panel(visit, case), *references]),
         machine=None if hidden else _view_machine(visit, case),
         findings=tuple(
-            finding
-            for finding in evidence.findings
-            if not (hidden and finding.name in {COPY, TRACED})
+            finding for finding in evidence.findings if not (hidden and finding.name in ALARMS)
         ),
         verdicts=() if may_decide else case.verdicts,
         hidden_verdicts=len(case.verdicts) if may_decide else 0,
